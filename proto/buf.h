@@ -1,0 +1,72 @@
+/*
+ * The two shapes of bytes that every module of proto/ passes about: a view (bytes borrowed from
+ * somebody) and a growable buffer (bytes owned). The server writes each reply through proto_buf and
+ * the client each request; neither does any input or output here.
+ *
+ * Invariants
+ *  1. n <= cap, and p holds cap bytes (p may be NULL while cap is 0).
+ *  2. Once failed is set it stays set until proto_buf_clear or proto_buf_fini: later writes do
+ *     nothing, so a caller may write a whole reply and look at `failed` once. A failed buffer has
+ *     cap == n, which is how the one comparison of the fast path also covers failure.
+ *
+ * Ownership: the holder of a proto_buf owns p, which comes from malloc; proto_buf_fini frees it. A
+ * holder may take p away with free() as its duty, and then calls proto_buf_init again.
+ *
+ * Cost: a reservation is one comparison; growth is by half at least, hence amortised O(1) a byte.
+ */
+#ifndef PROTO_BUF_H
+#define PROTO_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+/* The first allocation of a buffer: most replies fit, and it is one size class of an allocator. */
+#define PROTO_BUF_BYTES_FIRST 512
+
+/* Bytes borrowed from a buffer; not terminated by a NUL. */
+struct proto_view {
+    const char *p;
+    size_t n;
+};
+
+struct proto_buf {
+    char *p;
+    size_t n;   /* bytes written */
+    size_t cap; /* bytes that p has room for */
+    bool failed;
+};
+
+static inline void proto_buf_init(struct proto_buf *buf)
+{
+    *buf = (struct proto_buf){0};
+}
+
+/* Frees the bytes; the buffer is empty and usable afterwards. */
+void proto_buf_fini(struct proto_buf *buf);
+
+/* Forgets the bytes and a failure. Keeps the room if it is at most `keep_bytes_max`, else frees it.
+ */
+void proto_buf_clear(struct proto_buf *buf, size_t keep_bytes_max);
+
+/* The slow half of proto_buf_reserve; sets `failed` and returns NULL when there is no memory. */
+char *proto_buf_grow(struct proto_buf *buf, size_t need);
+
+/* Room for `need` bytes behind the written ones, or NULL (and `failed`). The caller writes them and
+ * then adds what it used to buf->n. */
+static inline char *proto_buf_reserve(struct proto_buf *buf, size_t need)
+{
+    if (__builtin_expect(buf->cap - buf->n < need || buf->p == NULL, 0))
+        return proto_buf_grow(buf, need);
+    return buf->p + buf->n;
+}
+
+static inline void proto_buf_append(struct proto_buf *buf, const char *p, size_t n)
+{
+    char *to = proto_buf_reserve(buf, n);
+    if (to == NULL || n == 0) return;
+    memcpy(to, p, n);
+    buf->n += n;
+}
+
+#endif

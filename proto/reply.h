@@ -1,0 +1,146 @@
+/*
+ * Reads replies, in hiredis' manner: feed bytes as they arrive, take what is complete. The client
+ * library calls it for each connection, and tests do. It takes all types of RESP2 and RESP3, either
+ * as events (reply_reader_event: one item at a time, nothing copied) or as trees
+ * (reply_reader_next). Streamed RESP3 types (`$?`, `*?`) are refused by name: no server that we
+ * know sends them. It does no input or output and knows no command; push messages come out like
+ * replies, told by their type.
+ *
+ * Invariants
+ *  1. at <= in.n: the bytes before `at` were taken; lines are scanned once however they arrive.
+ *  2. depth <= REPLY_DEPTH_MAX, and depth <= stack_room.
+ *  3. Memory follows the bytes that have arrived, not the lengths that were announced.
+ *  4. A null or scalar has no children; a container has no text.
+ *  5. Nothing recurses: reading and freeing keep their place in data.
+ *
+ * Ownership: the reader owns what was fed and the unfinished tree. A tree handed out belongs to the
+ * caller (reply_free). The text of an event is borrowed until the next call on the reader.
+ *
+ * Cost: O(bytes). An event allocates nothing but stack for depth; a tree allocates once for each
+ * text, once for each container and again as it doubles.
+ */
+#ifndef PROTO_REPLY_H
+#define PROTO_REPLY_H
+
+#include "proto/buf.h"
+#include "proto/number.h"
+
+#include <stdint.h>
+
+#define REPLY_DEPTH_MAX 1024
+/* The longest text of a reader's error, with its NUL. */
+#define REPLY_ERROR_BYTES 96
+/* An empty reader keeps at most this much room for input. */
+#define REPLY_BYTES_KEPT ((size_t)1024 * 1024)
+
+enum reply_type {
+    REPLY_SIMPLE,     /* + text */
+    REPLY_ERROR,      /* - or ! text */
+    REPLY_INTEGER,    /* : integer */
+    REPLY_BULK,       /* $ text */
+    REPLY_ARRAY,      /* * children */
+    REPLY_NULL,       /* _ and $-1 and *-1 */
+    REPLY_BOOL,       /* # integer: 0 or 1 */
+    REPLY_DOUBLE,     /* , number, and text as sent */
+    REPLY_BIG_NUMBER, /* ( text */
+    REPLY_VERBATIM,   /* = text without its format; format */
+    REPLY_MAP,        /* % 2n children: key, value, key, ... */
+    REPLY_SET,        /* ~ children */
+    REPLY_PUSH,       /* > children */
+    REPLY_ATTRIBUTE   /* | 2n children; only as an event, or as `attributes` of another reply */
+};
+
+struct reply_limits {
+    size_t bulk_bytes_max;
+    size_t line_bytes_max; /* simple strings, errors, numbers, headers */
+    uint64_t children_max; /* items that one container may announce */
+};
+
+#define REPLY_LIMITS_DEFAULT                                                                       \
+    ((struct reply_limits){                                                                        \
+        .bulk_bytes_max = (size_t)512 * 1024 * 1024,                                               \
+        .line_bytes_max = (size_t)1024 * 1024,                                                     \
+        .children_max = UINT32_MAX,                                                                \
+    })
+
+enum reply_status {
+    REPLY_READY,
+    REPLY_MORE,   /* feed more bytes */
+    REPLY_BROKEN, /* `error` is set; the reader is of no more use */
+    REPLY_OOM     /* no memory; what was fed is kept and calling again tries again */
+};
+
+struct reply {
+    enum reply_type type;
+    char format[4]; /* VERBATIM: "txt" or "mkd"; else "" */
+    int64_t integer;
+    double number;
+    size_t n; /* bytes of text, or children (a map: pairs) */
+    union {
+        char *text;       /* n bytes and a NUL; NULL in containers and nulls */
+        struct reply *up; /* used while a tree is being freed */
+    };
+    struct reply *children;   /* n of them, or 2n in a map or attribute; NULL if none */
+    struct reply *attributes; /* of type ATTRIBUTE, or NULL */
+};
+
+/* One item. The children of a container are the events that follow it. */
+struct reply_event {
+    enum reply_type type;
+    char format[4];
+    int64_t integer;
+    double number;
+    size_t n;         /* bytes of text, or children (a map: pairs) */
+    const char *text; /* borrowed, no NUL; NULL in containers and nulls */
+    uint32_t depth;   /* 0 for a reply, 1 for its children, ... */
+    bool last;        /* this item ends a whole reply */
+};
+
+struct reply_frame {
+    uint64_t left;      /* items still to come; pairs count two */
+    struct reply *node; /* the container, when a tree is built */
+    bool attribute;     /* does not count as an item of the frame below */
+};
+
+struct reply_reader {
+    char error[REPLY_ERROR_BYTES]; /* BROKEN: what is wrong with the bytes */
+
+    /* Progress; private. */
+    struct reply_limits limits;
+    struct proto_buf in;
+    size_t at;                  /* the first byte not taken */
+    size_t scan;                /* the first byte of the current line not looked at */
+    struct proto_number number; /* of the current line */
+    bool in_bulk;               /* the header is taken: `bulk` bytes and \r\n follow */
+    bool cr;                    /* the current line ended; its \n is missing */
+    bool broken;
+    char type; /* the current item's type byte */
+    size_t bulk;
+    struct reply_frame *stack;
+    uint32_t depth, stack_room;
+    struct reply *root; /* the unfinished tree */
+};
+
+/* NULL limits are REPLY_LIMITS_DEFAULT. */
+void reply_reader_init(struct reply_reader *r, const struct reply_limits *limits);
+void reply_reader_fini(struct reply_reader *r);
+
+/* Copies n bytes in: READY, OOM (nothing taken), or BROKEN when the reader already is. */
+enum reply_status reply_reader_feed(struct reply_reader *r, const char *p, size_t n);
+
+/* READY: *out is the next reply, the caller's. Do not mix with events within one reply. */
+enum reply_status reply_reader_next(struct reply_reader *r, struct reply **out);
+
+/* READY: *out is the next item. */
+enum reply_status reply_reader_event(struct reply_reader *r, struct reply_event *out);
+
+/* Frees a tree; NULL is allowed. */
+void reply_free(struct reply *reply);
+
+/* How many children the array holds: n, or 2n for pairs; 0 for scalars. */
+size_t reply_children(const struct reply *reply);
+
+/* The number of the invariant above that does not hold, or 0. */
+int reply_reader_check(const struct reply_reader *r);
+
+#endif

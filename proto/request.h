@@ -1,0 +1,111 @@
+/*
+ * Reads requests: multibulk (`*2\r\n$3\r\nGET\r\n$1\r\na\r\n`) and inline (`GET a\r\n`), told apart
+ * by their first byte. The server calls it for each connection with whatever has arrived. It does
+ * no input or output, knows no command, and holds no copy of the bytes: arguments are views.
+ *
+ * What is accepted and refused, and in which words, is what redis-server 7.0.15 does: a count line
+ * ends at \r and the byte after it is not looked at, nor are the two bytes behind a bulk; a line in
+ * which a NUL stands before its end never ends (Redis searches with strchr); an empty request is no
+ * error. Two differences: the limit on the arguments is ours, and a line that is too long is
+ * refused by its length alone, where Redis' verdict also depends on how the bytes were cut into
+ * reads.
+ *
+ * Invariants
+ *  1. at <= len of the last call: the bytes before `at` were looked at once and never will be
+ * again, however the input is cut (bulk bytes are not looked at at all).
+ *  2. Progress is kept as offsets from the first byte of the request, never as pointers.
+ *  3. argc <= args_max for multibulk requests; argv has room for `room` views, argc <= room, and
+ * room follows the arguments that have arrived, not the number that was announced.
+ *  4. argv == small if and only if room == REQUEST_ARGS_SMALL.
+ *
+ * Ownership: the reader owns argv and `text` (the unescaped inline arguments). Views in argv point
+ * into the caller's buffer or into `text`: good until the buffer changes or the next call.
+ *
+ * Cost: O(bytes of the count lines) for multibulk, whatever the bulks hold; O(bytes) for inline. No
+ * allocation up to REQUEST_ARGS_SMALL arguments without quotes.
+ */
+#ifndef PROTO_REQUEST_H
+#define PROTO_REQUEST_H
+
+#include "proto/buf.h"
+#include "proto/number.h"
+
+#include <stdint.h>
+
+#define REQUEST_ARGS_SMALL 16
+/* A reader keeps at most this much room for arguments, and for unescaped text, between requests. */
+#define REQUEST_ARGS_KEPT       1024
+#define REQUEST_TEXT_BYTES_KEPT 4096
+
+#define REQUEST_BULK_BYTES_MAX   ((size_t)512 * 1024 * 1024)
+#define REQUEST_ARGS_MAX         ((uint32_t)1024 * 1024)
+#define REQUEST_INLINE_BYTES_MAX ((size_t)64 * 1024)
+
+/* The longest text that a broken request can give, with its NUL. */
+#define REQUEST_ERROR_BYTES 64
+
+struct request_limits {
+    size_t bulk_bytes_max;   /* one argument; at most INT64_MAX */
+    uint32_t args_max;       /* arguments of a multibulk request */
+    size_t inline_bytes_max; /* an inline request, and a count line, before its end */
+};
+
+#define REQUEST_LIMITS_DEFAULT                                                                     \
+    ((struct request_limits){                                                                      \
+        .bulk_bytes_max = REQUEST_BULK_BYTES_MAX,                                                  \
+        .args_max = REQUEST_ARGS_MAX,                                                              \
+        .inline_bytes_max = REQUEST_INLINE_BYTES_MAX,                                              \
+    })
+
+enum request_status {
+    REQUEST_READY,  /* argc, argv and bytes are set */
+    REQUEST_MORE,   /* call again when more bytes are there; `need` is a hint */
+    REQUEST_BROKEN, /* `error` is set; the reader is of no more use */
+    REQUEST_OOM     /* no memory; calling again tries again */
+};
+
+struct request_reader {
+    /* The result. */
+    uint32_t argc;
+    struct proto_view *argv;
+    size_t bytes; /* READY: the length of the request, to be skipped by the caller */
+    size_t need;  /* MORE: how many more bytes the current bulk certainly needs; 0 unknown */
+    char error[REQUEST_ERROR_BYTES]; /* BROKEN: for the client, behind "-ERR " */
+
+    /* Progress; private. */
+    struct request_limits limits;
+    unsigned char state;        /* enum request_state */
+    unsigned char quote;        /* enum inline_state */
+    char digit;                 /* the first digit behind an inline \x */
+    char lead;                  /* the first byte of the current count line */
+    struct proto_number number; /* of the current count line */
+    size_t at;                  /* the first byte not looked at */
+    size_t line;                /* where the current line begins */
+    size_t bulk;                /* bytes of the current bulk */
+    uint32_t left;              /* arguments still to come */
+    uint32_t room;
+    struct proto_buf text; /* unescaped inline arguments */
+    struct proto_view small[REQUEST_ARGS_SMALL];
+};
+
+/* The reader must not move afterwards, for argv may point into it. */
+void request_reader_init(struct request_reader *r, const struct request_limits *limits);
+void request_reader_fini(struct request_reader *r);
+
+/* `buf` begins at the first byte of the unfinished request and holds `len` bytes; it may lie at
+ * another address at each call, with the same bytes and more. After READY the next call begins a
+ * new request. */
+enum request_status request_reader_next(struct request_reader *r, const char *buf, size_t len);
+
+/* Gives back the memory of a large request that is finished; its views are no longer good. For a
+ * connection that falls idle: otherwise the next request does it. Nothing happens within a request.
+ */
+void request_reader_trim(struct request_reader *r);
+
+/* The changed limits hold from the next count line on (CONFIG SET). */
+void request_reader_limit(struct request_reader *r, const struct request_limits *limits);
+
+/* The number of the invariant above that does not hold, or 0. */
+int request_reader_check(const struct request_reader *r);
+
+#endif
