@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""Goal: no #include points upward, sideways, or at a library that is not this room's business.
+
+Method: server/LAYERS names the floors; every #include of the sources in server/ and of the folders
+beside it is resolved as the compiler would, and compared with it. Before that, the test tries itself
+on a small house: clean first, then with one violation of each kind, which must be reported.
+
+usage: layers.py [ROOT]
+"""
+import pathlib
+import re
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve()
+SOURCES = {".c", ".h", ".def", ".inc"}
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+
+
+class Layers:
+    """server/LAYERS: `floor` gives each room's depth, `uses` who may include a side folder or a library."""
+
+    def __init__(self, text):
+        self.floor, self.beside, self.uses = {}, [], {}
+        depth = 0
+        for number, line in enumerate(text.splitlines(), 1):
+            line = line.partition("#")[0].strip()
+            if not line:
+                continue
+            words = line.split()
+            if words[0] == "beside" and len(words) == 2:
+                self.beside.append(words[1])
+            elif words[0] == "uses" and line.count(":") == 1:
+                what, _, who = line[len("uses"):].partition(":")
+                self.uses[what.strip()] = set(who.split())
+            elif words[0] not in ("beside", "uses"):
+                for room in line.split("|"):
+                    self.floor[room.strip()] = depth
+                depth += 1
+            else:
+                raise SystemExit(f"LAYERS:{number}: cannot be read: {line}")
+        known = set(self.floor) | set(self.beside)
+        for what, who in self.uses.items():
+            if who - known or not (what in known or what.startswith("<")):
+                raise SystemExit(f"LAYERS: `uses {what}` speaks of a room that is not listed")
+
+    def forbidden(self, room, target):
+        """Why `room` may not include `target` (a room), or None where it may."""
+        if room == target or room in self.uses.get(target, ()):
+            return None
+        if target in self.beside:
+            return f"{target} is not for {room}"
+        if room in self.beside:
+            return f"{room} stands beside the house and knows nothing of {target}"
+        if self.floor[target] == self.floor[room]:
+            return f"{target} stands beside {room}"
+        return f"{target} lies above {room}" if self.floor[target] < self.floor[room] else None
+
+    def forbidden_header(self, room, header):
+        allowed = self.uses.get(f"<{header}>")
+        return None if allowed is None or room in allowed else f"<{header}> is not for {room}"
+
+
+def room_of(path):
+    """The room of a file, whose path is relative to the root; None for what lies in no room."""
+    parts = path.parts
+    if parts[0] != "server":
+        return parts[0]
+    return parts[1] if len(parts) > 2 else path.stem
+
+
+def resolve(root, source, kind, name):
+    """The file of the tree that an #include means, relative to the root, or None for a library's."""
+    tried = ([] if kind == "<" else [source.parent / name]) + [root / name, root / "server" / name]
+    for candidate in tried:
+        if candidate.is_file():
+            found = candidate.resolve()
+            return found.relative_to(root) if found.is_relative_to(root) else None
+    return None
+
+
+def violations(root, layers):
+    known, found = set(layers.floor) | set(layers.beside), []
+    for top in ["server", *layers.beside]:
+        for source in sorted((root / top).rglob("*")):
+            if source.suffix not in SOURCES or not source.is_file():
+                continue
+            path = source.relative_to(root)
+            room = room_of(path)
+            if room not in known:
+                found.append(f"{path}: the room {room} is not in server/LAYERS")
+                continue
+            text = source.read_text(encoding="utf-8", errors="replace")
+            for number, line in enumerate(text.splitlines(), 1):
+                match = INCLUDE.match(line)
+                if not match:
+                    continue
+                kind, name = match.groups()
+                target = resolve(root, source, kind, name)
+                if target is None:
+                    why = layers.forbidden_header(room, name)
+                elif room_of(target) in known:
+                    why = layers.forbidden(room, room_of(target))
+                else:
+                    why = f"it lies in {room_of(target)}, which is not in server/LAYERS"
+                if why:
+                    found.append(f'{path}:{number}: includes {name}, but {why}')
+    return found
+
+
+# One source of each kind, as the whole tree should be; each is alone allowed to do what it does.
+CLEAN = {
+    "server/main.c": '#include <uv.h>\n#include "daemon.h"\n#include "net/conn.h"\n',
+    "server/daemon.h": '#include "config.h"\n#include "base/status.h"\n',
+    "server/config.h": "#include <stdio.h>\n",
+    "server/net/conn.h": '#include <uv.h>\n#include "proto/reader.h"\n#include "command/table.h"\n',
+    "server/net/deep/conn.c": '#include "net/conn.h"\n',
+    "server/monitor/http.h": "#include <microhttpd.h>\n",
+    "server/command/table.h": '#  include "heap/pool.h"\n#include <heap/pool.h>\n',
+    "server/heap/pool.h": '#include "base/status.h"\n',
+    "server/heap/pool.c": '#include "pool.h"\n/* #include "store/keyspace.h" */\n',
+    "server/base/status.h": "#include <stdint.h>\n",
+    "proto/reader.h": "#include <stddef.h>\n",
+    "client/heapd.h": '#include "proto/reader.h"\n',
+    "examples/tour.c": '#include "client/heapd.h"\n',
+}
+
+# file, text, and what must be said of it
+WRONG = [
+    ("server/heap/rc.c", '#include "net/conn.h"\n', "net lies above heap"),
+    ("server/heap/rc.c", '#include <command/table.h>\n', "command lies above heap"),
+    ("server/base/log.c", '#include <stdio.h>\n#include "../heap/pool.h"\n', "heap lies above base"),
+    ("server/net/conn.c", '#include "monitor/http.h"\n', "monitor stands beside net"),
+    ("server/monitor/http.c", '#include "net/conn.h"\n', "net stands beside monitor"),
+    ("server/net/conn.c", '#include "config.h"\n', "config lies above net"),
+    ("server/command/cmd_list.c", "#include <uv.h>\n", "<uv.h> is not for command"),
+    ("server/net/conn.c", "#include <microhttpd.h>\n", "<microhttpd.h> is not for net"),
+    ("server/store/keyspace.c", '#include "proto/reader.h"\n', "proto is not for store"),
+    ("server/store/keyspace.c", '#include "client/heapd.h"\n', "client is not for store"),
+    ("client/heapctl.c", '#include "heap/pool.h"\n', "client stands beside the house"),
+    ("proto/writer.c", '#include "base/status.h"\n', "proto stands beside the house"),
+    ("examples/tour.c", '#include "proto/reader.h"\n', "proto is not for examples"),
+    ("server/attic/box.c", "#include <stdio.h>\n", "attic is not in server/LAYERS"),
+    ("server/helpers.c", "#include <stdio.h>\n", "helpers is not in server/LAYERS"),
+]
+
+
+def self_test(layers):
+    """Fails unless the clean house is found clean and every violation is found, and nothing else."""
+    for path, text, expected in [("server/main.c", CLEAN["server/main.c"], None), *WRONG]:
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder).resolve()
+            for name, content in {**CLEAN, path: text}.items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(content, encoding="utf-8")
+            found = violations(root, layers)
+        if expected is None and found:
+            raise SystemExit(f"self-test: the clean house is said to be wrong: {found}")
+        if expected and (len(found) != 1 or expected not in found[0] or path not in found[0]):
+            raise SystemExit(f"self-test: {path} with {text!r} should be one violation: {expected}; found {found}")
+    return len(WRONG)
+
+
+def main():
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else HERE.parents[2]).resolve()
+    layers = Layers((root / "server" / "LAYERS").read_text(encoding="utf-8"))
+    tried = self_test(layers)
+    found = violations(root, layers)
+    for line in found:
+        print(line)
+    print(f"self-test: {tried} violations of {tried} found; the tree: {len(found)}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
