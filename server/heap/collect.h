@@ -1,0 +1,150 @@
+/*
+ * The cycle collector: trials in slices, between commands.
+ *
+ * Candidates are containers whose count went down and stayed above zero. A trial takes a batch of them and explores
+ * what they reach, in four phases (after Bacon and Rajan, "Concurrent Cycle Collection in Reference Counted Systems",
+ * 2001, section 3, and CPython's shadow counts; the barrier that lets commands run between slices is our own):
+ *
+ *   gray    Each object that is reached gets a place in the trial's table and a shadow: its count at that moment. Each slot
+ *           visited takes one from its target's shadow. The table is the queue (Cheney): places are scanned in order.
+ *   black   What has a shadow above zero or was rescued since is live, and so is all that it reaches.
+ *   commit  In the slice that finds the black list empty, the flip of `phase` condemns whatever has a place and is not black.
+ *   free    The condemned are pinned one by one, their slots cleared (ordinary decrements), and unpinned.
+ *
+ * Having a place is the colour: an object is coloured if the table's entry at its `place` names it (the sparse set of
+ * Briggs and Torczon, 1993). So ending a trial uncolours everything at once, there is no epoch that could wrap, and stale words do no harm.
+ *
+ * Why it is right. Let x be condemned. Nothing incremented its count since it was reached, else it was rescued; so its references now are
+ * some of those that it had then. Its shadow is zero, so each of those was visited, so each sits in a coloured object, and
+ * none of these is black, or x would be. So only the condemned refer to the condemned. This rests on one counted reference being one slot,
+ * visited once:
+ *
+ *   1. Any increment of a coloured object rescues it (collect_rescue); it cannot fail: the place in the table is the link.
+ *   2. A reference that moves without a count rescues its target and makes it a candidate (rc_moved).
+ *   3. Gray visits a slot at most once, black at least once.
+ *   4. Changing a container in the middle of its scan: collect_disturb before it. In gray it is rescued and its scan stops; in black
+ *      what moves past the cursor is rescued, or the cursor goes back.
+ *   5. visit() reports exactly the counted references.
+ *   6. An object whose count reaches zero leaves the table at once (collect_forget); a cell that the candidate buffer names keeps its
+ *      memory until the buffer lets go of it. New objects have no place.
+ *   7. A dying object's slots may be cleared after it left the table: its children were counted down for it, and nothing can be reached
+ *      through it any more, since identities and weak reads end at count zero.
+ *   8. After commit identities treat the condemned as gone (collect_is_condemned).
+ *   9. Slices run between commands only; nothing that survives a command holds an uncounted reference.
+ *  10. A candidate's flag is cleared when it is taken out; an abandoned trial puts its candidates back.
+ *  11. Immortals have no place. The shadow is as wide as the count.
+ *  12. It ends: what is born, or becomes visible, in a trial has no place in it (COLLECT_NEW), and a scan stops at the end that the
+ *      container had when the scan began.
+ *  13. A shadow below zero on an object that was not rescued is a bug: the trial is abandoned, logged and counted; debug builds assert.
+ *  14. While the collector is off candidates are still noted.
+ *
+ * It prunes: what a root holds directly is live and is not entered.
+ *
+ * Pacing: a slice has a budget in nanoseconds. The number of candidates that starts a trial adapts to the yield.
+ * Memory: 16 bytes for each object that the trial reached, while it lasts; 8 bytes a candidate. When either cannot
+ * be had, the trial is abandoned, or the candidates are forgotten and found again by walking all cells.
+ */
+#ifndef HEAPD_HEAP_COLLECT_H
+#define HEAPD_HEAP_COLLECT_H
+
+#include "base/histogram.h"
+#include "base/status.h"
+#include "heap/obj.h"
+
+struct heap;
+struct collect_chunk;
+struct collect_place;
+
+enum {
+    COLLECT_BUDGET_NS = 100000,
+    COLLECT_THRESHOLD_MIN = 256,       /* candidates that start a trial, at least */
+    COLLECT_THRESHOLD_MAX = 1 << 20,
+    COLLECT_IDLE_NS = 50000000,        /* candidates that waited this long are tried when the loop is idle */
+    COLLECT_SEGMENT_PLACES = 1 << 12,
+    COLLECT_NEW = 1 << 31,             /* in `place`: became visible during the trial whose number follows */
+};
+
+enum collect_phase { COLLECT_IDLE, COLLECT_GRAY, COLLECT_BLACK, COLLECT_FREE };
+
+/* What GC STATS and INFO show. */
+struct collect_stats {
+    uint64_t trials;
+    uint64_t abandoned;
+    uint64_t faults; /* rule 13 */
+    uint64_t collected_objects;
+    uint64_t collected_bytes;
+    uint64_t rescued_objects;
+    uint64_t slices;
+    uint64_t cpu_ns;
+    uint64_t longest_slice_ns;
+    struct histogram slice_ns;
+    uint64_t last_candidates, last_reached, last_condemned, last_rescued, last_ns;
+};
+
+struct collect {
+    /* Read by the barrier. */
+    bool trial_open;           /* gray or black: increments rescue */
+    bool enabled;
+    enum collect_phase phase;
+    struct obj *scanning;      /* the container in mid-scan, or NULL */
+    uint64_t cursor, limit;    /* of that scan */
+
+    /* The trial's table: segments of places, addressed from 1. */
+    struct collect_place **segments;
+    uint32_t segment_count, segment_slots;
+    uint32_t places;           /* highest place in use */
+    uint32_t roots;            /* the first places are the trial's candidates */
+    uint32_t next;             /* the place that the current phase looks at next */
+    uint32_t black_list;       /* first place on the black list, 0 = none */
+    uint32_t trial_number;     /* 31 bits, for COLLECT_NEW */
+    uint64_t trial_candidates, trial_rescued, trial_condemned, trial_ns;
+
+    /* The candidate buffer: chunks, first in first out. */
+    struct collect_chunk *first, *last, *spare;
+    uint64_t candidates;       /* in the buffer, dead cells included */
+    uint64_t candidates_dead;
+    bool candidates_lost;      /* memory was out: walk the cells */
+    bool walking;              /* the walk is under way */
+    uint64_t walk_cursor;
+
+    uint64_t threshold;        /* candidates that start a trial; adapts unless threshold_fixed */
+    bool threshold_fixed;
+    uint64_t budget_ns;
+    uint32_t slice_slots_max;  /* 0 = the budget alone bounds a slice; tests use 1 */
+    int64_t oldest_ns;         /* when the buffer became non-empty */
+    uint64_t full_wanted;      /* tickets given by collect_full_begin */
+    uint64_t full_running;     /* the ticket that the running full collection serves */
+    uint64_t full_done;
+    uint64_t full_left;        /* candidates that it has still to try */
+    uint64_t full_found, full_found_before;
+    struct collect_stats stats;
+};
+
+enum status collect_init(struct collect *c) MUST_USE;
+void collect_fini(struct heap *h);
+
+/* The barrier (rc.h and value/ call it). */
+void collect_rescue(struct heap *h, struct obj *o);
+void collect_candidate(struct heap *h, struct obj *o);
+void collect_forget(struct heap *h, struct obj *o);
+/* The container in mid-scan is about to change the places of its slots (rule 4); called through collect_disturb, rc.h. */
+void collect_disturbed(struct heap *h, struct obj *o, uint64_t back);
+/* Whether a trial has committed the object to be freed. */
+bool collect_is_condemned(struct heap *h, const struct obj *o);
+
+/* One slice; false when there is nothing to do now. `idle`: no command is waiting, so small backlogs are tried too. */
+bool collect_step(struct heap *h, bool idle);
+/* Whether collect_step would do something. */
+bool collect_has_work(const struct heap *h, bool idle);
+
+/* A full collection: every candidate known now. Returns a ticket; done when collect_full_found says so. */
+uint64_t collect_full_begin(struct heap *h);
+bool collect_full_found(const struct heap *h, uint64_t ticket, uint64_t *found);
+
+/* Off: the running trial is abandoned (what is condemned is still freed). */
+void collect_enable(struct heap *h, bool on);
+/* Objects that wait for the collector: candidates, and the places of the running trial. */
+uint64_t collect_backlog(const struct heap *h);
+bool collect_check(struct heap *h);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * The heap: memory, counts and cycles. It knows no value type: it reaches upward only through
+ * `struct heap_type`, which value/ hands in. One thread.
+ *
+ * What a command does to an object goes through rc.h (counts, roots), which calls the collector's barrier
+ * (collect.h). What dies waits in the release queue and is freed in bounded steps, never recursively.
+ *
+ * Invariants (heap_check, heap/check.h)
+ *   1. objects[t] == objects of type t, dead ones in the release queue included.
+ *   2. release_pending == the length of the release queue.
+ *   3. saturated == objects whose count is OBJ_COUNT_MAX.
+ * Ownership: the heap owns all objects; struct heap is owned by struct server.
+ */
+#ifndef HEAPD_HEAP_HEAP_H
+#define HEAPD_HEAP_HEAP_H
+
+#include "base/mem.h"
+#include "base/view.h"
+#include "heap/collect.h"
+#include "heap/ident.h"
+#include "heap/intern.h"
+#include "heap/obj.h"
+#include "heap/pool.h"
+#include "heap/table.h"
+
+/* Called by a type's visit for each slot that refers to an object. */
+typedef void heap_visit(void *ctx, struct obj *target);
+
+/*
+ * What a type tells the heap. Cursors are the type's own: `begin` gives the first, `end` the one at which a scan that
+ * starts now stops; they stay meaningful while the container changes (see collect_disturb).
+ */
+struct heap_type {
+    const char *name;
+    /* Strings: the bytes and their hash, for the intern table. Containers: NULL. */
+    struct view (*text)(const struct obj *o);
+    uint32_t (*hash)(const struct heap *h, const struct obj *o);
+    /* Frees an object without slots at once. Containers: NULL. */
+    void (*destroy)(struct heap *h, struct obj *o);
+    /* Containers only. */
+    uint64_t (*begin)(const struct obj *o);
+    uint64_t (*end)(const struct obj *o);
+    /* Visits each counted reference of the slots from cursor on once; about slots_max slots. Returns the next cursor. */
+    uint64_t (*visit)(const struct obj *o, uint64_t cursor, uint64_t limit, uint32_t slots_max,
+                      heap_visit *fn, void *ctx);
+    /* Drops about slots_max slots (ordinary decrements); true when none is left and the body is freed (body NULL). */
+    bool (*clear)(struct heap *h, struct obj *o, uint32_t slots_max);
+    /* Bytes of the cell and the body, or of the string: pool_good_bytes of its parts; nothing it refers to. */
+    size_t (*bytes)(const struct obj *o);
+};
+
+/* Somebody outside the slots who holds references: heap_check() asks them all. */
+enum heap_hold { HEAP_HOLD_ROOT, HEAP_HOLD_COUNT };
+typedef void heap_hold_visit(void *ctx, struct obj *o, enum heap_hold how);
+struct heap_holder {
+    struct heap_holder *next;
+    const char *name;
+    void (*each)(void *self, heap_hold_visit *visit, void *ctx);
+    void *self;
+};
+
+struct heap {
+    struct mem *mem;
+    struct pool *pool;
+    uint64_t hash_seed;
+    const struct heap_type *types[OBJ_TYPES];
+    uint64_t objects[OBJ_TYPES];
+    uint64_t saturated;
+    uint64_t allocated;        /* objects ever made: what a command owes the release queue */
+    struct cell *release_head; /* dead containers, newest first; linked through their words */
+    struct cell *release_now;  /* the one that is being cleared */
+    uint64_t release_pending;
+    struct table roots_over; /* containers with OBJ_ROOTS_MAX roots and more: true numbers */
+    struct intern intern;
+    struct ident ident;
+    struct collect collect;
+    struct heap_holder *holders;
+    uint64_t random[4]; /* state of heap_random */
+};
+
+enum status heap_init(struct heap *h, struct mem *m, uint64_t hash_seed) MUST_USE;
+/* Frees the arenas; what is still alive goes with them (large blocks are freed by releasing everything before). */
+void heap_fini(struct heap *h);
+void heap_set_type(struct heap *h, enum obj_type t, const struct heap_type *type);
+void heap_add_holder(struct heap *h, struct heap_holder *holder);
+
+/* An empty container: count 1, no body. NULL: no memory. */
+RC_NEW struct obj *heap_container_new(struct heap *h, enum obj_type t);
+/* Counts an object without slots that value/ has laid out in `o` (pool_alloc'ed by it), with count 1. */
+void heap_object_made(struct heap *h, struct obj *o, enum obj_type t);
+/* The reverse, before its memory is given back. */
+void heap_object_gone(struct heap *h, struct obj *o);
+/* The first reference to a container is about to be stored in it: it has a body. */
+void heap_make_visible(struct heap *h, struct obj *o);
+
+/* Called by rc.h when the count has become zero. */
+void heap_release(struct heap *h, struct obj *o);
+/* Clears about slots_max slots of what waits in the release queue; true while anything is left. */
+bool heap_release_step(struct heap *h, uint32_t slots_max);
+
+uint64_t heap_objects(const struct heap *h);
+uint64_t heap_containers(const struct heap *h);
+/* 64 random bits (xoshiro256**), for sampling only. */
+uint64_t heap_random(struct heap *h);
+
+#endif

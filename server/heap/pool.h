@@ -1,0 +1,92 @@
+/*
+ * Pools: where objects and bodies live.
+ *
+ * Arenas of POOL_ARENA_BYTES come from the system (mem_map), are cut into pools of POOL_BYTES, and a pool serves
+ * one size class: 8 bytes apart up to 256 bytes, then eight classes to each doubling, up to POOL_SMALL_MAX. A
+ * request above that goes to mem_alloc. A pool keeps its own free list; a class allocates from the fullest pool
+ * that has room, so that sparse pools drain; an empty pool goes back to its arena, an empty arena to the system
+ * (one is kept). The owner gives the size when it frees, so blocks carry no header. (pymalloc's arenas and pools,
+ * mimalloc's free list in each page.)
+ *
+ * Containers' cells have pools of their own, because cells can be walked: for heap_check(), for people, and for
+ * the collector when it had to forget candidates.
+ *
+ * In sanitizer builds free blocks are poisoned and wait in a quarantine (POOL_QUARANTINE_BYTES) before they are
+ * used again, so that a use after free inside a pool is reported as one outside would be.
+ *
+ * Invariants (pool_check)
+ *   1. reserved == live + free + overhead, for each class and for the whole, in bytes. Reserved counts arenas only; large
+ *      blocks are counted in large_bytes and are all live.
+ *   2. Every pool of a class is in the list that its number of live blocks says.
+ *   3. An arena none of whose pools is in use is the kept one, or is gone.
+ * Ownership: a block is the caller's until pool_free() with the same size.
+ * Cost: allocation and free O(1), no system call but for a new or an empty arena.
+ */
+#ifndef HEAPD_HEAP_POOL_H
+#define HEAPD_HEAP_POOL_H
+
+#include "base/mem.h"
+#include "heap/obj.h"
+
+enum {
+    POOL_ARENA_BYTES = 1 << 20,
+    POOL_BYTES = 16 << 10,
+    POOL_SMALL_MAX = 2048,
+    POOL_CLASSES = 32 + 24 + 1, /* 8..256 by 8, three doublings by eighths, and the cells */
+    POOL_CLASS_CELLS = POOL_CLASSES - 1,
+    POOL_QUARANTINE_BYTES = 1 << 20,
+};
+
+/* One size class as MEMORY POOLS shows it. */
+struct pool_class_stats {
+    uint32_t block_bytes;
+    uint32_t pools;
+    uint64_t live_blocks;
+    uint64_t free_blocks; /* in pools of this class, quarantine included */
+    uint64_t reserved_bytes;
+};
+
+struct pool_stats {
+    uint64_t arenas;
+    uint64_t reserved_bytes;
+    uint64_t live_bytes;     /* blocks handed out, at the size of their class */
+    uint64_t free_bytes;     /* free blocks, and pools that no class uses now */
+    uint64_t overhead_bytes; /* headers and the ends of pools */
+    uint64_t large_blocks;
+    uint64_t large_bytes;
+};
+
+struct pool; /* the set of all pools of one heap */
+
+struct pool *pool_new(struct mem *m);
+/* Everything must have been freed, but for what `abandon` says: at exit the arenas go with all that is in them. */
+void pool_delete(struct pool *p);
+
+/* At least `bytes` (> 0) bytes, aligned to 8, not zeroed; NULL when the system has none. */
+void *pool_alloc(struct pool *p, size_t bytes) __attribute__((malloc, warn_unused_result));
+/* p may be NULL when bytes is 0. */
+void pool_free(struct pool *p, void *block, size_t bytes);
+/* The bytes that a request of `bytes` really takes: what accounts add up. */
+size_t pool_good_bytes(size_t bytes);
+
+/* A container's cell, zeroed. */
+struct cell *pool_cell_alloc(struct pool *p) __attribute__((warn_unused_result));
+void pool_cell_free(struct pool *p, struct cell *c);
+
+/*
+ * Calls fn for cells in use, from *cursor (0 = the beginning), at most cells_max of them (it may look at more free ones;
+ * the step stays bounded). Returns false at the end, with *cursor 0. Between two calls cells may come and go: a cell that was
+ * there at the first call and still is at the last has been seen exactly once; others at most once.
+ * Inside fn nothing may be allocated or freed in the pools.
+ */
+typedef void pool_cell_fn(void *ctx, struct cell *c);
+bool pool_cell_walk(struct pool *p, uint64_t *cursor, uint32_t cells_max, pool_cell_fn *fn, void *ctx);
+
+/* Gives the kept empty arena back; true while more remains to be done. */
+bool pool_purge_step(struct pool *p);
+
+void pool_get_stats(const struct pool *p, struct pool_stats *out);
+void pool_get_class_stats(const struct pool *p, uint32_t class_index, struct pool_class_stats *out);
+bool pool_check(const struct pool *p);
+
+#endif
