@@ -1,0 +1,50 @@
+/*
+ * String objects (more than 7 bytes, or not canonical integers) and number objects (integers beyond 61 bits).
+ *
+ *   +------------+--------+--------+------------------+
+ *   | struct obj | length | hash   | bytes, no NUL    |        hash 0 = not asked for yet
+ *   +------------+--------+--------+------------------+
+ *
+ * Called by val.c and by the commands that build strings (APPEND, SETRANGE). Strings never change, but for
+ * str_extend at count 1, which nobody else can see.
+ *
+ * Ownership: an object made here has count 1. Cost: one allocation.
+ */
+#ifndef HEAPD_VALUE_STR_H
+#define HEAPD_VALUE_STR_H
+
+#include "value/val.h"
+
+enum { STR_BYTES_MAX = 0x7fffffff };
+
+struct str {
+    struct obj head;
+    uint32_t length;
+    uint32_t hash;
+    char bytes[];
+};
+
+struct number {
+    struct obj head;
+    int64_t value;
+};
+
+static_assert(sizeof(struct str) == 16, "a string pays 16 bytes beside its own");
+
+/* A string object of `length` bytes for the caller to fill before anybody sees it; the caller makes sure that the text is not
+ * one that has an immediate form, or goes through str_settle. NULL: no memory. */
+RC_NEW struct str *str_new(struct heap *h, size_t length);
+
+/* The value of a string just filled: if its text has another form, that form, and the string is gone. */
+enum status str_settle(struct heap *h, RC_STEALS struct str *s, RC_NEW val *out) MUST_USE;
+
+/*
+ * The text of `v` with `text` written at `offset` (zero bytes between, when it lies past the end), as a new value, or in place
+ * when `v` is a string object of count 1 that nobody interned: the caller's count is then the only one. On success *v is replaced (the
+ * caller's count moves to the new value); on failure *v is as before.
+ */
+enum status str_write(struct heap *h, val *v, size_t offset, struct view text) MUST_USE;
+
+extern const struct heap_type str_heap_type, number_heap_type;
+
+#endif
