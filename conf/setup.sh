@@ -1,11 +1,12 @@
 # shellcheck shell=sh disable=SC2034
 # Sourced by run, test and the Dockerfile: what is needed from Debian 12, and how the tree is built.
-# POSIX sh. Nothing is fetched that is already there, and neither root nor the network is needed then.
+# POSIX sh. Nothing is fetched that is there already; neither root nor the network is needed then.
 
 packages_build='gcc libc6-dev cmake pkg-config libuv1-dev libhiredis-dev libmicrohttpd-dev
 libjansson-dev libxxhash-dev libedit-dev libmimalloc-dev'
 packages_test='libcmocka-dev python3 python3-redis redis-server redis-tools prometheus'
-packages_runtime='libuv1 libhiredis0.14 libmicrohttpd12 libjansson4 libxxhash0 libedit2 libmimalloc2.0'
+packages_runtime='libuv1 libhiredis0.14 libmicrohttpd12 libjansson4 libxxhash0 libedit2
+libmimalloc2.0'
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -19,10 +20,10 @@ setup_missing() {
     done
 }
 
-# Runs as root, with the packages as arguments. Servers among them (redis-server, prometheus) are for
-# the tests and must not be started as services, now or at the next boot: policy-rc.d is Debian's way
-# to say so. One that is already there is the administrator's word and stays as it is. The package
-# lists are fetched only if those at hand do not serve.
+# Runs as root, with the packages as arguments. Servers among them (redis-server, prometheus) are
+# for the tests and must not be started as services, now or at the next boot: policy-rc.d is Debian's
+# way to say so. One that is already there is the administrator's word and stays as it is. The
+# package lists are fetched only if those at hand do not serve.
 # shellcheck disable=SC2016 # it is another shell that expands it
 setup_as_root='
 set -eu
@@ -43,8 +44,10 @@ fetch() {
         install --no-install-recommends "$@" </dev/null >"$log" 2>&1
 }
 if ! fetch "$@"; then
-    apt-get -q -o DPkg::Lock::Timeout=300 update </dev/null >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
-    fetch "$@" || { cat "$log" >&2; exit 1; }
+    apt-get -q -o DPkg::Lock::Timeout=300 update </dev/null >"$log" 2>&1 && fetch "$@" || {
+        cat "$log" >&2
+        exit 1
+    }
 fi
 for server in redis-server prometheus; do
     case " $* " in

@@ -61,7 +61,7 @@ enum request_status {
     REQUEST_READY,  /* argc, argv and bytes are set */
     REQUEST_MORE,   /* call again when more bytes are there; `need` is a hint */
     REQUEST_BROKEN, /* `error` is set; the reader is of no more use */
-    REQUEST_OOM     /* no memory; calling again tries again */
+    REQUEST_OOM     /* no memory; the reader is of no more use */
 };
 
 struct request_reader {
@@ -75,13 +75,15 @@ struct request_reader {
     /* Progress; private. */
     struct request_limits limits;
     unsigned char state;        /* enum request_state */
-    unsigned char quote;        /* enum inline_state */
+    unsigned char quote;        /* enum quote_state, within an inline line */
     char digit;                 /* the first digit behind an inline \x */
     char lead;                  /* the first byte of the current count line */
-    struct proto_number number; /* of the current count line */
+    bool cr;                    /* the count line ended; the byte behind \r is missing */
+    bool stuck;                 /* a NUL stood in the line: it has no end */
+    struct proto_number number; /* of the current count line, when it came in pieces */
     size_t at;                  /* the first byte not looked at */
-    size_t line;                /* where the current line begins */
-    size_t bulk;                /* bytes of the current bulk */
+    size_t line;                /* where the current count line begins */
+    size_t bulk;                /* bytes of the current bulk; inline: where the token begins */
     uint32_t left;              /* arguments still to come */
     uint32_t room;
     struct proto_buf text; /* unescaped inline arguments */

@@ -28,6 +28,7 @@
 
 /* Ownership in signatures: the caller must release the result / may use it until its owner changes / loses it. */
 #define RC_NEW __attribute__((warn_unused_result))
+#define RC_OUT /* what the pointer receives, the caller must release */
 #define RC_BORROWED
 #define RC_STEALS
 

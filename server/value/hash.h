@@ -29,7 +29,7 @@ bool hash_walk(const struct obj *o, uint64_t *cursor, uint32_t max, hash_each *e
 /* SCAN's order and promise; returns the next cursor. */
 uint64_t hash_scan(const struct obj *o, uint64_t cursor, hash_each *each, void *ctx);
 /* A copy of one level: fields and values shared. */
-enum status hash_copy(struct heap *h, const struct obj *from, RC_NEW struct obj **out) MUST_USE;
+enum status hash_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out) MUST_USE;
 bool hash_check(const struct heap *h, const struct obj *o);
 
 extern const struct heap_type hash_heap_type;

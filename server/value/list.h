@@ -31,7 +31,7 @@ enum status list_insert_take(struct heap *h, struct obj *o, uint64_t index, RC_S
 uint64_t list_remove_matching(struct heap *h, struct obj *o, const struct needle *n, enum list_end from, uint64_t max);
 /* Keeps `count` elements from `first` on. What is cut off goes to the release queue as it is, so the work here is a chunk at most. */
 enum status list_trim(struct heap *h, struct obj *o, uint64_t first, uint64_t count) MUST_USE;
-enum status list_copy(struct heap *h, const struct obj *from, RC_NEW struct obj **out) MUST_USE;
+enum status list_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out) MUST_USE;
 bool list_check(const struct heap *h, const struct obj *o);
 
 extern const struct heap_type list_heap_type;

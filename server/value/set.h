@@ -23,7 +23,7 @@ RC_BORROWED val set_random(struct heap *h, const struct obj *o);
 
 bool set_walk(const struct obj *o, uint64_t *cursor, uint32_t max, set_each *each, void *ctx);
 uint64_t set_scan(const struct obj *o, uint64_t cursor, set_each *each, void *ctx);
-enum status set_copy(struct heap *h, const struct obj *from, RC_NEW struct obj **out) MUST_USE;
+enum status set_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out) MUST_USE;
 bool set_check(const struct heap *h, const struct obj *o);
 
 extern const struct heap_type set_heap_type;

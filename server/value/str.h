@@ -36,7 +36,7 @@ static_assert(sizeof(struct str) == 16, "a string pays 16 bytes beside its own")
 RC_NEW struct str *str_new(struct heap *h, size_t length);
 
 /* The value of a string just filled: if its text has another form, that form, and the string is gone. */
-enum status str_settle(struct heap *h, RC_STEALS struct str *s, RC_NEW val *out) MUST_USE;
+enum status str_settle(struct heap *h, RC_STEALS struct str *s, RC_OUT val *out) MUST_USE;
 
 /*
  * The text of `v` with `text` written at `offset` (zero bytes between, when it lies past the end), as a new value, or in place

@@ -115,9 +115,9 @@ static inline void val_moved(struct heap *h, val v)
 }
 
 /* The value of a text, in its one form. */
-enum status val_of_text(struct heap *h, struct view text, RC_NEW val *out) MUST_USE;
+enum status val_of_text(struct heap *h, struct view text, RC_OUT val *out) MUST_USE;
 /* The value of any int64. */
-enum status val_of_integer(struct heap *h, int64_t n, RC_NEW val *out) MUST_USE;
+enum status val_of_integer(struct heap *h, int64_t n, RC_OUT val *out) MUST_USE;
 
 /* OBJ_STRING for every string, short and integer, whatever holds it: what TYPE tells; OBJ_NONE for nil. */
 enum obj_type val_type(val v);
@@ -143,9 +143,9 @@ struct needle needle_of_val(const struct heap *h, val v);
 /* Whether a stored value is what the needle asks for. */
 bool needle_matches(const struct needle *n, val stored);
 /* A counted value to store, equal to the needle: the value itself retained, or made from the text. */
-enum status needle_take_value(struct heap *h, const struct needle *n, RC_NEW val *out) MUST_USE;
+enum status needle_take_value(struct heap *h, const struct needle *n, RC_OUT val *out) MUST_USE;
 /* The same for a field name: through the intern table. */
-enum status needle_take_interned(struct heap *h, const struct needle *n, RC_NEW val *out) MUST_USE;
+enum status needle_take_interned(struct heap *h, const struct needle *n, RC_OUT val *out) MUST_USE;
 
 /* The order of zset members at equal scores: strings by bytes, then containers by identity number. Both containers must have
  * numbers already (zset gives one to each container that becomes a member). */

@@ -61,7 +61,7 @@ bool zset_next(struct zset_iter *it);
 bool zset_prev(struct zset_iter *it);
 
 uint64_t zset_scan(const struct obj *o, uint64_t cursor, zset_each *each, void *ctx);
-enum status zset_copy(struct heap *h, const struct obj *from, RC_NEW struct obj **out) MUST_USE;
+enum status zset_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out) MUST_USE;
 bool zset_check(const struct heap *h, const struct obj *o);
 
 extern const struct heap_type zset_heap_type;
