@@ -7,7 +7,8 @@
  * replies, told by their type.
  *
  * Invariants
- *  1. at <= in.n: the bytes before `at` were taken; lines are scanned once however they arrive.
+ *  1. at <= in.n: the bytes before `at` were taken. at <= scan <= in.n within a line: its end is
+ *     searched once, however it arrives.
  *  2. depth <= REPLY_DEPTH_MAX, and depth <= stack_room.
  *  3. Memory follows the bytes that have arrived, not the lengths that were announced.
  *  4. A null or scalar has no children; a container has no text.
@@ -67,7 +68,7 @@ enum reply_status {
     REPLY_READY,
     REPLY_MORE,   /* feed more bytes */
     REPLY_BROKEN, /* `error` is set; the reader is of no more use */
-    REPLY_OOM     /* no memory; what was fed is kept and calling again tries again */
+    REPLY_OOM     /* no memory; the reader is of no more use */
 };
 
 struct reply {
@@ -96,10 +97,13 @@ struct reply_event {
     bool last;        /* this item ends a whole reply */
 };
 
+/* A container of which items are still to come; the fields of the tree are unused by events. */
 struct reply_frame {
-    uint64_t left;      /* items still to come; pairs count two */
-    struct reply *node; /* the container, when a tree is built */
-    bool attribute;     /* does not count as an item of the frame below */
+    uint64_t left;            /* items still to come; a pair is two */
+    bool attribute;           /* does not count as an item of the frame below */
+    struct reply *node;       /* the container */
+    struct reply *attributes; /* of the next child */
+    size_t used, room;        /* of node->children */
 };
 
 struct reply_reader {
@@ -107,25 +111,25 @@ struct reply_reader {
 
     /* Progress; private. */
     struct reply_limits limits;
+    enum reply_status status; /* READY until BROKEN or OOM */
     struct proto_buf in;
     size_t at;                  /* the first byte not taken */
     size_t scan;                /* the first byte of the current line not looked at */
     struct proto_number number; /* of the current line */
     bool in_bulk;               /* the header is taken: `bulk` bytes and \r\n follow */
-    bool cr;                    /* the current line ended; its \n is missing */
-    bool broken;
-    char type; /* the current item's type byte */
+    char type;                  /* the current item's first byte */
     size_t bulk;
     struct reply_frame *stack;
     uint32_t depth, stack_room;
-    struct reply *root; /* the unfinished tree */
+    struct reply *root;       /* the unfinished tree */
+    struct reply *attributes; /* of the root */
 };
 
 /* NULL limits are REPLY_LIMITS_DEFAULT. */
 void reply_reader_init(struct reply_reader *r, const struct reply_limits *limits);
 void reply_reader_fini(struct reply_reader *r);
 
-/* Copies n bytes in: READY, OOM (nothing taken), or BROKEN when the reader already is. */
+/* Copies n bytes in: READY, OOM, or BROKEN when the reader already is. */
 enum reply_status reply_reader_feed(struct reply_reader *r, const char *p, size_t n);
 
 /* READY: *out is the next reply, the caller's. Do not mix with events within one reply. */

@@ -26,9 +26,10 @@
 /* The longest line that holds a type byte, a number and \r\n. */
 #define PROTO_NUMBER_LINE_BYTES_MAX (1 + PROTO_I64_BYTES_MAX + 2)
 
-/* Write the decimal form to `to`, no NUL; return its length. */
-size_t proto_format_u64(char to[PROTO_I64_BYTES_MAX], uint64_t value);
-size_t proto_format_i64(char to[PROTO_I64_BYTES_MAX], int64_t value);
+/* Write the decimal form to `to`, which has PROTO_I64_BYTES_MAX bytes, no NUL; return its length.
+ */
+size_t proto_format_u64(char *to, uint64_t value);
+size_t proto_format_i64(char *to, int64_t value);
 
 /* `type`, the number, \r\n: the base of every header. */
 void proto_put_header(struct proto_buf *buf, char type, uint64_t n);
