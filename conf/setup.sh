@@ -21,7 +21,7 @@ setup_missing() {
 }
 
 # Runs as root, with the packages as arguments. Servers among them (redis-server, prometheus) are
-# for the tests and must not be started as services, now or at the next boot: policy-rc.d is Debian's
+# for the tests and must not start as services, now or at the next boot: policy-rc.d is Debian's
 # way to say so. One that is already there is the administrator's word and stays as it is. The
 # package lists are fetched only if those at hand do not serve.
 # shellcheck disable=SC2016 # it is another shell that expands it
