@@ -1,12 +1,15 @@
 /*
  * Counts of durations, from which quantiles and Prometheus buckets are read.
  *
- * Log-linear: 4 buckets to each power of two, from 1 to 2^40 (units are the caller's: nanoseconds everywhere in
- * heapd), so a quantile is at most 19 % too high. Recording is a count-leading-zeros and an increment.
+ * Log-linear: 4 buckets of equal width to each power of two, from 1 to 2^41 (units are the
+ * caller's: nanoseconds everywhere in heapd), so a quantile is less than 25 % too high. 0 counts as
+ * 1; what is larger lies in the last bucket, which has no upper end. A struct of zeros is an empty
+ * histogram.
  *
  * Invariants
  *   1. count == the sum of all buckets.
- *   2. max is the largest value recorded, exact.
+ *   2. max is the largest value recorded, exact: the last bucket that is not empty is its bucket.
+ * Cost: recording is a count-leading-zeros and four writes; reading goes through all buckets.
  */
 #ifndef HEAPD_BASE_HISTOGRAM_H
 #define HEAPD_BASE_HISTOGRAM_H
@@ -26,7 +29,9 @@ struct histogram {
 void histogram_record(struct histogram *h, uint64_t value);
 /* The upper end of the bucket in which the quantile q (0 to 1) lies, at most max; 0 when empty. */
 uint64_t histogram_quantile(const struct histogram *h, double q);
-/* How many recorded values lie in buckets whose upper end is at most `limit` (cumulative, for `le` buckets). */
+/* How many recorded values lie in buckets whose upper end is at most `limit` (cumulative, for `le`
+ * buckets: it never decreases while values are recorded). Exact where `limit` is one less than 4,
+ * 5, 6 or 7 times a power of two; elsewhere the bucket in which `limit` lies is left out. */
 uint64_t histogram_below(const struct histogram *h, uint64_t limit);
 void histogram_reset(struct histogram *h);
 bool histogram_check(const struct histogram *h);
