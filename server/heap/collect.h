@@ -48,7 +48,6 @@
 #define HEAPD_HEAP_COLLECT_H
 
 #include "base/histogram.h"
-#include "base/status.h"
 #include "heap/obj.h"
 
 struct heap;
@@ -58,13 +57,17 @@ struct collect_place;
 enum {
     COLLECT_BUDGET_NS = 100000,
     COLLECT_THRESHOLD_MIN = 256,       /* candidates that start a trial, at least */
-    COLLECT_THRESHOLD_MAX = 1 << 20,
+    COLLECT_THRESHOLD_MAX = 1 << 16,
     COLLECT_IDLE_NS = 50000000,        /* candidates that waited this long are tried when the loop is idle */
     COLLECT_SEGMENT_PLACES = 1 << 12,
-    COLLECT_NEW = 1 << 31,             /* in `place`: became visible during the trial whose number follows */
+    COLLECT_FULL_TRIALS_MAX = 8,       /* trials of one full collection, when commands keep disturbing it */
 };
 
-enum collect_phase { COLLECT_IDLE, COLLECT_GRAY, COLLECT_BLACK, COLLECT_FREE };
+/* In `place`: became visible during the trial whose number follows. */
+#define COLLECT_NEW 0x80000000u
+
+/* ABANDON puts a trial's candidates back, in slices too. */
+enum collect_phase { COLLECT_IDLE, COLLECT_GRAY, COLLECT_BLACK, COLLECT_FREE, COLLECT_ABANDON };
 
 /* What GC STATS and INFO show. */
 struct collect_stats {
@@ -81,46 +84,54 @@ struct collect_stats {
     uint64_t last_candidates, last_reached, last_condemned, last_rescued, last_ns;
 };
 
+/* The candidate buffer: chunks, first in first out (candidates.c). */
+struct candidates {
+    struct collect_chunk *first, *last, *spare;
+    uint64_t count; /* dead cells included */
+    uint64_t dead;
+    bool lost;          /* memory was out: some are known to nobody, and the cells must be walked */
+    int64_t oldest_ns;  /* when the buffer became non-empty */
+};
+
 struct collect {
     /* Read by the barrier. */
-    bool trial_open;           /* gray or black: increments rescue */
+    bool trial_open; /* gray or black: increments rescue */
     bool enabled;
     enum collect_phase phase;
-    struct obj *scanning;      /* the container in mid-scan, or NULL */
-    uint64_t cursor, limit;    /* of that scan */
+    struct obj *scanning;   /* the container in mid-scan, or NULL */
+    uint64_t cursor, limit; /* of that scan */
+    struct obj *clearing;   /* the condemned one whose slots are being cleared, pinned */
 
     /* The trial's table: segments of places, addressed from 1. */
     struct collect_place **segments;
     uint32_t segment_count, segment_slots;
-    uint32_t places;           /* highest place in use */
-    uint32_t roots;            /* the first places are the trial's candidates */
-    uint32_t next;             /* the place that the current phase looks at next */
-    uint32_t black_list;       /* first place on the black list, 0 = none */
-    uint32_t trial_number;     /* 31 bits, for COLLECT_NEW */
-    uint64_t trial_candidates, trial_rescued, trial_condemned, trial_ns;
+    uint32_t places;       /* highest place in use */
+    uint32_t roots;        /* the first places are the trial's candidates */
+    uint32_t next;         /* the place that the current phase looks at next */
+    uint32_t black_list;   /* first place on the black list, 0 = none */
+    uint32_t trial_number; /* 31 bits, for COLLECT_NEW */
+    uint64_t take_left;    /* candidates that the trial has still to take out */
+    bool faulted;          /* rule 13, or no memory for a place: abandon */
+    uint64_t trial_taken, trial_rescued, trial_condemned;
+    uint64_t trial_ns;
 
-    /* The candidate buffer: chunks, first in first out. */
-    struct collect_chunk *first, *last, *spare;
-    uint64_t candidates;       /* in the buffer, dead cells included */
-    uint64_t candidates_dead;
-    bool candidates_lost;      /* memory was out: walk the cells */
-    bool walking;              /* the walk is under way */
+    struct candidates candidates;
+    bool walking; /* lost candidates are being looked for */
     uint64_t walk_cursor;
 
-    uint64_t threshold;        /* candidates that start a trial; adapts unless threshold_fixed */
+    uint64_t threshold; /* candidates that start a trial; adapts unless fixed */
     bool threshold_fixed;
     uint64_t budget_ns;
-    uint32_t slice_slots_max;  /* 0 = the budget alone bounds a slice; tests use 1 */
-    int64_t oldest_ns;         /* when the buffer became non-empty */
-    uint64_t full_wanted;      /* tickets given by collect_full_begin */
-    uint64_t full_running;     /* the ticket that the running full collection serves */
+    uint32_t slice_slots_max; /* 0 = the budget alone bounds a slice; tests use 1 */
+    uint64_t full_wanted;     /* tickets given by collect_full_begin */
+    uint64_t full_running;    /* the ticket that the running full collection serves, 0 = none */
     uint64_t full_done;
-    uint64_t full_left;        /* candidates that it has still to try */
-    uint64_t full_found, full_found_before;
+    uint32_t full_trials;
+    uint64_t full_before, full_found;
     struct collect_stats stats;
 };
 
-enum status collect_init(struct collect *c) MUST_USE;
+void collect_init(struct collect *c);
 void collect_fini(struct heap *h);
 
 /* The barrier (rc.h and value/ call it). */
@@ -145,6 +156,12 @@ bool collect_full_found(const struct heap *h, uint64_t ticket, uint64_t *found);
 void collect_enable(struct heap *h, bool on);
 /* Objects that wait for the collector: candidates, and the places of the running trial. */
 uint64_t collect_backlog(const struct heap *h);
-bool collect_check(struct heap *h);
+bool collect_check(const struct heap *h);
+
+/* candidates.c: the buffer. Adding clears nothing and sets OBJ_CANDIDATE; without memory the buffer says `lost` instead. */
+void candidates_add(struct heap *h, struct obj *o);
+/* The oldest, with its flag cleared; NULL when empty, or when the oldest was a dead cell (now freed). */
+struct obj *candidates_take(struct heap *h);
+void candidates_fini(struct heap *h);
 
 #endif

@@ -47,6 +47,8 @@ struct heap_type {
     bool (*clear)(struct heap *h, struct obj *o, uint32_t slots_max);
     /* Bytes of the cell and the body, or of the string: pool_good_bytes of its parts; nothing it refers to. */
     size_t (*bytes)(const struct obj *o);
+    /* The type's own invariants, for heap_check(); may be NULL. */
+    bool (*check)(const struct heap *h, const struct obj *o);
 };
 
 /* Somebody outside the slots who holds references: heap_check() asks them all. */

@@ -5,6 +5,7 @@
  * Invariants
  *   1. Every entry is a live object with OBJ_INTERNED, and every such object has an entry.
  *   2. No two entries have equal bytes.
+ *   3. saved_bytes == the sum over interned strings of their size times (count - 1): what copies would take.
  */
 #ifndef HEAPD_HEAP_INTERN_H
 #define HEAPD_HEAP_INTERN_H
@@ -18,6 +19,7 @@ struct intern {
     struct table strings;
     uint64_t hits;   /* asked and found */
     uint64_t misses; /* asked and not found */
+    uint64_t saved_bytes;
 };
 
 /* The interned object with these bytes, uncounted, or NULL. */
@@ -25,7 +27,9 @@ RC_BORROWED struct obj *intern_find(struct heap *h, struct view text, uint32_t h
 /* Makes a string that intern_find did not find the interned one; on failure it stays an ordinary string. */
 enum status intern_add(struct heap *h, struct obj *o, uint32_t hash) MUST_USE;
 void intern_forget(struct heap *h, struct obj *o);
-/* Bytes that copies would take: for every interned string, its size times (count - 1). Walks the table: for tests only. */
-uint64_t intern_count_saved_bytes(const struct heap *h);
+/* rc.h: one more or one less reference shares the string. */
+void intern_shared(struct heap *h, const struct obj *o);
+void intern_unshared(struct heap *h, const struct obj *o);
+bool intern_check(const struct heap *h);
 
 #endif

@@ -20,7 +20,10 @@ static inline void rc_inc(struct heap *h, struct obj *o)
     } else {
         o->count++;
     }
-    if (UNLIKELY(h->collect.trial_open) && (o->flags & OBJ_VISIBLE)) collect_rescue(h, o);
+    if (o->flags & (OBJ_VISIBLE | OBJ_INTERNED)) {
+        if (o->flags & OBJ_INTERNED) intern_shared(h, o);
+        else if (UNLIKELY(h->collect.trial_open)) collect_rescue(h, o);
+    }
 }
 
 static inline void rc_dec(struct heap *h, struct obj *o)
@@ -28,6 +31,7 @@ static inline void rc_dec(struct heap *h, struct obj *o)
     if (UNLIKELY(o->count == OBJ_COUNT_MAX)) return;
     DASSERT(o->count > 0);
     if (--o->count == 0) heap_release(h, o);
+    else if (o->flags & OBJ_INTERNED) intern_unshared(h, o);
     else if ((o->flags & (OBJ_VISIBLE | OBJ_CANDIDATE)) == OBJ_VISIBLE && o->roots == 0)
         collect_candidate(h, o);
 }

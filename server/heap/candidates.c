@@ -1,0 +1,96 @@
+#include "base/clock.h"
+#include "heap/heap.h"
+
+enum { CHUNK_CANDIDATES = 508, SHED_DEAD_MIN = 1024 };
+
+struct collect_chunk {
+    struct collect_chunk *next;
+    uint32_t head, tail;
+    struct obj *at[CHUNK_CANDIDATES];
+};
+
+static struct collect_chunk *chunk_get(struct heap *h)
+{
+    struct candidates *b = &h->collect.candidates;
+    struct collect_chunk *chunk = b->spare;
+    b->spare = NULL;
+    return chunk ? chunk : mem_alloc(h->mem, sizeof *chunk);
+}
+
+static void chunk_put(struct heap *h, struct collect_chunk *chunk)
+{
+    struct candidates *b = &h->collect.candidates;
+    if (b->spare) mem_free(h->mem, chunk, sizeof *chunk);
+    else b->spare = chunk;
+}
+
+static bool append(struct heap *h, struct obj *o)
+{
+    struct candidates *b = &h->collect.candidates;
+    struct collect_chunk *last = b->last;
+    if (!last || last->tail == CHUNK_CANDIDATES) {
+        struct collect_chunk *chunk = chunk_get(h);
+        if (!chunk) return false;
+        chunk->next = NULL;
+        chunk->head = chunk->tail = 0;
+        if (last) last->next = chunk;
+        else b->first = chunk;
+        b->last = last = chunk;
+    }
+    last->at[last->tail++] = o;
+    if (b->count++ == 0) b->oldest_ns = clock_mono_ns();
+    return true;
+}
+
+struct obj *candidates_take(struct heap *h)
+{
+    struct candidates *b = &h->collect.candidates;
+    struct collect_chunk *first = b->first;
+    if (!first) return NULL;
+    struct obj *o = first->at[first->head++];
+    b->count--;
+    if (first->head == first->tail) {
+        b->first = first->next;
+        if (!b->first) b->last = NULL;
+        chunk_put(h, first);
+    }
+    o->flags &= (uint8_t)~OBJ_CANDIDATE;
+    if (o->count > 0) return o;
+    b->dead--;
+    pool_cell_free(h->pool, (struct cell *)o);
+    return NULL;
+}
+
+/*
+ * While the collector is off nobody takes candidates out, and cells that have died since would pile up in the buffer: when
+ * most are dead, each addition looks at two of the oldest, so the buffer stays in proportion to what lives.
+ */
+static void shed_dead(struct heap *h)
+{
+    struct candidates *b = &h->collect.candidates;
+    for (int i = 0; i < 2 && b->dead > SHED_DEAD_MIN && b->dead * 2 > b->count; i++) {
+        struct obj *o = candidates_take(h);
+        if (!o) continue;
+        if (append(h, o)) o->flags |= OBJ_CANDIDATE;
+        else b->lost = true;
+    }
+}
+
+void candidates_add(struct heap *h, struct obj *o)
+{
+    if (append(h, o)) o->flags |= OBJ_CANDIDATE;
+    else h->collect.candidates.lost = true;
+    shed_dead(h);
+}
+
+void candidates_fini(struct heap *h)
+{
+    struct candidates *b = &h->collect.candidates;
+    while (b->first) {
+        struct collect_chunk *next = b->first->next;
+        mem_free(h->mem, b->first, sizeof *b->first);
+        b->first = next;
+    }
+    if (b->spare) mem_free(h->mem, b->spare, sizeof *b->spare);
+    *b = (struct candidates){0};
+}

@@ -1,0 +1,151 @@
+#include "heap/heap.h"
+
+#include "base/hash.h"
+#include "heap/rc.h"
+
+/* A type's objects are found through the table; whoever asks for a type that was never handed in is wrong. */
+static const struct heap_type *type_of(const struct heap *h, const struct obj *o)
+{
+    const struct heap_type *type = h->types[o->type];
+    DASSERT(type);
+    return type;
+}
+
+enum status heap_init(struct heap *h, struct mem *m, uint64_t hash_seed)
+{
+    *h = (struct heap){.mem = m, .hash_seed = hash_seed, .ident = {.next = 1}};
+    for (int i = 0; i < 4; i++) h->random[i] = hash_word(hash_seed, (uint64_t)i + 1);
+    h->pool = pool_new(m);
+    if (!h->pool) return STATUS_OOM;
+    collect_init(&h->collect);
+    return STATUS_OK;
+}
+
+void heap_fini(struct heap *h)
+{
+    collect_fini(h);
+    pool_delete(h->pool);
+    h->pool = NULL;
+}
+
+void heap_set_type(struct heap *h, enum obj_type t, const struct heap_type *type)
+{
+    h->types[t] = type;
+}
+
+void heap_add_holder(struct heap *h, struct heap_holder *holder)
+{
+    holder->next = h->holders;
+    h->holders = holder;
+}
+
+void heap_object_made(struct heap *h, struct obj *o, enum obj_type t)
+{
+    *o = (struct obj){.count = 1, .type = (uint8_t)t};
+    h->objects[t]++;
+    h->allocated++;
+}
+
+void heap_object_gone(struct heap *h, struct obj *o)
+{
+    h->objects[o->type]--;
+}
+
+struct obj *heap_container_new(struct heap *h, enum obj_type t)
+{
+    struct cell *c = pool_cell_alloc(h->pool);
+    if (!c) return NULL;
+    heap_object_made(h, &c->head, t);
+    c->body = NULL;
+    return &c->head;
+}
+
+void heap_make_visible(struct heap *h, struct obj *o)
+{
+    DASSERT(obj_body(o));
+    o->flags |= OBJ_VISIBLE;
+    obj_words(o)->place = COLLECT_NEW | h->collect.trial_number;
+    obj_words(o)->shadow = 0;
+}
+
+/* The cell's memory goes back, unless the candidate buffer still names it: then the buffer frees it. */
+static void cell_free(struct heap *h, struct cell *c)
+{
+    heap_object_gone(h, &c->head);
+    if (c->head.flags & OBJ_CANDIDATE) {
+        h->collect.candidates.dead++;
+        return;
+    }
+    pool_cell_free(h->pool, c);
+}
+
+void heap_release(struct heap *h, struct obj *o)
+{
+    DASSERT(o->count == 0 && o->roots == 0);
+    if (!obj_is_container(o)) {
+        type_of(h, o)->destroy(h, o);
+        return;
+    }
+    struct cell *c = (struct cell *)o;
+    if (o->flags & OBJ_VISIBLE) collect_forget(h, o);
+    ident_forget(h, o);
+    if (!c->body) {
+        cell_free(h, c);
+        return;
+    }
+    o->flags &= (uint8_t)~OBJ_VISIBLE;
+    obj_words(o)->next_dead = h->release_head;
+    h->release_head = c;
+    h->release_pending++;
+}
+
+bool heap_release_step(struct heap *h, uint32_t slots_max)
+{
+    for (uint64_t done = 0; done < slots_max; done++) {
+        struct cell *c = h->release_now;
+        if (!c) {
+            c = h->release_head;
+            if (!c) return false;
+            h->release_head = obj_words(&c->head)->next_dead;
+            h->release_now = c;
+        }
+        const struct heap_type *type = type_of(h, &c->head);
+        uint64_t slots = type->end(&c->head) - type->begin(&c->head);
+        if (!type->clear(h, &c->head, (uint32_t)(slots_max - done))) return true;
+        done += slots;
+        h->release_now = NULL;
+        h->release_pending--;
+        cell_free(h, c);
+    }
+    return h->release_now || h->release_head;
+}
+
+uint64_t heap_objects(const struct heap *h)
+{
+    uint64_t n = 0;
+    for (int t = 0; t < OBJ_TYPES; t++) n += h->objects[t];
+    return n;
+}
+
+uint64_t heap_containers(const struct heap *h)
+{
+    return h->objects[OBJ_LIST] + h->objects[OBJ_HASH] + h->objects[OBJ_SET] + h->objects[OBJ_ZSET];
+}
+
+static uint64_t rotate_left(uint64_t x, int k)
+{
+    return (x << k) | (x >> (64 - k));
+}
+
+/* xoshiro256** 1.0 (Blackman and Vigna). */
+uint64_t heap_random(struct heap *h)
+{
+    uint64_t *s = h->random, result = rotate_left(s[1] * 5, 7) * 9, t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotate_left(s[3], 45);
+    return result;
+}

@@ -1,0 +1,96 @@
+#include "heap/ident.h"
+
+#include "base/hash.h"
+#include "heap/heap.h"
+
+struct ident_entry {
+    uint64_t number;
+    struct obj *o;
+};
+
+static uint32_t number_hash(const void *ctx, const void *entry)
+{
+    (void)ctx;
+    return (uint32_t)hash_word(0, ((const struct ident_entry *)entry)->number);
+}
+
+static uint32_t object_hash(const void *ctx, const void *entry)
+{
+    (void)ctx;
+    return (uint32_t)hash_word(0, (uint64_t)(uintptr_t)((const struct ident_entry *)entry)->o);
+}
+
+static bool number_match(const void *needle, const void *entry)
+{
+    return ((const struct ident_entry *)entry)->number == ((const struct ident_entry *)needle)->number;
+}
+
+static bool object_match(const void *needle, const void *entry)
+{
+    return ((const struct ident_entry *)entry)->o == ((const struct ident_entry *)needle)->o;
+}
+
+static const struct table_type number_type = {.entry_bytes = 16, .hash = number_hash};
+static const struct table_type object_type = {.entry_bytes = 16, .hash = object_hash};
+
+static struct ident_entry *find_object(const struct heap *h, const struct obj *o)
+{
+    struct ident_entry needle = {0, (struct obj *)(uintptr_t)o};
+    return table_find(&h->ident.by_object, &object_type, object_hash(NULL, &needle), object_match,
+                      &needle);
+}
+
+uint64_t ident_get(const struct heap *h, const struct obj *o)
+{
+    return o->flags & OBJ_IDENTIFIED ? find_object(h, o)->number : 0;
+}
+
+enum status ident_number(struct heap *h, struct obj *o, uint64_t *out)
+{
+    struct ident *id = &h->ident;
+    if (o->flags & OBJ_IDENTIFIED) {
+        *out = find_object(h, o)->number;
+        return STATUS_OK;
+    }
+    struct ident_entry entry = {id->next, o};
+    struct ident_entry *a = table_insert(&id->by_number, &number_type, h->pool, NULL,
+                                         number_hash(NULL, &entry));
+    if (!a) return STATUS_OOM;
+    *a = entry;
+    struct ident_entry *b = table_insert(&id->by_object, &object_type, h->pool, NULL,
+                                         object_hash(NULL, &entry));
+    if (!b) {
+        table_remove(&id->by_number, &number_type, h->pool, NULL, number_hash(NULL, &entry), a);
+        return STATUS_OOM;
+    }
+    *b = entry;
+    id->next++;
+    o->flags |= OBJ_IDENTIFIED;
+    *out = entry.number;
+    return STATUS_OK;
+}
+
+struct obj *ident_find(struct heap *h, uint64_t number)
+{
+    struct ident_entry needle = {number, NULL};
+    struct ident_entry *e = table_find(&h->ident.by_number, &number_type, number_hash(NULL, &needle),
+                                       number_match, &needle);
+    if (!e || e->o->count == 0 || collect_is_condemned(h, e->o)) return NULL;
+    return e->o;
+}
+
+uint64_t ident_fresh(struct heap *h)
+{
+    return h->ident.next++;
+}
+
+void ident_forget(struct heap *h, struct obj *o)
+{
+    if ((o->flags & OBJ_IDENTIFIED) == 0) return;
+    struct ident_entry *b = find_object(h, o), entry = *b;
+    table_remove(&h->ident.by_object, &object_type, h->pool, NULL, object_hash(NULL, &entry), b);
+    struct ident_entry *a = table_find(&h->ident.by_number, &number_type, number_hash(NULL, &entry),
+                                       number_match, &entry);
+    table_remove(&h->ident.by_number, &number_type, h->pool, NULL, number_hash(NULL, &entry), a);
+    o->flags &= (uint8_t)~OBJ_IDENTIFIED;
+}

@@ -1,0 +1,121 @@
+#include "value/str.h"
+
+static size_t str_bytes(size_t length)
+{
+    return sizeof(struct str) + length;
+}
+
+struct str *str_new(struct heap *h, size_t length)
+{
+    if (length > STR_BYTES_MAX) return NULL;
+    struct str *s = pool_alloc(h->pool, str_bytes(length));
+    if (!s) return NULL;
+    s->length = (uint32_t)length;
+    s->hash = 0;
+    heap_object_made(h, &s->head, OBJ_STRING);
+    return s;
+}
+
+static void str_destroy(struct heap *h, struct obj *o)
+{
+    struct str *s = (struct str *)o;
+    if (o->flags & OBJ_INTERNED) intern_forget(h, o);
+    heap_object_gone(h, o);
+    pool_free(h->pool, s, str_bytes(s->length));
+}
+
+static void number_destroy(struct heap *h, struct obj *o)
+{
+    heap_object_gone(h, o);
+    pool_free(h->pool, o, sizeof(struct number));
+}
+
+enum status str_settle(struct heap *h, struct str *s, val *out)
+{
+    /* Only a text of up to 20 bytes can have another form. */
+    if (s->length >= NUM_INTEGER_CHARS) {
+        *out = val_of_obj(&s->head);
+        return STATUS_OK;
+    }
+    val v;
+    enum status status = val_of_text(h, (struct view){s->bytes, s->length}, &v);
+    str_destroy(h, &s->head);
+    if (status) return status;
+    *out = v;
+    return STATUS_OK;
+}
+
+/* Whether nobody but the caller can see the bytes, and the new length lives in the same block. */
+static bool can_write_in_place(val v, size_t length)
+{
+    if (!val_is_obj(v) || val_obj(v)->type != OBJ_STRING) return false;
+    const struct str *s = (const struct str *)val_obj(v);
+    return s->head.count == 1 && (s->head.flags & OBJ_INTERNED) == 0 &&
+           length >= NUM_INTEGER_CHARS && length >= s->length &&
+           pool_good_bytes(str_bytes(length)) == pool_good_bytes(str_bytes(s->length));
+}
+
+enum status str_write(struct heap *h, val *v, size_t offset, struct view text)
+{
+    char scratch[VAL_TEXT_CHARS];
+    struct view old = val_text(v, scratch);
+    size_t length = offset + text.n > old.n ? offset + text.n : old.n;
+    if (length > STR_BYTES_MAX) return STATUS_TOO_LONG;
+    struct str *s;
+    if (can_write_in_place(*v, length)) {
+        s = (struct str *)val_obj(*v);
+    } else {
+        s = str_new(h, length);
+        if (!s) return STATUS_OOM;
+        memcpy(s->bytes, old.p, old.n);
+    }
+    if (offset > old.n) memset(s->bytes + old.n, 0, offset - old.n);
+    memcpy(s->bytes + offset, text.p, text.n);
+    if (val_is_obj(*v) && &s->head == val_obj(*v)) {
+        s->length = (uint32_t)length;
+        s->hash = 0;
+        return STATUS_OK;
+    }
+    val settled;
+    enum status status = str_settle(h, s, &settled);
+    if (status) return status;
+    val_release(h, *v);
+    *v = settled;
+    return STATUS_OK;
+}
+
+static struct view str_text(const struct obj *o)
+{
+    const struct str *s = (const struct str *)o;
+    return (struct view){s->bytes, s->length};
+}
+
+static uint32_t str_hash(const struct heap *h, const struct obj *o)
+{
+    return val_hash(h, val_of_obj(o));
+}
+
+static size_t str_own_bytes(const struct obj *o)
+{
+    return pool_good_bytes(str_bytes(((const struct str *)o)->length));
+}
+
+static size_t number_own_bytes(const struct obj *o)
+{
+    (void)o;
+    return pool_good_bytes(sizeof(struct number));
+}
+
+const struct heap_type str_heap_type = {
+    .name = "string",
+    .text = str_text,
+    .hash = str_hash,
+    .destroy = str_destroy,
+    .bytes = str_own_bytes,
+};
+
+const struct heap_type number_heap_type = {
+    .name = "number",
+    .destroy = number_destroy,
+    .bytes = number_own_bytes,
+};

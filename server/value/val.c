@@ -1,0 +1,245 @@
+#include "value/val.h"
+
+#include "base/hash.h"
+#include "value/hash.h"
+#include "value/list.h"
+#include "value/set.h"
+#include "value/str.h"
+#include "value/zset.h"
+
+static_assert(sizeof(val) == 8, "a value is one word");
+
+/* The immediate form of a short text: its bytes above the tag byte, the rest zero. */
+static val short_of_text(struct view text)
+{
+    uint64_t w = VAL_TAG_SHORT | (uint64_t)text.n << 3;
+    for (size_t i = 0; i < text.n; i++) w |= (uint64_t)(unsigned char)text.p[i] << (8 * (i + 1));
+    return (val){w};
+}
+
+/* Most texts are told from integers by their first byte. */
+static bool text_is_integer(struct view text, int64_t *out)
+{
+    if (text.n == 0 || text.n >= NUM_INTEGER_CHARS) return false;
+    char c = text.p[0];
+    if ((c < '0' || c > '9') && c != '-') return false;
+    return num_get_integer(text, out);
+}
+
+/* The form of a text that needs no object; VAL_NONE if it needs one. *n is set when the text is an integer. */
+static val immediate_of_text(struct view text, bool *is_integer, int64_t *n)
+{
+    *is_integer = text_is_integer(text, n);
+    if (*is_integer) return val_int_fits(*n) ? val_of_small(*n) : VAL_NONE;
+    return text.n <= VAL_SHORT_BYTES_MAX ? short_of_text(text) : VAL_NONE;
+}
+
+enum status val_of_integer(struct heap *h, int64_t n, val *out)
+{
+    if (val_int_fits(n)) {
+        *out = val_of_small(n);
+        return STATUS_OK;
+    }
+    struct number *o = pool_alloc(h->pool, sizeof *o);
+    if (!o) return STATUS_OOM;
+    o->value = n;
+    heap_object_made(h, &o->head, OBJ_NUMBER);
+    *out = val_of_obj(&o->head);
+    return STATUS_OK;
+}
+
+enum status val_of_text(struct heap *h, struct view text, val *out)
+{
+    int64_t n;
+    bool is_integer;
+    val v = immediate_of_text(text, &is_integer, &n);
+    if (!val_is_none(v)) {
+        *out = v;
+        return STATUS_OK;
+    }
+    if (is_integer) return val_of_integer(h, n, out);
+    struct str *s = str_new(h, text.n);
+    if (!s) return STATUS_OOM;
+    memcpy(s->bytes, text.p, text.n);
+    *out = val_of_obj(&s->head);
+    return STATUS_OK;
+}
+
+enum obj_type val_type(val v)
+{
+    if (val_is_obj(v)) {
+        enum obj_type t = val_obj(v)->type;
+        return t == OBJ_NUMBER ? OBJ_STRING : t;
+    }
+    return val_is_int(v) || (v.w & VAL_TAG_MASK) == VAL_TAG_SHORT ? OBJ_STRING : OBJ_NONE;
+}
+
+struct view val_text(const val *v, char scratch[VAL_TEXT_CHARS])
+{
+    if (val_is_int(*v)) return (struct view){scratch, num_put_integer(scratch, val_small(*v))};
+    if ((v->w & VAL_TAG_MASK) == VAL_TAG_SHORT) {
+        uint64_t bytes = v->w >> 8;
+        memcpy(scratch, &bytes, sizeof bytes);
+        return (struct view){scratch, (v->w >> 3) & 7};
+    }
+    ASSERT(val_is_obj(*v));
+    const struct obj *o = val_obj(*v);
+    if (o->type == OBJ_NUMBER)
+        return (struct view){scratch, num_put_integer(scratch, ((const struct number *)o)->value)};
+    ASSERT(o->type == OBJ_STRING);
+    const struct str *s = (const struct str *)o;
+    return (struct view){s->bytes, s->length};
+}
+
+size_t val_text_bytes(val v)
+{
+    if (val_is_obj(v) && val_obj(v)->type == OBJ_STRING)
+        return ((const struct str *)val_obj(v))->length;
+    char scratch[VAL_TEXT_CHARS];
+    return val_text(&v, scratch).n;
+}
+
+bool val_get_integer(val v, int64_t *out)
+{
+    if (val_is_int(v)) {
+        *out = val_small(v);
+        return true;
+    }
+    if (!val_is_obj(v) || val_obj(v)->type != OBJ_NUMBER) return false;
+    *out = ((const struct number *)val_obj(v))->value;
+    return true;
+}
+
+static uint32_t text_hash(const struct heap *h, struct view text)
+{
+    uint32_t hash = (uint32_t)hash_bytes(h->hash_seed, text.p, text.n);
+    return hash ? hash : 1; /* a string object keeps 0 for "not asked yet" */
+}
+
+uint32_t val_hash(const struct heap *h, val v)
+{
+    if (!val_is_obj(v)) return (uint32_t)hash_word(h->hash_seed, v.w);
+    struct obj *o = val_obj(v);
+    if (o->type == OBJ_STRING) {
+        struct str *s = (struct str *)o;
+        if (s->hash == 0) s->hash = text_hash(h, (struct view){s->bytes, s->length});
+        return s->hash;
+    }
+    if (o->type == OBJ_NUMBER)
+        return (uint32_t)hash_word(h->hash_seed, (uint64_t)((struct number *)o)->value);
+    return (uint32_t)hash_word(h->hash_seed, v.w);
+}
+
+bool val_eq(val a, val b)
+{
+    if (a.w == b.w) return true;
+    if (!val_is_obj(a) || !val_is_obj(b)) return false;
+    const struct obj *x = val_obj(a), *y = val_obj(b);
+    if (x->type != y->type) return false;
+    if (x->type == OBJ_NUMBER)
+        return ((const struct number *)x)->value == ((const struct number *)y)->value;
+    if (x->type != OBJ_STRING) return false;
+    const struct str *s = (const struct str *)x, *t = (const struct str *)y;
+    return s->length == t->length && memcmp(s->bytes, t->bytes, s->length) == 0;
+}
+
+struct needle needle_of_text(const struct heap *h, struct view text)
+{
+    int64_t n = 0;
+    bool is_integer;
+    struct needle needle = {.text = text};
+    needle.v = immediate_of_text(text, &is_integer, &n);
+    if (!val_is_none(needle.v)) needle.hash = val_hash(h, needle.v);
+    else if (is_integer) needle.hash = (uint32_t)hash_word(h->hash_seed, (uint64_t)n);
+    else needle.hash = text_hash(h, text);
+    return needle;
+}
+
+struct needle needle_of_val(const struct heap *h, val v)
+{
+    struct needle needle = {.v = v, .hash = val_hash(h, v)};
+    if (val_is_obj(v) && val_obj(v)->type == OBJ_STRING) {
+        const struct str *s = (const struct str *)val_obj(v);
+        needle.text = (struct view){s->bytes, s->length};
+    }
+    return needle;
+}
+
+bool needle_matches(const struct needle *n, val stored)
+{
+    if (!val_is_none(n->v)) return val_eq(n->v, stored);
+    if (!val_is_obj(stored)) return false;
+    const struct obj *o = val_obj(stored);
+    if (o->type == OBJ_STRING) {
+        const struct str *s = (const struct str *)o;
+        return s->length == n->text.n && memcmp(s->bytes, n->text.p, s->length) == 0;
+    }
+    if (o->type != OBJ_NUMBER) return false;
+    char scratch[VAL_TEXT_CHARS];
+    return view_eq(val_text(&stored, scratch), n->text);
+}
+
+enum status needle_take_value(struct heap *h, const struct needle *n, val *out)
+{
+    if (val_is_none(n->v)) return val_of_text(h, n->text, out);
+    val_retain(h, n->v);
+    *out = n->v;
+    return STATUS_OK;
+}
+
+enum status needle_take_interned(struct heap *h, const struct needle *n, val *out)
+{
+    val v;
+    if (!val_is_none(n->v) && !val_is_obj(n->v)) {
+        *out = n->v;
+        return STATUS_OK;
+    }
+    if (!val_is_none(n->v) && (val_obj(n->v)->flags & OBJ_INTERNED)) return needle_take_value(h, n, out);
+    struct obj *known = n->text.p ? intern_find(h, n->text, n->hash) : NULL;
+    if (known) {
+        rc_inc(h, known);
+        *out = val_of_obj(known);
+        return STATUS_OK;
+    }
+    enum status s = needle_take_value(h, n, &v);
+    if (s) return s;
+    if (val_is_obj(v) && val_obj(v)->type == OBJ_STRING) {
+        ((struct str *)val_obj(v))->hash = n->hash;
+        s = intern_add(h, val_obj(v), n->hash);
+        if (s) {
+            val_release(h, v);
+            return s;
+        }
+    }
+    *out = v;
+    return STATUS_OK;
+}
+
+int val_compare(const struct heap *h, val a, val b)
+{
+    bool a_object = val_is_container(a), b_object = val_is_container(b);
+    if (a_object != b_object) return a_object ? 1 : -1;
+    if (a_object) {
+        uint64_t x = ident_get(h, val_obj(a)), y = ident_get(h, val_obj(b));
+        return (x > y) - (x < y);
+    }
+    char scratch_a[VAL_TEXT_CHARS], scratch_b[VAL_TEXT_CHARS];
+    return view_compare(val_text(&a, scratch_a), val_text(&b, scratch_b));
+}
+
+size_t val_own_bytes(const struct heap *h, val v)
+{
+    if (!val_is_obj(v)) return 0;
+    const struct obj *o = val_obj(v);
+    return h->types[o->type]->bytes(o);
+}
+
+void value_init(struct heap *h)
+{
+    heap_set_type(h, OBJ_STRING, &str_heap_type);
+    heap_set_type(h, OBJ_NUMBER, &number_heap_type);
+    heap_set_type(h, OBJ_LIST, &list_heap_type);
+    heap_set_type(h, OBJ_HASH, &hash_heap_type);
+    heap_set_type(h, OBJ_SET, &set_heap_type);
+    heap_set_type(h, OBJ_ZSET, &zset_heap_type);
+}
