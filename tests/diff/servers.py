@@ -1,7 +1,8 @@
 """The two servers of the differential test, and one connection to each.
 
 A Server starts its program on a free loopback port, with an empty keyspace and nothing kept on disk,
-and stops it by SIGTERM, which must end in exit code 0. A Link is one connection; `roundtrip` sends
+and stops it by SIGTERM, which must end in exit code 0; `spoil`, a function over requests, makes it a server with a
+fault, for the test of this test. A Link is one connection; `roundtrip` sends
 the same batch to every link before it reads, so that both servers work at the same time.
 """
 
@@ -48,6 +49,7 @@ class Server:
         self.ports = ports
         self.process = None
         self.port = 0
+        self.spoil = None
         self.log = tempfile.TemporaryFile()
 
     def start(self):
@@ -123,6 +125,8 @@ class Link:
         Link.count += 1
         echo = b"end-of-batch-%d" % Link.count
         self.mark = b"$%d\r\n%b\r\n" % (len(echo), echo)
+        if self.server.spoil:
+            commands = map(self.server.spoil, commands)
         data = b"".join(map(resp.encode, commands)) + resp.encode([b"ECHO", echo])
         try:
             self.sock.sendall(data)
