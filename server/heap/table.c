@@ -1,0 +1,484 @@
+#include "heap/table_bucket.h"
+
+enum {
+    SPLIT_LOAD = 6, /* entries for each bucket: measured, above this chains grow faster than memory
+                       shrinks */
+    MERGE_LOAD_QUARTERS =
+        9, /* far below a half of SPLIT_LOAD: a merge is never undone by the next insertion */
+    DIRECTORY_SLOTS_MIN = 2,
+    MERGE_SPARES_MAX = 2,
+};
+
+/* Overflow buckets that a split or a merge has at hand, linked through their first entries. */
+struct spares {
+    struct bucket *first;
+};
+
+/* The entries of one bucket, taken out of it. */
+struct batch {
+    uint32_t count;
+    uint8_t tags[TABLE_BUCKET_ENTRIES];
+    _Alignas(8) unsigned char entries[TABLE_BUCKET_ENTRIES * ENTRY_BYTES_MAX];
+};
+
+static void batch_take(struct batch *batch, struct bucket *b, uint32_t entry_bytes)
+{
+    batch->count = 0;
+    for (uint32_t used = b->meta & BUCKET_USED; used; used &= used - 1) {
+        uint32_t place = (uint32_t)__builtin_ctz(used);
+        batch->tags[batch->count] = b->tags[place];
+        memcpy(batch->entries + (size_t)batch->count * entry_bytes,
+               bucket_entry(b, entry_bytes, place), entry_bytes);
+        batch->count++;
+    }
+    bucket_clear(b);
+}
+
+static void spares_push(struct spares *s, struct bucket *b)
+{
+    memcpy(b->entries, &s->first, sizeof s->first);
+    s->first = b;
+}
+
+static struct bucket *spares_pop(struct spares *s)
+{
+    struct bucket *b = s->first;
+    ASSERT(b);
+    memcpy(&s->first, b->entries, sizeof s->first);
+    bucket_clear(b);
+    return b;
+}
+
+static void overflow_free(struct table *t, struct pool *p, uint32_t entry_bytes, struct bucket *b)
+{
+    pool_free(p, b, bucket_bytes(entry_bytes));
+    t->overflow_buckets--;
+}
+
+static struct bucket *overflow_alloc(struct table *t, struct pool *p, uint32_t entry_bytes)
+{
+    struct bucket *b = pool_alloc(p, bucket_bytes(entry_bytes));
+    if (!b) return NULL;
+    bucket_clear(b);
+    t->overflow_buckets++;
+    return b;
+}
+
+static void spares_free(struct spares *s, struct table *t, struct pool *p, uint32_t entry_bytes)
+{
+    while (s->first) overflow_free(t, p, entry_bytes, spares_pop(s));
+}
+
+/* Hangs an overflow bucket behind a full last one, whose last entry gives way to the address. */
+static void chain_extend(struct bucket *last, struct bucket *overflow, uint32_t entry_bytes)
+{
+    overflow->tags[0] = last->tags[BUCKET_LAST];
+    memcpy(bucket_entry(overflow, entry_bytes, 0), bucket_entry(last, entry_bytes, BUCKET_LAST),
+           entry_bytes);
+    overflow->meta = 1;
+    last->tags[BUCKET_LAST] = 0;
+    last->meta &= (uint8_t) ~(1u << BUCKET_LAST);
+    bucket_set_next(last, entry_bytes, overflow);
+}
+
+static struct bucket *chain_last(struct bucket *b, uint32_t entry_bytes)
+{
+    for (struct bucket *next; (next = bucket_next(b, entry_bytes));) b = next;
+    return b;
+}
+
+static uint32_t chain_count(const struct bucket *b, uint32_t entry_bytes)
+{
+    uint32_t count = 0;
+    for (; b; b = bucket_next(b, entry_bytes)) count += bucket_count(b);
+    return count;
+}
+
+/* The overflow buckets of a compact chain of so many entries. */
+static uint32_t chain_overflow(uint32_t count)
+{
+    return count <= TABLE_BUCKET_ENTRIES ? 0 : (count - 2) / BUCKET_LAST;
+}
+
+/* Takes a free place of the last bucket of a chain, which has one. */
+static void *bucket_claim(struct bucket *b, uint32_t entry_bytes, uint8_t tag)
+{
+    uint32_t place = (uint32_t)__builtin_ctz(~(uint32_t)b->meta);
+    b->tags[place] = tag;
+    b->meta |= (uint8_t)(1u << place);
+    return bucket_entry(b, entry_bytes, place);
+}
+
+/* Adds an entry of a batch behind *last, which moves on as the chain grows by a spare. */
+static void *chain_append(struct bucket **last, struct spares *spares, uint32_t entry_bytes,
+                          const struct batch *batch, uint32_t i)
+{
+    if ((*last)->meta == BUCKET_USED) {
+        struct bucket *overflow = spares_pop(spares);
+        chain_extend(*last, overflow, entry_bytes);
+        *last = overflow;
+    }
+    void *entry = bucket_claim(*last, entry_bytes, batch->tags[i]);
+    memcpy(entry, batch->entries + (size_t)i * entry_bytes, entry_bytes);
+    return entry;
+}
+
+/*
+ * ROOM for buckets. What a table of so many buckets has allocated follows from the number (but for
+ * a directory, which may be too long), so nothing else is kept.
+ */
+
+static bool directory_resize(struct table *t, struct pool *p, uint32_t slots)
+{
+    void **directory = pool_alloc(p, slots * sizeof *directory);
+    if (!directory) return false;
+    memcpy(directory, t->buckets_at, table_segments(t) * sizeof *directory);
+    pool_free(p, t->buckets_at, t->directory_slots * sizeof *directory);
+    t->buckets_at = directory;
+    t->directory_slots = slots;
+    return true;
+}
+
+/* Room for bucket number t->buckets where a segment is full. */
+static bool segment_add(struct table *t, struct pool *p, uint32_t entry_bytes)
+{
+    uint32_t segments = table_segments(t);
+    size_t segment_bytes = TABLE_SEGMENT_BUCKETS * bucket_bytes(entry_bytes);
+    void *segment = pool_alloc(p, segment_bytes);
+    if (!segment) return false;
+    if (!t->directory_slots) {
+        void **directory = pool_alloc(p, DIRECTORY_SLOTS_MIN * sizeof *directory);
+        if (!directory) goto fail;
+        directory[0] = t->buckets_at;
+        t->buckets_at = directory;
+        t->directory_slots = DIRECTORY_SLOTS_MIN;
+    } else if (segments == t->directory_slots && !directory_resize(t, p, 2 * segments)) {
+        goto fail;
+    }
+    ((void **)t->buckets_at)[segments] = segment;
+    return true;
+fail:
+    pool_free(p, segment, segment_bytes);
+    return false;
+}
+
+/* Moves the one block into one that has room for so many buckets; `keep` are those there now. */
+static void block_move(struct table *t, struct pool *p, uint32_t entry_bytes, void *block,
+                       uint32_t keep)
+{
+    size_t bytes = bucket_bytes(entry_bytes);
+    if (keep) memcpy(block, t->buckets_at, keep * bytes);
+    pool_free(p, t->buckets_at, block_buckets(t->buckets) * bytes);
+    t->buckets_at = block;
+}
+
+/* Adds an empty bucket at the end, and room for it. */
+static bool bucket_add(struct table *t, struct pool *p, uint32_t entry_bytes)
+{
+    uint32_t n = t->buckets;
+    if (n >= TABLE_SEGMENT_BUCKETS) {
+        if (n % TABLE_SEGMENT_BUCKETS == 0 && !segment_add(t, p, entry_bytes)) return false;
+    } else if (n == 0 || block_buckets(n) != block_buckets(n + 1)) {
+        void *block = pool_alloc(p, block_buckets(n + 1) * bucket_bytes(entry_bytes));
+        if (!block) return false;
+        block_move(t, p, entry_bytes, block, n);
+    }
+    t->buckets = n + 1;
+    bucket_clear(table_bucket(t, entry_bytes, n));
+    return true;
+}
+
+/* Takes the last bucket, which is empty, away from a table that has others. `block` is where the
+ * others go if the one block becomes smaller. */
+static void bucket_drop(struct table *t, struct pool *p, uint32_t entry_bytes, void *block)
+{
+    uint32_t n = t->buckets - 1;
+    if (block) block_move(t, p, entry_bytes, block, n);
+    t->buckets = n;
+    if (!t->directory_slots || n % TABLE_SEGMENT_BUCKETS != 0) return;
+
+    void **directory = t->buckets_at;
+    uint32_t segments = n / TABLE_SEGMENT_BUCKETS;
+    pool_free(p, directory[segments], TABLE_SEGMENT_BUCKETS * bucket_bytes(entry_bytes));
+    if (segments == 1) {
+        t->buckets_at = directory[0];
+        pool_free(p, directory, t->directory_slots * sizeof *directory);
+        t->directory_slots = 0;
+    } else if (segments <= t->directory_slots / 4) {
+        /* Without memory the directory stays too long, until the next segment goes. */
+        (void)directory_resize(t, p, t->directory_slots / 2);
+    }
+}
+
+/*
+ * SPLIT and MERGE. A split never needs overflow buckets beyond those of the chain that it parts: of
+ * k entries in a compact chain, any division into two compact chains takes as many or fewer, also
+ * while the chain is gone through from its head. A merge may need MERGE_SPARES_MAX more: 7 and 7
+ * entries, for which two buckets were enough, make a chain of three.
+ */
+
+static void split(struct table *t, const struct table_type *type, struct pool *p, void *ctx)
+{
+    uint32_t entry_bytes = type->entry_bytes;
+    uint32_t half = level_buckets(t->buckets);
+    uint32_t from = t->buckets - half;
+    if (!bucket_add(t, p, entry_bytes)) return;
+
+    struct spares spares = {NULL};
+    struct bucket *head = table_bucket(t, entry_bytes, from);
+    struct bucket *stay = head;
+    struct bucket *move = table_bucket(t, entry_bytes, from + half);
+    for (struct bucket *b = head, *next; b; b = next) {
+        struct batch batch;
+        uint32_t hashes[TABLE_BUCKET_ENTRIES];
+        next = bucket_next(b, entry_bytes);
+        batch_take(&batch, b, entry_bytes);
+        if (b != head) spares_push(&spares, b);
+        /* In a loop of their own, so that the processor waits for what the entries refer to at
+         * once. */
+        for (uint32_t i = 0; i < batch.count; i++)
+            hashes[i] = type->hash(ctx, batch.entries + (size_t)i * entry_bytes);
+        for (uint32_t i = 0; i < batch.count; i++) {
+            bool moves = hashes[i] & half;
+            void *entry = chain_append(moves ? &move : &stay, &spares, entry_bytes, &batch, i);
+            if (moves && type->moved) type->moved(ctx, entry);
+        }
+    }
+    spares_free(&spares, t, p, entry_bytes);
+}
+
+static void merge(struct table *t, const struct table_type *type, struct pool *p, void *ctx)
+{
+    uint32_t entry_bytes = type->entry_bytes;
+    uint32_t last = t->buckets - 1;
+    struct bucket *from = table_bucket(t, entry_bytes, last);
+    struct bucket *to = table_bucket(t, entry_bytes, last - level_buckets(last));
+    uint32_t from_count = chain_count(from, entry_bytes);
+    uint32_t to_count = chain_count(to, entry_bytes);
+    struct spares spares = {NULL};
+    void *block = NULL;
+
+    uint32_t spares_needed = MERGE_SPARES_MAX;
+    if (!(from->meta & BUCKET_CHAINED))
+        spares_needed = chain_overflow(from_count + to_count) - chain_overflow(to_count);
+    for (; spares_needed; spares_needed--) {
+        struct bucket *b = overflow_alloc(t, p, entry_bytes);
+        if (!b) goto out;
+        spares_push(&spares, b);
+    }
+    if (!t->directory_slots && block_buckets(last) != block_buckets(last + 1)) {
+        block = pool_alloc(p, block_buckets(last) * bucket_bytes(entry_bytes));
+        if (!block) goto out;
+    }
+
+    to = chain_last(to, entry_bytes);
+    for (struct bucket *b = from, *next; b; b = next) {
+        struct batch batch;
+        next = bucket_next(b, entry_bytes);
+        batch_take(&batch, b, entry_bytes);
+        if (b != from) spares_push(&spares, b);
+        for (uint32_t i = 0; i < batch.count; i++) {
+            void *entry = chain_append(&to, &spares, entry_bytes, &batch, i);
+            if (type->moved) type->moved(ctx, entry);
+        }
+    }
+    bucket_drop(t, p, entry_bytes, block);
+out:
+    spares_free(&spares, t, p, entry_bytes);
+}
+
+void table_fini(struct table *t, const struct table_type *type, struct pool *p)
+{
+    uint32_t entry_bytes = type->entry_bytes;
+    for (uint32_t i = 0; t->overflow_buckets; i++) {
+        ASSERT(i < t->buckets);
+        struct bucket *b = bucket_next(table_bucket(t, entry_bytes, i), entry_bytes);
+        for (struct bucket *next; b; b = next) {
+            next = bucket_next(b, entry_bytes);
+            overflow_free(t, p, entry_bytes, b);
+        }
+    }
+    if (t->directory_slots) {
+        void **directory = t->buckets_at;
+        for (uint32_t i = 0; i < table_segments(t); i++)
+            pool_free(p, directory[i], TABLE_SEGMENT_BUCKETS * bucket_bytes(entry_bytes));
+        pool_free(p, directory, t->directory_slots * sizeof *directory);
+    } else if (t->buckets) {
+        pool_free(p, t->buckets_at, block_buckets(t->buckets) * bucket_bytes(entry_bytes));
+    }
+    *t = (struct table){0};
+}
+
+/* A bit at 8 * i + 7 for each i at which the tag of the bucket is this one. */
+static inline uint64_t bucket_tagged(const struct bucket *b, uint8_t tag)
+{
+    const uint64_t low = 0x7f7f7f7f7f7f7f7fULL;
+    uint64_t word;
+    memcpy(&word, b, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    word ^= 0x0101010101010101ULL * tag;
+    /* A byte is 0 if neither its low bits carry into its top bit nor that is set. The top byte is
+     * meta. */
+    return ~(((word & low) + low) | word | low) & (UINT64_MAX >> 8);
+}
+
+static inline void *find(const struct table *t, uint32_t entry_bytes, uint32_t hash,
+                         table_match *match, const void *needle)
+{
+    if (t->buckets == 0) return NULL;
+    struct bucket *b = table_bucket(t, entry_bytes, table_index(t, hash));
+    do {
+        for (uint64_t hits = bucket_tagged(b, hash_tag(hash)); hits; hits &= hits - 1) {
+            uint32_t place = (uint32_t)__builtin_ctzll(hits) / 8;
+            void *entry = bucket_entry(b, entry_bytes, place);
+            /* The tag of an unused place is 0, which is also a tag. */
+            if ((b->meta >> place & 1) && LIKELY(match(needle, entry))) return entry;
+        }
+        b = bucket_next(b, entry_bytes);
+    } while (b);
+    return NULL;
+}
+
+void *table_find(const struct table *t, const struct table_type *type, uint32_t hash,
+                 table_match *match, const void *needle)
+{
+    if (type->entry_bytes == 8) return find(t, 8, hash, match, needle);
+    return find(t, 16, hash, match, needle);
+}
+
+void table_prefetch(const struct table *t, const struct table_type *type, uint32_t hash)
+{
+    if (t->buckets == 0) return;
+    /* Blocks are aligned to 8 bytes, not to cache lines. */
+    const char *b = (const char *)table_bucket(t, type->entry_bytes, table_index(t, hash));
+    __builtin_prefetch(b);
+    __builtin_prefetch(b + bucket_bytes(type->entry_bytes) - 1);
+}
+
+static inline void *insert(struct table *t, struct pool *p, uint32_t entry_bytes, uint32_t hash)
+{
+    struct bucket *b = table_bucket(t, entry_bytes, table_index(t, hash));
+    b = chain_last(b, entry_bytes);
+    if (UNLIKELY(b->meta == BUCKET_USED)) {
+        struct bucket *overflow = overflow_alloc(t, p, entry_bytes);
+        if (!overflow) return NULL;
+        chain_extend(b, overflow, entry_bytes);
+        b = overflow;
+    }
+    t->used++;
+    return bucket_claim(b, entry_bytes, hash_tag(hash));
+}
+
+void *table_insert(struct table *t, const struct table_type *type, struct pool *p, void *ctx,
+                   uint32_t hash)
+{
+    uint64_t used = t->used;
+    if (UNLIKELY(used == TABLE_ENTRIES_MAX)) return NULL;
+    if (t->buckets == 0) {
+        if (!bucket_add(t, p, type->entry_bytes)) return NULL;
+    } else if (used >= (uint64_t)t->buckets * SPLIT_LOAD && used >= TABLE_BUCKET_ENTRIES) {
+        split(t, type, p, ctx);
+    }
+    if (type->entry_bytes == 8) return insert(t, p, 8, hash);
+    return insert(t, p, 16, hash);
+}
+
+/* Fills the hole at a place of `b` with an entry of the chain's last bucket: invariant 5. */
+static void chain_close(struct table *t, struct pool *p, uint32_t entry_bytes, struct bucket *head,
+                        struct bucket *b, uint32_t place)
+{
+    struct bucket *before = head;
+    struct bucket *last = bucket_next(head, entry_bytes);
+    for (struct bucket *next; (next = bucket_next(last, entry_bytes)); last = next) before = last;
+    if (b != last) {
+        uint32_t other = (uint32_t)__builtin_ctz(last->meta);
+        b->tags[place] = last->tags[other];
+        b->meta |= (uint8_t)(1u << place);
+        memcpy(bucket_entry(b, entry_bytes, place), bucket_entry(last, entry_bytes, other),
+               entry_bytes);
+        last->tags[other] = 0;
+        last->meta &= (uint8_t) ~(1u << other);
+    }
+    if (bucket_count(last) > 1) return;
+    uint32_t other = (uint32_t)__builtin_ctz(last->meta);
+    before->meta = BUCKET_USED;
+    before->tags[BUCKET_LAST] = last->tags[other];
+    memcpy(bucket_entry(before, entry_bytes, BUCKET_LAST), bucket_entry(last, entry_bytes, other),
+           entry_bytes);
+    overflow_free(t, p, entry_bytes, last);
+}
+
+void table_remove(struct table *t, const struct table_type *type, struct pool *p, void *ctx,
+                  uint32_t hash, void *entry)
+{
+    uint32_t entry_bytes = type->entry_bytes;
+    ASSERT(t->used > 0);
+    struct bucket *head = table_bucket(t, entry_bytes, table_index(t, hash));
+    struct bucket *b = head;
+    size_t offset;
+    while ((offset = (uintptr_t)entry - (uintptr_t)b->entries) >=
+           (size_t)TABLE_BUCKET_ENTRIES * entry_bytes) {
+        b = bucket_next(b, entry_bytes);
+        ASSERT(b);
+    }
+    uint32_t place = (uint32_t)(entry_bytes == 8 ? offset / 8 : offset / 16);
+    ASSERT(b->meta >> place & 1);
+    b->tags[place] = 0;
+    b->meta &= (uint8_t) ~(1u << place);
+    if (head->meta & BUCKET_CHAINED) chain_close(t, p, entry_bytes, head, b, place);
+
+    t->used--;
+    if (t->used == 0) {
+        table_fini(t, type, p);
+    } else if (t->buckets > 1 &&
+               (uint64_t)t->used * 4 < (uint64_t)t->buckets * MERGE_LOAD_QUARTERS) {
+        merge(t, type, p, ctx);
+    }
+}
+
+/* Takes the entries of one bucket out of a chain: of the first overflow bucket, which goes, or of
+ * the head. From the front, because the way to the end of a long chain would be gone for every
+ * bucket. */
+static uint32_t chain_drain(struct table *t, struct pool *p, uint32_t entry_bytes,
+                            struct bucket *head, table_visit *visit, void *ctx)
+{
+    struct batch batch;
+    struct bucket *b = bucket_next(head, entry_bytes);
+    if (b) {
+        struct bucket *after = bucket_next(b, entry_bytes);
+        head->meta &= BUCKET_USED;
+        if (after) bucket_set_next(head, entry_bytes, after);
+        batch_take(&batch, b, entry_bytes);
+        overflow_free(t, p, entry_bytes, b);
+    } else {
+        batch_take(&batch, head, entry_bytes);
+    }
+    t->used -= batch.count;
+    for (uint32_t i = 0; i < batch.count; i++) visit(ctx, batch.entries + (size_t)i * entry_bytes);
+    return batch.count;
+}
+
+bool table_drain(struct table *t, const struct table_type *type, struct pool *p, uint32_t slots_max,
+                 table_visit *visit, void *ctx)
+{
+    uint32_t entry_bytes = type->entry_bytes;
+    uint32_t at = t->buckets;
+    uint32_t looked = 0;
+    while ((t->used || t->directory_slots) && looked < slots_max) {
+        struct bucket *head = table_bucket(t, entry_bytes, at - 1);
+        uint32_t count = chain_drain(t, p, entry_bytes, head, visit, ctx);
+        looked += count;
+        if (head->meta) continue;
+        at--;
+        /* The one block keeps its empty buckets until the end, because a smaller one would need
+         * memory; each step passes them again, and they are few. */
+        if (!t->directory_slots) continue;
+        if (count == 0) looked++;
+        bucket_drop(t, p, entry_bytes, NULL);
+    }
+    if (t->used || t->directory_slots) return false;
+    table_fini(t, type, p);
+    return true;
+}
