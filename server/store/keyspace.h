@@ -1,0 +1,110 @@
+/*
+ * Names: the keys of the keyspace, each bound to a value. Names are the roots of the heap.
+ *
+ *   entry   +------+-------+-------+-----------+------------+---------------+
+ *           | val  | hash  | clock | key bytes | expiry     | key, no NUL   |      one allocation
+ *           +------+-------+-------+-----------+------------+---------------+
+ *
+ * A name holds one reference, and owns its TTL and its access clock; the object owns neither. Entries lie in a linear hash
+ * table (heap/table.h), so growth and shrinking are one bucket a step. A name whose time has come is gone for every caller: finding it removes
+ * it, and expiry (expiry.h) removes the rest on time in bounded steps.
+ *
+ * Called by command/ and daemon.c. Everything that changes a binding passes keyspace_bind_take, _rename, _unbind, _take or _flush, so that journals and
+ * notifications can hook in there.
+ *
+ * Invariants (keyspace_check): 1. every entry is in the table once; names == used of the table; 2. an entry with an expiry has a place in the
+ *   expiry queue that names it, and no other has; 3. every bound container counts the name among its roots.
+ * Ownership: the keyspace owns entries and one count (and one root) of each value. `struct entry *` is good until the keyspace changes.
+ * Cost: O(1) expected; FLUSHALL O(1), what it dropped is freed by keyspace_step.
+ */
+#ifndef HEAPD_STORE_KEYSPACE_H
+#define HEAPD_STORE_KEYSPACE_H
+
+#include "store/expiry.h"
+#include "value/val.h"
+
+enum { KEYSPACE_KEY_BYTES_MAX = 512 << 20, KEYSPACE_NEVER = -1 };
+
+struct entry {
+    val v;
+    uint32_t hash;
+    uint32_t clock_s; /* when it was last looked up, in seconds of the monotonic clock (OBJECT IDLETIME) */
+    uint32_t key_bytes;
+    uint32_t expiry_place; /* 0 = lives until it is unbound */
+    char key[];
+};
+
+/* A keyspace that FLUSHALL detached, to be freed in steps. */
+struct keyspace_debris;
+
+struct keyspace {
+    struct heap *h;
+    struct table names;
+    struct expiry expiry;
+    struct keyspace_debris *debris;
+    struct heap_holder holder;
+    uint64_t entry_bytes;    /* of all entries, as the pools count */
+    uint64_t hits, misses;   /* counted by keyspace_lookup */
+    uint64_t expired;        /* names removed because their time had come */
+};
+
+void keyspace_init(struct keyspace *ks, struct heap *h);
+/* Frees all at once, at exit. */
+void keyspace_fini(struct keyspace *ks);
+
+/* The live entry of a key, or NULL; one whose time has come is removed. Counts nothing. */
+struct entry *keyspace_find(struct keyspace *ks, struct view key, int64_t now_ms);
+/* The same for a command that reads: counts a hit or a miss and sets the access clock. */
+struct entry *keyspace_lookup(struct keyspace *ks, struct view key, int64_t now_ms);
+
+/*
+ * Binds the key to v, creating the name or binding it anew (the old value is released). Steals v on every path. Options: the old TTL stays or goes;
+ * expires_ms, when not KEYSPACE_NEVER, is the new one (it is the caller's matter that it lies in the future).
+ * On failure nothing changed but that v is released. *out (may be NULL) receives the entry.
+ */
+struct keyspace_bind {
+    bool keep_ttl;
+    int64_t expires_ms;
+};
+enum status keyspace_bind_take(struct keyspace *ks, struct view key, RC_STEALS val v, struct keyspace_bind options,
+                               struct entry **out) MUST_USE;
+/* Gives an entry another value (in-place changes of strings); its TTL stays. Steals v; cannot fail but by rc_root_add. */
+enum status keyspace_rebind_take(struct keyspace *ks, struct entry *e, RC_STEALS val v) MUST_USE;
+/* Renames, TTL included; what `to` was bound to is released. from != to. On failure nothing changed. The reference moves (rule 2). */
+enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to) MUST_USE;
+/* Removes the name and releases the value. */
+void keyspace_unbind(struct keyspace *ks, struct entry *e);
+/* Removes the name and hands the count to the caller; report it with val_moved where it is stored. */
+RC_NEW val keyspace_take(struct keyspace *ks, struct entry *e);
+/* Empties the keyspace in O(1); what was in it is freed by keyspace_step. */
+enum status keyspace_flush(struct keyspace *ks) MUST_USE;
+
+/* Wall-clock ms, or KEYSPACE_NEVER. */
+int64_t keyspace_expires_ms(const struct keyspace *ks, const struct entry *e);
+enum status keyspace_set_expiry(struct keyspace *ks, struct entry *e, int64_t when_ms) MUST_USE;
+void keyspace_clear_expiry(struct keyspace *ks, struct entry *e);
+
+/* Bounded work: expires names whose time has come and frees what FLUSHALL dropped, about entries_max of them. True while there is more
+ * to do at now_ms. */
+bool keyspace_step(struct keyspace *ks, int64_t now_ms, uint32_t entries_max);
+/* When the next name expires, or KEYSPACE_NEVER. */
+int64_t keyspace_next_expiry_ms(const struct keyspace *ks);
+
+typedef void keyspace_each(void *ctx, const struct entry *e);
+/* SCAN: table_scan's cursor and promise. Expired names that are still there are not shown. */
+uint64_t keyspace_scan(const struct keyspace *ks, uint64_t cursor, int64_t now_ms, keyspace_each *each, void *ctx);
+/* All of them in one go, for KEYS and tests. */
+void keyspace_walk(const struct keyspace *ks, int64_t now_ms, keyspace_each *each, void *ctx);
+
+uint64_t keyspace_names(const struct keyspace *ks);
+uint64_t keyspace_names_with_expiry(const struct keyspace *ks);
+static inline struct view entry_key(const struct entry *e)
+{
+    return (struct view){e->key, e->key_bytes};
+}
+/* Bytes of the entry alone. */
+size_t entry_bytes(const struct entry *e);
+
+bool keyspace_check(const struct keyspace *ks);
+
+#endif
