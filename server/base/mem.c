@@ -1,0 +1,210 @@
+#include "base/mem.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/panic.h"
+#include "base/sanitize.h"
+
+#ifdef HEAPD_MIMALLOC
+#include <mimalloc.h>
+#define system_malloc  mi_malloc
+#define system_realloc mi_realloc
+#define system_free    mi_free
+#else
+#include <stdlib.h>
+#define system_malloc  malloc
+#define system_realloc realloc
+#define system_free    free
+#endif
+
+/* The beginning of a freed mapped block that waits to be unmapped. */
+struct mem_trim {
+    struct mem_trim *next;
+    size_t bytes;
+};
+
+enum { BLOCK_BYTES_MIN = 16 }; /* mimalloc aligns smaller blocks to 8 only */
+
+static size_t page_round(size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t sum;
+    return __builtin_add_overflow(bytes, page - 1, &sum) ? 0 : sum & ~(page - 1);
+}
+
+static bool is_mapped(size_t bytes)
+{
+    return bytes >= MEM_MAP_BYTES;
+}
+
+/* What a block of `bytes` counts for: what was asked, or whole pages; 0 when there is no such
+ * block. */
+static size_t block_cost(size_t bytes)
+{
+    return is_mapped(bytes) ? page_round(bytes) : bytes;
+}
+
+static void count_add(struct mem *m, size_t bytes)
+{
+    m->bytes += bytes;
+    if (m->bytes > m->bytes_peak) m->bytes_peak = m->bytes;
+}
+
+static void count_remove(struct mem *m, size_t bytes)
+{
+    ASSERT(bytes <= m->bytes);
+    m->bytes -= bytes;
+}
+
+static void *pages_new(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void pages_free(void *p, size_t bytes)
+{
+    sanitize_unpoison(p, bytes);
+    /* Cutting a hole into a mapping can fail when the process has too many mappings. The pages are
+     * then given back all the same, and only the addresses are lost, of which there are plenty. */
+    if (munmap(p, bytes) != 0) madvise(p, bytes, MADV_DONTNEED);
+}
+
+static void *pages_new_aligned(size_t bytes, size_t align)
+{
+    /* The kernel lays mappings side by side: after the first block of aligned size the next ones
+     * are aligned. */
+    char *p = pages_new(bytes);
+    if (!p || ((uintptr_t)p & (align - 1)) == 0) return p;
+    pages_free(p, bytes);
+    size_t wide;
+    if (__builtin_add_overflow(bytes, align, &wide)) return NULL;
+    p = pages_new(wide);
+    if (!p) return NULL;
+    size_t head = -(uintptr_t)p & (align - 1);
+    if (head) pages_free(p, head);
+    if (wide - head > bytes) pages_free(p + head + bytes, wide - head - bytes);
+    return p + head;
+}
+
+static void *block_new(size_t bytes)
+{
+    if (!is_mapped(bytes)) return system_malloc(bytes < BLOCK_BYTES_MIN ? BLOCK_BYTES_MIN : bytes);
+    size_t cost = block_cost(bytes);
+    void *p = cost ? pages_new(cost) : NULL;
+    if (p) sanitize_root_add(p, cost);
+    return p;
+}
+
+static void block_free(struct mem *m, void *p, size_t bytes)
+{
+    if (!is_mapped(bytes)) {
+        system_free(p);
+        return;
+    }
+    struct mem_trim *t = p;
+    t->bytes = block_cost(bytes);
+    t->next = m->trim;
+    m->trim = t;
+    m->trim_bytes += t->bytes;
+    sanitize_root_remove(p, t->bytes);
+    sanitize_poison(t + 1, t->bytes - sizeof *t);
+}
+
+/* A block in another size of the same kind; the old one stays on failure. */
+static void *block_resize(void *p, size_t bytes_old, size_t bytes_new)
+{
+    if (!is_mapped(bytes_new)) {
+        return system_realloc(p, bytes_new < BLOCK_BYTES_MIN ? BLOCK_BYTES_MIN : bytes_new);
+    }
+    size_t cost_old = block_cost(bytes_old);
+    size_t cost_new = block_cost(bytes_new);
+    if (cost_old == cost_new) return p;
+    void *q = cost_new ? mremap(p, cost_old, cost_new, MREMAP_MAYMOVE) : MAP_FAILED;
+    if (q == MAP_FAILED) return NULL;
+    sanitize_root_remove(p, cost_old);
+    sanitize_root_add(q, cost_new);
+    return q;
+}
+
+void mem_init(struct mem *m)
+{
+    *m = (struct mem){0};
+}
+
+void mem_fini(struct mem *m)
+{
+    while (mem_trim_step(m)) {
+    }
+}
+
+void *mem_alloc(struct mem *m, size_t bytes)
+{
+    if (mem_fault(m)) return NULL;
+    void *p = block_new(bytes);
+    if (p) count_add(m, block_cost(bytes));
+    return p;
+}
+
+void *mem_realloc(struct mem *m, void *p, size_t bytes_old, size_t bytes_new)
+{
+    if (!p) return mem_alloc(m, bytes_new);
+    if (mem_fault(m)) return NULL;
+    void *q;
+    if (is_mapped(bytes_old) == is_mapped(bytes_new)) {
+        q = block_resize(p, bytes_old, bytes_new);
+        if (!q) return NULL;
+    } else {
+        q = block_new(bytes_new);
+        if (!q) return NULL;
+        memcpy(q, p, bytes_old < bytes_new ? bytes_old : bytes_new);
+        block_free(m, p, bytes_old);
+    }
+    count_remove(m, block_cost(bytes_old));
+    count_add(m, block_cost(bytes_new));
+    return q;
+}
+
+void mem_free(struct mem *m, void *p, size_t bytes)
+{
+    if (!p) return;
+    count_remove(m, block_cost(bytes));
+    block_free(m, p, bytes);
+}
+
+void *mem_map(struct mem *m, size_t bytes, size_t align)
+{
+    DASSERT(align && (align & (align - 1)) == 0);
+    if (mem_fault(m)) return NULL;
+    size_t cost = page_round(bytes);
+    void *p = cost ? pages_new_aligned(cost, align) : NULL;
+    if (!p) return NULL;
+    sanitize_root_add(p, cost);
+    count_add(m, cost);
+    return p;
+}
+
+void mem_unmap(struct mem *m, void *p, size_t bytes)
+{
+    if (!p) return;
+    size_t cost = page_round(bytes);
+    count_remove(m, cost);
+    sanitize_root_remove(p, cost);
+    pages_free(p, cost);
+}
+
+bool mem_trim_step(struct mem *m)
+{
+    struct mem_trim *t = m->trim;
+    if (!t) return false;
+    /* From the end, so that the link stays until the last piece goes. */
+    size_t piece = t->bytes > MEM_TRIM_BYTES ? MEM_TRIM_BYTES : t->bytes;
+    m->trim_bytes -= piece;
+    t->bytes -= piece;
+    char *end = (char *)t + t->bytes;
+    if (t->bytes == 0) m->trim = t->next;
+    pages_free(end, piece);
+    return m->trim != NULL;
+}

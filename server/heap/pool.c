@@ -1,0 +1,340 @@
+#include "heap/pool.h"
+
+#include <string.h>
+
+#include "heap/pool_parts.h"
+
+enum {
+    CLASSES_LINEAR = 32, /* 8 bytes apart */
+    LINEAR_MAX = 256,
+    CLASSES_DOUBLING = 8,
+    REDZONE_BYTES = 8,      /* sanitizer builds: poisoned, after each block */
+    QUARANTINE_STEP = 1024, /* blocks that one pool_purge_step() lets go */
+    LARGE_QUARTERS_MAX = 128 << 10,
+    LARGE_PAGE_BYTES = 4096,
+    FREED_BYTE = 0xdd,
+};
+
+static uint32_t class_of(size_t bytes)
+{
+    uint32_t last = (uint32_t)bytes - 1;
+    if (last < LINEAR_MAX) return last / 8;
+    uint32_t doubling = 31 - (uint32_t)__builtin_clz(last); /* 8 to 10 */
+    return CLASSES_LINEAR + (doubling - 9) * CLASSES_DOUBLING + (last >> (doubling - 3));
+}
+
+static uint32_t class_bytes(uint32_t i)
+{
+    if (i == POOL_CLASS_CELLS) return sizeof(struct cell);
+    if (i < CLASSES_LINEAR) return (i + 1) * 8;
+    uint32_t k = i - CLASSES_LINEAR;
+    return (CLASSES_DOUBLING + 1 + k % CLASSES_DOUBLING) << (5 + k / CLASSES_DOUBLING);
+}
+
+/* What mimalloc takes for a large block: four sizes to a doubling, and pages above
+ * LARGE_QUARTERS_MAX. 0 on overflow. */
+static size_t large_bytes(size_t bytes)
+{
+    size_t step = LARGE_PAGE_BYTES;
+    if (bytes <= LARGE_QUARTERS_MAX) {
+        step = (size_t)1 << (61 - __builtin_clzl((unsigned long)bytes - 1));
+    }
+    size_t sum;
+    return __builtin_add_overflow(bytes, step - 1, &sum) ? 0 : sum & ~(step - 1);
+}
+
+size_t pool_good_bytes(size_t bytes)
+{
+    if (bytes == 0) return 0;
+    return bytes <= POOL_SMALL_MAX ? class_bytes(class_of(bytes)) : large_bytes(bytes);
+}
+
+static void arena_link(struct pool *p, struct pool_arena *a)
+{
+    int n = __builtin_popcountl(a->free_mask);
+    if (n == 0) return;
+    struct pool_arena **head = &p->arenas_free[n];
+    a->prev = NULL;
+    a->next = *head;
+    if (a->next) a->next->prev = a;
+    *head = a;
+    p->arenas_set |= 1UL << (n - 1);
+}
+
+static void arena_unlink(struct pool *p, struct pool_arena *a)
+{
+    int n = __builtin_popcountl(a->free_mask);
+    if (n == 0) return;
+    if (a->next) a->next->prev = a->prev;
+    if (a->prev) {
+        a->prev->next = a->next;
+    } else {
+        p->arenas_free[n] = a->next;
+        if (!a->next) p->arenas_set &= ~(1UL << (n - 1));
+    }
+}
+
+/* A place in the table for one more arena. */
+static bool slot_reserve(struct pool *p)
+{
+    if (p->slot_free || p->slots_used < p->slots_max) return true;
+    uint64_t max = p->slots_max ? p->slots_max * 2 : ARENA_SLOTS_MIN;
+    union pool_slot *slots =
+        mem_realloc(p->mem, p->slots, p->slots_max * sizeof *slots, max * sizeof *slots);
+    if (!slots) return false;
+    p->slots = slots;
+    p->slots_max = max;
+    return true;
+}
+
+static void slot_take(struct pool *p, struct pool_arena *a)
+{
+    if (p->slot_free) {
+        a->slot = p->slot_free / 2;
+        p->slot_free = p->slots[a->slot].next_free;
+    } else {
+        a->slot = p->slots_used++;
+    }
+    p->slots[a->slot].arena = a;
+}
+
+static bool arena_new(struct pool *p)
+{
+    if (!slot_reserve(p)) return false;
+    struct pool_arena *a = mem_map(p->mem, POOL_ARENA_BYTES, POOL_ARENA_BYTES);
+    if (!a) return false;
+    sanitize_poison((char *)a + ARENA_HEAD_BYTES, POOL_ARENA_BYTES - ARENA_HEAD_BYTES);
+    a->free_mask = UINT64_MAX;
+    slot_take(p, a);
+    p->arenas++;
+    arena_link(p, a);
+    return true;
+}
+
+/* The arena is in no list any more. */
+static void arena_free(struct pool *p, struct pool_arena *a)
+{
+    p->slots[a->slot].next_free = p->slot_free;
+    p->slot_free = 2 * a->slot + 1;
+    p->arenas--;
+    mem_unmap(p->mem, a, POOL_ARENA_BYTES);
+}
+
+static void class_choose(struct pool *p, struct pool_class *c)
+{
+    c->current = c->bins_set ? c->bins[31 - __builtin_clz(c->bins_set)] : &p->none;
+}
+
+/* Into the list of the bin that `used` says; `used` is 0 only for a slab that is about to give a
+ * block. */
+static void slab_link(struct pool_class *c, struct pool_slab *s)
+{
+    uint32_t capacity = s->capacity;
+    uint32_t bin = s->used * (uint32_t)SLAB_BINS / capacity;
+    s->bin = (uint8_t)bin;
+    if (bin == SLAB_UNLISTED) {
+        s->low = s->capacity;
+        s->high = UINT16_MAX;
+        return;
+    }
+    uint32_t low = (bin * capacity + SLAB_BINS - 1) / SLAB_BINS;
+    s->low = (uint16_t)(low ? low : 1); /* so that the last block's free is noticed */
+    s->high = (uint16_t)(((bin + 1) * capacity + SLAB_BINS - 1) / SLAB_BINS);
+    s->prev = NULL;
+    s->next = c->bins[bin];
+    if (s->next) s->next->prev = s;
+    c->bins[bin] = s;
+    c->bins_set |= 1U << bin;
+}
+
+static void slab_unlink(struct pool_class *c, struct pool_slab *s)
+{
+    if (s->bin == SLAB_UNLISTED) return;
+    if (s->next) s->next->prev = s->prev;
+    if (s->prev) {
+        s->prev->next = s->next;
+    } else {
+        c->bins[s->bin] = s->next;
+        if (!s->next) c->bins_set &= ~(1U << s->bin);
+    }
+}
+
+/* From the arena with the fewest unused slabs, so that the others can become empty. */
+bool pool_class_refill(struct pool *p, struct pool_class *c)
+{
+    if (!p->arenas_set && !arena_new(p)) return false;
+    struct pool_arena *a = p->arenas_free[__builtin_ctzl(p->arenas_set) + 1];
+    uint32_t i = (uint32_t)__builtin_ctzl(a->free_mask);
+    arena_unlink(p, a);
+    a->free_mask &= ~(1UL << i);
+    if (c->index == POOL_CLASS_CELLS) a->cell_mask |= 1UL << i;
+    arena_link(p, a);
+
+    struct pool_slab *s = &a->slabs[i];
+    char *base = slab_base(a, i);
+    uint32_t capacity = (uint32_t)slab_span(i) / c->stride;
+    *s = (struct pool_slab){.base = base,
+                            .fresh = base,
+                            .end = base + (size_t)capacity * c->stride,
+                            .capacity = (uint16_t)capacity,
+                            .class_index = (uint8_t)c->index};
+    c->slabs++;
+    c->capacity += capacity;
+    c->span += slab_span(i);
+    slab_link(c, s);
+    class_choose(p, c);
+    return true;
+}
+
+/* The slab is in no list any more. */
+static void slab_release(struct pool *p, struct pool_class *c, struct pool_slab *s)
+{
+    struct pool_arena *a = arena_of(s);
+    uint32_t i = (uint32_t)(s - a->slabs);
+    c->slabs--;
+    c->capacity -= s->capacity;
+    c->span -= slab_span(i);
+    arena_unlink(p, a);
+    a->free_mask |= 1UL << i;
+    a->cell_mask &= ~(1UL << i);
+    if (a->free_mask == UINT64_MAX && p->arenas_free[ARENA_SLABS]) {
+        arena_free(p, a);
+    } else {
+        arena_link(p, a);
+    }
+}
+
+void pool_slab_rebin(struct pool *p, struct pool_slab *s)
+{
+    struct pool_class *c = &p->classes[s->class_index];
+    slab_unlink(c, s);
+    if (s->used) {
+        slab_link(c, s);
+    } else {
+        slab_release(p, c, s);
+    }
+    class_choose(p, c);
+}
+
+static void quarantine_pop(struct pool *p)
+{
+    char *block = p->held_first;
+    struct pool_slab *s = slab_of(block);
+    struct pool_class *c = &p->classes[s->class_index];
+    size_t at = link_at(c->index);
+    p->held_first = link_get(block, at);
+    if (!p->held_first) p->held_last = NULL;
+    p->held_bytes -= c->bytes;
+    c->held--;
+    pool_slab_push(p, s, block, at);
+}
+
+void pool_quarantine(struct pool *p, struct pool_class *c, char *block)
+{
+    size_t at = link_at(c->index);
+    sanitize_poison(block, c->bytes);
+    link_set(block, at, NULL);
+    if (p->held_last) {
+        link_set(p->held_last, link_at(slab_of(p->held_last)->class_index), block);
+    } else {
+        p->held_first = block;
+    }
+    p->held_last = block;
+    p->held_bytes += c->bytes;
+    c->held++;
+    while (p->held_bytes > POOL_QUARANTINE_BYTES) quarantine_pop(p);
+}
+
+struct pool *pool_new(struct mem *m)
+{
+    struct pool *p = mem_alloc(m, sizeof *p);
+    if (!p) return NULL;
+    memset(p, 0, sizeof *p);
+    p->mem = m;
+    for (uint32_t i = 0; i < POOL_CLASSES; i++) {
+        struct pool_class *c = &p->classes[i];
+        c->index = i;
+        c->bytes = class_bytes(i);
+        c->stride = c->bytes;
+        /* Cells stay 16 bytes apart, or a multiple. */
+        if (SANITIZE_ON) c->stride += i == POOL_CLASS_CELLS ? 2 * REDZONE_BYTES : REDZONE_BYTES;
+        c->current = &p->none;
+    }
+    return p;
+}
+
+void pool_delete(struct pool *p)
+{
+    if (!p) return;
+    struct mem *m = p->mem;
+    for (uint64_t i = 0; i < p->slots_used; i++) {
+        if (slot_is_arena(p->slots[i])) mem_unmap(m, p->slots[i].arena, POOL_ARENA_BYTES);
+    }
+    mem_free(m, p->slots, p->slots_max * sizeof *p->slots);
+    mem_free(m, p, sizeof *p);
+}
+
+static void *large_alloc(struct pool *p, size_t bytes)
+{
+    size_t good = large_bytes(bytes);
+    char *block = good ? mem_alloc(p->mem, good) : NULL;
+    if (!block) return NULL;
+    sanitize_poison(block + bytes, good - bytes);
+    p->large_blocks++;
+    p->large_bytes += good;
+    return block;
+}
+
+static void large_free(struct pool *p, char *block, size_t bytes)
+{
+    size_t good = large_bytes(bytes);
+    sanitize_unpoison(block + bytes, good - bytes);
+    p->large_blocks--;
+    p->large_bytes -= good;
+    mem_free(p->mem, block, good);
+}
+
+void *pool_alloc(struct pool *p, size_t bytes)
+{
+    DASSERT(bytes > 0);
+    if (mem_fault(p->mem)) return NULL;
+    if (UNLIKELY(bytes > POOL_SMALL_MAX)) return large_alloc(p, bytes);
+    char *block = pool_class_pop(p, &p->classes[class_of(bytes)], 0);
+    if (SANITIZE_ON && block) sanitize_unpoison(block, bytes);
+    return block;
+}
+
+/* The block begins where one of this class does, and the class is the one that the size says. */
+static bool block_is_sound(struct pool *p, const struct pool_slab *s, const char *block,
+                           size_t bytes)
+{
+    const struct pool_class *c = &p->classes[s->class_index];
+    return s->class_index == class_of(bytes) && block < s->fresh && s->used > 0 &&
+           (size_t)(s->end - block) % c->stride == 0 && !sanitize_is_poisoned(block);
+}
+
+void pool_free(struct pool *p, void *block, size_t bytes)
+{
+    if (UNLIKELY(bytes - 1 >= POOL_SMALL_MAX)) {
+        if (bytes) large_free(p, block, bytes);
+        return;
+    }
+    struct pool_slab *s = slab_of(block);
+    DASSERT(block_is_sound(p, s, block, bytes));
+#ifdef HEAPD_DEBUG
+    memset(block, FREED_BYTE, SANITIZE_ON ? bytes : p->classes[s->class_index].bytes);
+#endif
+    pool_class_push(p, s, block, 0);
+}
+
+bool pool_purge_step(struct pool *p)
+{
+    for (uint32_t i = 0; i < QUARANTINE_STEP && p->held_first; i++) quarantine_pop(p);
+    if (p->held_first) return true;
+    struct pool_arena *a = p->arenas_free[ARENA_SLABS];
+    if (a) {
+        arena_unlink(p, a);
+        arena_free(p, a);
+    }
+    return false;
+}
