@@ -1,0 +1,330 @@
+#include "value/zset.h"
+
+#include "value/body.h"
+#include "value/zset_tree.h"
+
+struct body_zset {
+    struct body_table table; /* first: body.h reads it */
+    struct zset_tree tree;
+};
+
+/* An entry of the table is a struct zset_entry. */
+static_assert(sizeof(struct zset_entry) == 16, "an entry of the table is two words");
+
+static uint32_t entry_hash(const void *ctx, const void *entry)
+{
+    const struct body_owner *owner = ctx;
+    return val_hash(owner->heap, ((const struct zset_entry *)entry)->member);
+}
+
+static void entry_moved(void *ctx, void *entry)
+{
+    const struct body_owner *owner = ctx;
+    if (collect_in_black_scan(owner->heap, owner->obj))
+        body_moved(owner->heap, ((const struct zset_entry *)entry)->member);
+}
+
+static bool entry_match(const void *needle, const void *entry)
+{
+    return needle_matches(needle, ((const struct zset_entry *)entry)->member);
+}
+
+static const struct table_type zset_table_type = {
+    .entry_bytes = sizeof(struct zset_entry), .hash = entry_hash, .moved = entry_moved};
+
+static struct zset_entry *zset_find(const struct obj *o, const struct needle *member)
+{
+    const struct body_table *b = obj_body(o);
+    if (b == NULL) return NULL;
+    return table_find(&b->table, &zset_table_type, member->hash, entry_match, member);
+}
+
+uint64_t zset_length(const struct obj *o)
+{
+    return body_table_length(o);
+}
+
+bool zset_score(const struct obj *o, const struct needle *member, double *score)
+{
+    const struct zset_entry *e = zset_find(o, member);
+    if (e == NULL) return false;
+    *score = e->score;
+    return true;
+}
+
+/* Adds an entry that is not there. Takes over the member's count on success only. */
+static enum status zset_put(struct heap *h, struct obj *o, uint32_t hash, struct zset_entry entry)
+{
+    struct zset_tree_room room;
+    uint64_t number; /* of a container: what it is ordered by among equal scores */
+    enum status s = STATUS_OK;
+    if (zset_length(o) >= TABLE_ENTRIES_MAX) return STATUS_TOO_MANY;
+    if (val_is_container(entry.member)) s = ident_number(h, val_obj(entry.member), &number);
+    if (s != STATUS_OK) return s;
+    struct body_zset *b = obj_body(o);
+    if (b == NULL) b = body_make(h, o, sizeof *b);
+    if (b == NULL) return STATUS_OOM;
+
+    s = zset_tree_reserve(&b->tree, h, entry, &room);
+    if (s != STATUS_OK) goto out;
+    struct body_owner owner = {h, o};
+    collect_disturb(h, o, 0); /* the insertion may split a bucket */
+    struct zset_entry *slot =
+        table_insert(&b->table.table, &zset_table_type, h->pool, &owner, hash);
+    if (slot == NULL) {
+        zset_tree_cancel(h, &room);
+        s = STATUS_OOM;
+        goto out;
+    }
+    val_stored(h, o, entry.member);
+    *slot = entry;
+    zset_tree_insert(&b->tree, h, &room, entry);
+out:
+    if (b->table.table.used == 0) body_drop(h, o, sizeof *b);
+    return s;
+}
+
+/* The new entry goes into the tree before the old one leaves it: so nothing is lost when memory is
+ * out. */
+static enum status zset_rescore(struct heap *h, struct obj *o, struct zset_entry *slot,
+                                double score)
+{
+    struct body_zset *b = obj_body(o);
+    struct zset_tree_room room;
+    struct zset_entry entry = {slot->member, score};
+    if (!zset_tree_rescore(&b->tree, h, *slot, score)) {
+        enum status s = zset_tree_reserve(&b->tree, h, entry, &room);
+        if (s != STATUS_OK) return s;
+        zset_tree_insert(&b->tree, h, &room, entry);
+        zset_tree_remove(&b->tree, h, *slot);
+    }
+    slot->score = score;
+    return STATUS_OK;
+}
+
+enum status zset_set(struct heap *h, struct obj *o, const struct needle *member, double score,
+                     bool *created)
+{
+    struct zset_entry *slot = zset_find(o, member);
+    enum status s = STATUS_OK;
+    if (slot != NULL) {
+        /* 0 and -0 are equal, and the old one stays, as in Redis. */
+        if (slot->score != score) s = zset_rescore(h, o, slot, score);
+    } else {
+        struct zset_entry entry = {.score = score};
+        s = needle_take_value(h, member, &entry.member);
+        if (s != STATUS_OK) return s;
+        s = zset_put(h, o, member->hash, entry);
+        if (s != STATUS_OK) val_release(h, entry.member);
+    }
+    if (s == STATUS_OK && created != NULL) *created = slot == NULL;
+    return s;
+}
+
+bool zset_remove(struct heap *h, struct obj *o, const struct needle *member)
+{
+    struct zset_entry *slot = zset_find(o, member);
+    if (slot == NULL) return false;
+    struct body_zset *b = obj_body(o);
+    struct body_owner owner = {h, o};
+    val v = slot->member;
+    zset_tree_remove(&b->tree, h, *slot);
+    collect_disturb(h, o, 0); /* the removal may merge a bucket */
+    table_remove(&b->table.table, &zset_table_type, h->pool, &owner, member->hash, slot);
+    if (b->table.table.used == 0) body_drop(h, o, sizeof *b);
+    val_release(h, v); /* last: the needle may lie in it */
+    return true;
+}
+
+bool zset_rank(const struct heap *h, const struct obj *o, const struct needle *member,
+               uint64_t *rank)
+{
+    const struct zset_entry *slot = zset_find(o, member);
+    if (slot == NULL) return false;
+    const struct body_zset *b = obj_body(o);
+    *rank = zset_tree_rank(&b->tree, h, *slot);
+    return true;
+}
+
+static bool score_below(const void *ctx, double score, val member)
+{
+    (void)member;
+    return score < *(const double *)ctx;
+}
+
+static bool score_up_to(const void *ctx, double score, val member)
+{
+    (void)member;
+    return score <= *(const double *)ctx;
+}
+
+uint64_t zset_rank_of_score(const struct obj *o, struct zset_bound bound, enum zset_side side)
+{
+    const struct body_zset *b = obj_body(o);
+    /* An exclusive beginning leaves out what is equal; an inclusive end takes it in: both lie
+     * behind it. */
+    bool behind = bound.exclusive == (side == ZSET_BEGIN);
+    return b ? zset_tree_count(&b->tree, behind ? score_up_to : score_below, &bound.score) : 0;
+}
+
+struct lex_place {
+    struct view text;
+    bool behind; /* what is equal to the text, too, comes before the place */
+};
+
+static bool text_before(const void *ctx, double score, val member)
+{
+    const struct lex_place *place = ctx;
+    char scratch[VAL_TEXT_CHARS];
+    (void)score;
+    if (!val_is_string(member)) return false;
+    int c = view_compare(val_text(&member, scratch), place->text);
+    return c < 0 || (c == 0 && place->behind);
+}
+
+static bool is_text(const void *ctx, double score, val member)
+{
+    (void)ctx, (void)score;
+    return val_is_string(member);
+}
+
+uint64_t zset_rank_of_lex(const struct heap *h, const struct obj *o, struct zset_lex_bound bound,
+                          enum zset_side side)
+{
+    (void)h;
+    const struct body_zset *b = obj_body(o);
+    struct lex_place place = {bound.text, bound.exclusive == (side == ZSET_BEGIN)};
+    if (b == NULL) return 0;
+    switch (bound.kind) {
+    case ZSET_LEX_MIN: return 0;
+    case ZSET_LEX_MAX: return zset_tree_count(&b->tree, is_text, NULL);
+    case ZSET_LEX_TEXT: break;
+    }
+    return zset_tree_count(&b->tree, text_before, &place);
+}
+
+void zset_seek(const struct obj *o, uint64_t rank, struct zset_iter *it)
+{
+    const struct body_zset *b = obj_body(o);
+    ASSERT(b != NULL);
+    zset_tree_seek(&b->tree, rank, it);
+}
+
+struct each_call {
+    zset_each *each;
+    void *ctx;
+};
+
+static void call_each(void *ctx, void *entry)
+{
+    const struct each_call *call = ctx;
+    const struct zset_entry *e = entry;
+    call->each(call->ctx, e->member, e->score);
+}
+
+uint64_t zset_scan(const struct obj *o, uint64_t cursor, zset_each *each, void *ctx)
+{
+    const struct body_table *b = obj_body(o);
+    struct each_call call = {each, ctx};
+    return b ? table_scan(&b->table, &zset_table_type, cursor, call_each, &call) : 0;
+}
+
+/* In order, so that the copy's leaves are full. */
+enum status zset_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out)
+{
+    struct zset_iter it;
+    enum status s = STATUS_OK;
+    struct obj *to = heap_container_new(h, OBJ_ZSET);
+    if (to == NULL) return STATUS_OOM;
+    bool more = zset_length(from) > 0;
+    if (more) zset_seek(from, 0, &it);
+    while (more && s == STATUS_OK) {
+        struct zset_entry entry = zset_at(&it);
+        s = zset_put(h, to, val_hash(h, entry.member), entry);
+        if (s == STATUS_OK) val_retain(h, entry.member);
+        more = zset_next(&it);
+    }
+    if (s == STATUS_OK)
+        *out = to;
+    else
+        rc_dec(h, to);
+    return s;
+}
+
+struct visit_call {
+    heap_visit *fn;
+    void *ctx;
+};
+
+static void visit_entry(void *ctx, void *entry)
+{
+    const struct visit_call *call = ctx;
+    val v = ((const struct zset_entry *)entry)->member;
+    if (val_is_obj(v)) call->fn(call->ctx, val_obj(v));
+}
+
+static uint64_t zset_visit(const struct obj *o, uint64_t cursor, uint64_t limit, uint32_t slots_max,
+                           heap_visit *fn, void *ctx)
+{
+    struct visit_call call = {fn, ctx};
+    return body_table_walk(o, &zset_table_type, cursor, limit, slots_max, visit_entry, &call);
+}
+
+static void drop_entry(void *ctx, void *entry)
+{
+    val_release(ctx, ((const struct zset_entry *)entry)->member);
+}
+
+/* The tree first: it borrows from the table. A leaf is as much work as a slot. */
+static bool zset_clear(struct heap *h, struct obj *o, uint32_t slots_max)
+{
+    struct body_zset *b = obj_body(o);
+    if (b == NULL) return true;
+    uint32_t leaves = b->tree.leaves;
+    if (!zset_tree_free_step(&b->tree, h->pool, slots_max)) return false;
+    if (leaves >= slots_max) return false;
+    if (!table_drain(&b->table.table, &zset_table_type, h->pool, slots_max - leaves, drop_entry, h))
+        return false;
+    body_drop(h, o, sizeof *b);
+    return true;
+}
+
+static size_t zset_bytes(const struct obj *o)
+{
+    const struct body_zset *b = obj_body(o);
+    size_t bytes = pool_good_bytes(sizeof(struct cell));
+    if (b == NULL) return bytes;
+    return bytes + pool_good_bytes(sizeof *b) + table_bytes(&b->table.table, &zset_table_type) +
+           zset_tree_bytes(&b->tree);
+}
+
+const struct heap_type zset_heap_type = {
+    .name = "zset",
+    .begin = body_table_begin,
+    .end = body_table_end,
+    .visit = zset_visit,
+    .clear = zset_clear,
+    .bytes = zset_bytes,
+};
+
+bool zset_check(const struct heap *h, const struct obj *o)
+{
+    const struct body_zset *b = obj_body(o);
+    if (b == NULL) return (o->flags & OBJ_VISIBLE) == 0;
+    const struct table *t = &b->table.table;
+    struct body_owner owner = {(struct heap *)(uintptr_t)h, NULL}; // only entry_hash reads it
+    if (t->used == 0) return false;                                /* 3 */
+    if (!table_check(t, &zset_table_type, &owner)) return false;
+    if (!zset_tree_check(&b->tree, h, t->used)) return false; /* 2 */
+    struct zset_iter it;
+    zset_seek(o, 0, &it);
+    do { /* 1: as many entries, none twice, and each is in the table */
+        struct zset_entry entry = zset_at(&it);
+        struct needle n = needle_of_val(h, entry.member);
+        const struct zset_entry *slot = zset_find(o, &n);
+        if (slot == NULL || slot->member.w != entry.member.w) return false;
+        if (memcmp(&slot->score, &entry.score, sizeof slot->score) != 0) return false;
+        if (val_is_container(entry.member) && (o->flags & OBJ_VISIBLE) == 0) return false;
+    } while (zset_next(&it));
+    return true;
+}

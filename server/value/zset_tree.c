@@ -1,0 +1,691 @@
+#include "value/zset_tree.h"
+
+struct zset_leaf {
+    struct zset_leaf *prev, *next;
+    uint32_t used;
+    uint32_t capacity;
+    double scores[]; /* capacity scores, then as many members */
+};
+
+struct zset_inner {
+    uint32_t used;
+    void *children[ZSET_INNER_CHILDREN];
+    double scores[ZSET_INNER_CHILDREN];
+    val members[ZSET_INNER_CHILDREN];
+    uint32_t counts[ZSET_INNER_CHILDREN];
+};
+
+static_assert(sizeof(struct zset_leaf) == 24, "a leaf of 62 entries fills a block of 1024 bytes");
+static_assert(sizeof(struct zset_inner) == 1016, "an inner node fills a block of 1024 bytes");
+
+/* What a split hands to the level above: the new right sibling. */
+struct zset_split {
+    void *node; /* NULL: no split */
+    struct zset_entry first;
+    uint32_t count;
+};
+
+/* The sizes of a leaf that is the root; each fills its size class. */
+static const uint32_t leaf_capacities[] = {4, 8, 14, 30, ZSET_LEAF_ENTRIES};
+
+static size_t leaf_bytes(uint32_t capacity)
+{
+    return sizeof(struct zset_leaf) + capacity * (sizeof(double) + sizeof(val));
+}
+
+static val *leaf_members(const struct zset_leaf *l)
+{
+    return (val *)(uintptr_t)(l->scores + l->capacity);
+}
+
+static struct zset_entry leaf_entry(const struct zset_leaf *l, uint32_t index)
+{
+    return (struct zset_entry){leaf_members(l)[index], l->scores[index]};
+}
+
+static uint32_t leaf_capacity_above(uint32_t capacity)
+{
+    uint32_t i = 0;
+    while (leaf_capacities[i] <= capacity) i++;
+    return leaf_capacities[i];
+}
+
+static struct zset_leaf *leaf_new(struct pool *p, uint32_t capacity)
+{
+    struct zset_leaf *l = pool_alloc(p, leaf_bytes(capacity));
+    if (!l) return NULL;
+    l->prev = l->next = NULL;
+    l->used = 0;
+    l->capacity = capacity;
+    return l;
+}
+
+static void leaf_free(struct pool *p, struct zset_leaf *l)
+{
+    if (l) pool_free(p, l, leaf_bytes(l->capacity));
+}
+
+/* Moves `n` entries; the ranges may overlap within one leaf. */
+static void leaf_move(struct zset_leaf *to, uint32_t to_index, const struct zset_leaf *from,
+                      uint32_t from_index, uint32_t n)
+{
+    memmove(to->scores + to_index, from->scores + from_index, n * sizeof(double));
+    memmove(leaf_members(to) + to_index, leaf_members(from) + from_index, n * sizeof(val));
+}
+
+static void leaf_put(struct zset_leaf *l, uint32_t index, struct zset_entry entry)
+{
+    leaf_move(l, index + 1, l, index, l->used - index);
+    l->scores[index] = entry.score;
+    leaf_members(l)[index] = entry.member;
+    l->used++;
+}
+
+/* Moves `n` children with their keys and counts. */
+static void inner_move(struct zset_inner *to, uint32_t to_slot, const struct zset_inner *from,
+                       uint32_t from_slot, uint32_t n)
+{
+    memmove(to->children + to_slot, from->children + from_slot, n * sizeof(void *));
+    memmove(to->scores + to_slot, from->scores + from_slot, n * sizeof(double));
+    memmove(to->members + to_slot, from->members + from_slot, n * sizeof(val));
+    memmove(to->counts + to_slot, from->counts + from_slot, n * sizeof(uint32_t));
+}
+
+static void inner_set_key(struct zset_inner *n, uint32_t slot, struct zset_entry key)
+{
+    n->scores[slot] = key.score;
+    n->members[slot] = key.member;
+}
+
+static struct zset_entry inner_key(const struct zset_inner *n, uint32_t slot)
+{
+    return (struct zset_entry){n->members[slot], n->scores[slot]};
+}
+
+static void inner_put(struct zset_inner *n, uint32_t slot, const struct zset_split *split)
+{
+    inner_move(n, slot + 1, n, slot, n->used - slot);
+    n->children[slot] = split->node;
+    n->counts[slot] = split->count;
+    inner_set_key(n, slot, split->first);
+    n->used++;
+}
+
+static void inner_erase(struct zset_inner *n, uint32_t slot)
+{
+    n->used--;
+    inner_move(n, slot, n, slot + 1, n->used - slot);
+}
+
+static uint32_t inner_sum(const struct zset_inner *n, uint32_t slots)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < slots; i++) sum += n->counts[i];
+    return sum;
+}
+
+static int entry_compare(const struct heap *h, struct zset_entry a, struct zset_entry b)
+{
+    if (a.score != b.score) return a.score < b.score ? -1 : 1;
+    return a.member.w == b.member.w ? 0 : val_compare(h, a.member, b.member);
+}
+
+/* How many of n ascending scores are below x. Written so that it compiles to conditional moves: the
+ * branches would be mispredicted half of the time. */
+static uint32_t scores_below(const double *scores, uint32_t n, double x)
+{
+    const double *at = scores;
+    while (n > 1) {
+        uint32_t half = n / 2;
+        at = at[half - 1] < x ? at + half : at;
+        n -= half;
+    }
+    return (uint32_t)(at - scores) + (n == 1 && *at < x);
+}
+
+static uint32_t scores_up_to(const double *scores, uint32_t n, double x)
+{
+    const double *at = scores;
+    while (n > 1) {
+        uint32_t half = n / 2;
+        at = at[half - 1] <= x ? at + half : at;
+        n -= half;
+    }
+    return (uint32_t)(at - scores) + (n == 1 && *at <= x);
+}
+
+enum search { BELOW, UP_TO };
+
+/* How many of n ascending keys are below the entry, or are it or below it. */
+static uint32_t keys_search(const struct heap *h, const double *scores, const val *members,
+                            uint32_t n, struct zset_entry entry, enum search search)
+{
+    uint32_t low = scores_below(scores, n, entry.score);
+    if (low == n || scores[low] != entry.score) return low;
+    uint32_t high = low + scores_up_to(scores + low, n - low, entry.score);
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        struct zset_entry key = {members[middle], entry.score};
+        if (entry_compare(h, key, entry) < (search == UP_TO))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static uint32_t inner_slot_of(const struct heap *h, const struct zset_inner *n,
+                              struct zset_entry entry)
+{
+    return keys_search(h, n->scores + 1, n->members + 1, n->used - 1, entry, UP_TO);
+}
+
+static uint32_t leaf_index_of(const struct heap *h, const struct zset_leaf *l,
+                              struct zset_entry entry)
+{
+    return keys_search(h, l->scores, leaf_members(l), l->used, entry, BELOW);
+}
+
+/* The tree has a root. */
+static void path_find(const struct zset_tree *t, const struct heap *h, struct zset_entry entry,
+                      struct zset_path *path)
+{
+    void *node = t->root;
+    for (uint32_t level = 0; level < t->height; level++) {
+        struct zset_inner *n = node;
+        path->node[level] = n;
+        path->slot[level] = inner_slot_of(h, n, entry);
+        node = n->children[path->slot[level]];
+    }
+    path->leaf = node;
+    path->index = leaf_index_of(h, path->leaf, entry);
+}
+
+/* The first entry of the path's leaf has changed: so has the key of the subtree that begins with
+ * it, if any does. */
+static void path_set_first(const struct zset_tree *t, const struct zset_path *path)
+{
+    for (uint32_t level = t->height; level-- > 0;) {
+        if (path->slot[level] == 0) continue;
+        inner_set_key(path->node[level], path->slot[level], leaf_entry(path->leaf, 0));
+        return;
+    }
+}
+
+/* The capacity of the leaf that an insertion here needs, 0 for none; and how many inner nodes. */
+static uint32_t room_needed(const struct zset_tree *t, const struct zset_path *path,
+                            uint32_t *inners)
+{
+    *inners = 0;
+    if (!t->root) return leaf_capacities[0];
+    if (path->leaf->used < path->leaf->capacity) return 0;
+    if (path->leaf->capacity < ZSET_LEAF_ENTRIES) return leaf_capacity_above(path->leaf->capacity);
+    uint32_t level = t->height;
+    while (level > 0 && path->node[level - 1]->used == ZSET_INNER_CHILDREN) level--;
+    *inners = t->height - level + (level == 0);
+    return ZSET_LEAF_ENTRIES;
+}
+
+enum status zset_tree_reserve(const struct zset_tree *t, const struct heap *h,
+                              struct zset_entry entry, struct zset_tree_room *room)
+{
+    if (t->root) path_find(t, h, entry, &room->path);
+    room->leaf = NULL;
+    room->inners = 0;
+    uint32_t inners;
+    uint32_t capacity = room_needed(t, &room->path, &inners);
+    if (capacity == 0) return STATUS_OK;
+    ASSERT(t->height + (inners > t->height) <= ZSET_TREE_HEIGHT_MAX);
+    room->leaf = leaf_new(h->pool, capacity);
+    if (!room->leaf) return STATUS_OOM;
+    while (room->inners < inners) {
+        struct zset_inner *n = pool_alloc(h->pool, sizeof(*n));
+        if (!n) {
+            zset_tree_cancel(h, room);
+            return STATUS_OOM;
+        }
+        room->inner[room->inners++] = n;
+    }
+    return STATUS_OK;
+}
+
+void zset_tree_cancel(const struct heap *h, struct zset_tree_room *room)
+{
+    leaf_free(h->pool, room->leaf);
+    while (room->inners) {
+        room->inners--;
+        pool_free(h->pool, room->inner[room->inners], sizeof(struct zset_inner));
+    }
+}
+
+/* A full root that is a small leaf: its entries move to the larger one that was reserved. */
+static void leaf_grow(struct zset_tree *t, struct pool *p, struct zset_leaf *to)
+{
+    struct zset_leaf *from = t->root;
+    leaf_move(to, 0, from, 0, from->used);
+    to->used = from->used;
+    t->root = to;
+    leaf_free(p, from);
+}
+
+/* An insertion behind everything leaves the full leaf as it is, so that ascending insertions fill
+ * their leaves. */
+static void leaf_split(struct zset_leaf *l, struct zset_leaf *right, uint32_t index,
+                       struct zset_entry entry, struct zset_split *split)
+{
+    bool append = index == l->used && !l->next;
+    uint32_t keep = append ? l->used : l->used / 2;
+    right->used = l->used - keep;
+    leaf_move(right, 0, l, keep, right->used);
+    l->used = keep;
+    right->prev = l;
+    right->next = l->next;
+    if (right->next) right->next->prev = right;
+    l->next = right;
+    if (index <= keep && !append)
+        leaf_put(l, index, entry);
+    else
+        leaf_put(right, index - keep, entry);
+    *split = (struct zset_split){right, leaf_entry(right, 0), right->used};
+}
+
+/* Puts the lower level's split into a full node at `slot` > 0, and leaves this level's split in its
+ * stead. At the end two thirds stay, for ascending insertions. */
+static void inner_split(struct zset_inner *n, struct zset_inner *right, uint32_t slot,
+                        struct zset_split *split)
+{
+    uint32_t keep = slot == n->used ? n->used - ZSET_INNER_MIN : n->used / 2;
+    struct zset_entry first = inner_key(n, keep);
+    right->used = n->used - keep;
+    inner_move(right, 0, n, keep, right->used);
+    n->used = keep;
+    if (slot <= keep)
+        inner_put(n, slot, split);
+    else
+        inner_put(right, slot - keep, split);
+    *split = (struct zset_split){right, first, inner_sum(right, right->used)};
+}
+
+static void root_grow(struct zset_tree *t, struct zset_inner *root, const struct zset_split *split,
+                      uint32_t left_count)
+{
+    root->used = 1;
+    root->children[0] = t->root;
+    root->counts[0] = left_count;
+    inner_put(root, 1, split);
+    t->root = root;
+    t->height++;
+}
+
+void zset_tree_insert(struct zset_tree *t, const struct heap *h, struct zset_tree_room *room,
+                      struct zset_entry entry)
+{
+    struct zset_path *path = &room->path;
+    struct zset_split split = {0};
+    uint32_t left_count = 0; /* of the topmost node that was split */
+    if (!t->root) {
+        t->root = room->leaf;
+        t->leaves = 1;
+        leaf_put(room->leaf, 0, entry);
+        return;
+    }
+    if (!room->leaf) {
+        leaf_put(path->leaf, path->index, entry);
+    } else if (path->leaf->capacity < ZSET_LEAF_ENTRIES) {
+        leaf_grow(t, h->pool, room->leaf);
+        leaf_put(room->leaf, path->index, entry);
+    } else {
+        leaf_split(path->leaf, room->leaf, path->index, entry, &split);
+        left_count = path->leaf->used;
+        t->leaves++;
+    }
+    for (uint32_t level = t->height; level-- > 0;) {
+        struct zset_inner *n = path->node[level];
+        uint32_t slot = path->slot[level];
+        n->counts[slot] += 1 - split.count;
+        if (!split.node) continue;
+        if (n->used < ZSET_INNER_CHILDREN) {
+            inner_put(n, slot + 1, &split);
+            split = (struct zset_split){0};
+        } else {
+            inner_split(n, room->inner[--room->inners], slot + 1, &split);
+            t->inners++;
+            left_count = inner_sum(n, n->used);
+        }
+    }
+    if (!split.node) return;
+    root_grow(t, room->inner[--room->inners], &split, left_count);
+    t->inners++;
+}
+
+/* A root that is a leaf and mostly empty moves to a smaller block, if there is one to be had. */
+static void leaf_shrink(struct zset_tree *t, struct pool *p)
+{
+    struct zset_leaf *l = t->root;
+    if (l->used == 0) {
+        leaf_free(p, l);
+        zset_tree_init(t);
+        return;
+    }
+    uint32_t capacity = leaf_capacity_above(l->used * 2);
+    if (capacity >= l->capacity) return;
+    struct zset_leaf *small = leaf_new(p, capacity);
+    if (!small) return;
+    leaf_move(small, 0, l, 0, l->used);
+    small->used = l->used;
+    t->root = small;
+    leaf_free(p, l);
+}
+
+/* The leaf below `slot` has too few entries: joins it with its neighbour below the same parent, or
+ * evens the two out. */
+static void leaves_even(struct zset_tree *t, struct pool *p, struct zset_inner *parent,
+                        uint32_t slot)
+{
+    uint32_t at = slot ? slot - 1 : 0;
+    struct zset_leaf *l = parent->children[at], *r = parent->children[at + 1];
+    uint32_t sum = l->used + r->used;
+    if (sum <= ZSET_LEAF_ENTRIES) {
+        leaf_move(l, l->used, r, 0, r->used);
+        l->next = r->next;
+        if (l->next) l->next->prev = l;
+        inner_erase(parent, at + 1);
+        leaf_free(p, r);
+        t->leaves--;
+        l->used = sum;
+    } else {
+        uint32_t keep = sum / 2;
+        if (l->used < keep) {
+            uint32_t n = keep - l->used;
+            leaf_move(l, l->used, r, 0, n);
+            leaf_move(r, 0, r, n, r->used - n);
+        } else {
+            uint32_t n = l->used - keep;
+            leaf_move(r, n, r, 0, r->used);
+            leaf_move(r, 0, l, keep, n);
+        }
+        l->used = keep;
+        r->used = sum - keep;
+        parent->counts[at + 1] = r->used;
+        inner_set_key(parent, at + 1, leaf_entry(r, 0));
+    }
+    parent->counts[at] = l->used;
+}
+
+/* The same for inner nodes. The right one's first key stands in the parent. */
+static void inners_even(struct zset_tree *t, struct pool *p, struct zset_inner *parent,
+                        uint32_t slot)
+{
+    uint32_t at = slot ? slot - 1 : 0;
+    struct zset_inner *l = parent->children[at], *r = parent->children[at + 1];
+    uint32_t sum = l->used + r->used;
+    inner_set_key(r, 0, inner_key(parent, at + 1));
+    if (sum <= ZSET_INNER_CHILDREN) {
+        inner_move(l, l->used, r, 0, r->used);
+        inner_erase(parent, at + 1);
+        pool_free(p, r, sizeof(*r));
+        t->inners--;
+        l->used = sum;
+    } else {
+        uint32_t keep = sum / 2;
+        if (l->used < keep) {
+            uint32_t n = keep - l->used;
+            inner_move(l, l->used, r, 0, n);
+            inner_move(r, 0, r, n, r->used - n);
+        } else {
+            uint32_t n = l->used - keep;
+            inner_move(r, n, r, 0, r->used);
+            inner_move(r, 0, l, keep, n);
+        }
+        l->used = keep;
+        r->used = sum - keep;
+        parent->counts[at + 1] = inner_sum(r, r->used);
+        inner_set_key(parent, at + 1, inner_key(r, 0));
+    }
+    parent->counts[at] = inner_sum(l, l->used);
+}
+
+void zset_tree_remove(struct zset_tree *t, const struct heap *h, struct zset_entry entry)
+{
+    struct zset_path path;
+    ASSERT(t->root);
+    path_find(t, h, entry, &path);
+    struct zset_leaf *l = path.leaf;
+    ASSERT(path.index < l->used && leaf_members(l)[path.index].w == entry.member.w);
+    l->used--;
+    leaf_move(l, path.index, l, path.index + 1, l->used - path.index);
+    if (t->height == 0) {
+        leaf_shrink(t, h->pool);
+        return;
+    }
+    for (uint32_t level = 0; level < t->height; level++)
+        path.node[level]->counts[path.slot[level]]--;
+    /* Only the last leaf can be empty now; it is not the first of its parent, so that joining it
+     * removes its key. */
+    if (path.index == 0 && l->used) path_set_first(t, &path);
+    if (l->used >= ZSET_LEAF_MIN) return;
+    uint32_t level = t->height - 1;
+    leaves_even(t, h->pool, path.node[level], path.slot[level]);
+    for (; level > 0 && path.node[level]->used < ZSET_INNER_MIN; level--)
+        inners_even(t, h->pool, path.node[level - 1], path.slot[level - 1]);
+    struct zset_inner *root = t->root;
+    if (root->used > 1) return;
+    t->root = root->children[0];
+    t->height--;
+    t->inners--;
+    pool_free(h->pool, root, sizeof(*root));
+}
+
+bool zset_tree_rescore(struct zset_tree *t, const struct heap *h, struct zset_entry entry,
+                       double score)
+{
+    struct zset_path path;
+    path_find(t, h, entry, &path);
+    struct zset_leaf *l = path.leaf;
+    uint32_t from = path.index;
+    DASSERT(leaf_members(l)[from].w == entry.member.w);
+    entry.score = score;
+    uint32_t to = leaf_index_of(h, l, entry);
+    if (to > from) to--;
+    if (to == 0 && l->prev && entry_compare(h, leaf_entry(l->prev, l->prev->used - 1), entry) > 0)
+        return false;
+    if (to == l->used - 1 && l->next && entry_compare(h, entry, leaf_entry(l->next, 0)) > 0)
+        return false;
+    if (from < to)
+        leaf_move(l, from, l, from + 1, to - from);
+    else
+        leaf_move(l, to + 1, l, to, from - to);
+    l->scores[to] = score;
+    leaf_members(l)[to] = entry.member;
+    if (from == 0 || to == 0) path_set_first(t, &path);
+    return true;
+}
+
+uint64_t zset_tree_rank(const struct zset_tree *t, const struct heap *h, struct zset_entry entry)
+{
+    uint64_t rank = 0;
+    const void *node = t->root;
+    for (uint32_t level = 0; level < t->height; level++) {
+        const struct zset_inner *n = node;
+        uint32_t slot = inner_slot_of(h, n, entry);
+        rank += inner_sum(n, slot);
+        node = n->children[slot];
+    }
+    return rank + leaf_index_of(h, node, entry);
+}
+
+static uint32_t keys_count(const double *scores, const val *members, uint32_t n,
+                           zset_tree_before *before, const void *ctx)
+{
+    uint32_t low = 0, high = n;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (before(ctx, scores[middle], members[middle]))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint64_t zset_tree_count(const struct zset_tree *t, zset_tree_before *before, const void *ctx)
+{
+    uint64_t count = 0;
+    const void *node = t->root;
+    if (!node) return 0;
+    for (uint32_t level = 0; level < t->height; level++) {
+        const struct zset_inner *n = node;
+        uint32_t slot = keys_count(n->scores + 1, n->members + 1, n->used - 1, before, ctx);
+        count += inner_sum(n, slot);
+        node = n->children[slot];
+    }
+    const struct zset_leaf *l = node;
+    return count + keys_count(l->scores, leaf_members(l), l->used, before, ctx);
+}
+
+void zset_tree_seek(const struct zset_tree *t, uint64_t rank, struct zset_iter *it)
+{
+    const void *node = t->root;
+    ASSERT(node);
+    for (uint32_t level = 0; level < t->height; level++) {
+        const struct zset_inner *n = node;
+        uint32_t slot = 0;
+        while (rank >= n->counts[slot]) {
+            rank -= n->counts[slot++];
+            ASSERT(slot < n->used);
+        }
+        node = n->children[slot];
+    }
+    ASSERT(rank < ((const struct zset_leaf *)node)->used);
+    *it = (struct zset_iter){node, (uint32_t)rank};
+}
+
+struct zset_entry zset_at(const struct zset_iter *it)
+{
+    return leaf_entry(it->leaf, it->index);
+}
+
+bool zset_next(struct zset_iter *it)
+{
+    const struct zset_leaf *l = it->leaf;
+    if (it->index + 1 < l->used) {
+        it->index++;
+        return true;
+    }
+    if (!l->next) return false;
+    *it = (struct zset_iter){l->next, 0};
+    return true;
+}
+
+bool zset_prev(struct zset_iter *it)
+{
+    const struct zset_leaf *l = it->leaf;
+    if (it->index > 0) {
+        it->index--;
+        return true;
+    }
+    if (!l->prev) return false;
+    *it = (struct zset_iter){l->prev, l->prev->used - 1};
+    return true;
+}
+
+/* Frees the last leaf and the inner nodes above it that it leaves empty. */
+static void last_leaf_free(struct zset_tree *t, struct pool *p)
+{
+    struct zset_inner *nodes[ZSET_TREE_HEIGHT_MAX];
+    void *node = t->root;
+    for (uint32_t level = 0; level < t->height; level++) {
+        nodes[level] = node;
+        node = nodes[level]->children[nodes[level]->used - 1];
+    }
+    leaf_free(p, node);
+    t->leaves--;
+    for (uint32_t level = t->height; level-- > 0;) {
+        if (--nodes[level]->used > 0) return;
+        pool_free(p, nodes[level], sizeof(*nodes[level]));
+        t->inners--;
+    }
+    DASSERT(t->leaves == 0 && t->inners == 0);
+    zset_tree_init(t);
+}
+
+bool zset_tree_free_step(struct zset_tree *t, struct pool *p, uint32_t leaves_max)
+{
+    for (uint32_t i = 0; i < leaves_max && t->root; i++) last_leaf_free(t, p);
+    return !t->root;
+}
+
+size_t zset_tree_bytes(const struct zset_tree *t)
+{
+    if (!t->root) return 0;
+    uint32_t capacity = ZSET_LEAF_ENTRIES;
+    if (t->height == 0) capacity = ((const struct zset_leaf *)t->root)->capacity;
+    return t->leaves * pool_good_bytes(leaf_bytes(capacity)) +
+           t->inners * pool_good_bytes(sizeof(struct zset_inner));
+}
+
+/* What the walk of a check has seen so far. */
+struct zset_seen {
+    const struct heap *h;
+    const struct zset_leaf *last;
+    uint64_t entries;
+    uint32_t height, leaves, inners;
+};
+
+static bool leaf_check(struct zset_seen *seen, const struct zset_leaf *l)
+{
+    bool root = seen->height == 0;
+    bool good = l->used > 0 && l->used <= l->capacity;
+    good &= root || l->capacity == ZSET_LEAF_ENTRIES;
+    good &= root || !l->next || l->used >= ZSET_LEAF_MIN;
+    good &= l->prev == seen->last && (!l->prev || l->prev->next == l);
+    if (!good) return false;
+    struct zset_entry before = leaf_entry(l, 0);
+    if (l->prev && entry_compare(seen->h, leaf_entry(l->prev, l->prev->used - 1), before) >= 0)
+        return false;
+    for (uint32_t i = 1; i < l->used; i++) {
+        struct zset_entry entry = leaf_entry(l, i);
+        if (entry_compare(seen->h, before, entry) >= 0) return false;
+        before = entry;
+    }
+    seen->last = l;
+    seen->leaves++;
+    seen->entries += l->used;
+    return true;
+}
+
+/* Goes as deep as the tree is high, ZSET_TREE_HEIGHT_MAX at most. `first` receives the first entry
+ * below the node. */
+static bool node_check(struct zset_seen *seen, const void *node, uint32_t level,
+                       struct zset_entry *first)
+{
+    if (level == seen->height) {
+        if (!leaf_check(seen, node)) return false; /* invariants 1 and 2 */
+        *first = leaf_entry(node, 0);
+        return true;
+    }
+    const struct zset_inner *n = node;
+    uint32_t least = level == 0 ? 2 : ZSET_INNER_MIN;
+    if (n->used < least || n->used > ZSET_INNER_CHILDREN) return false; /* 2 */
+    for (uint32_t i = 0; i < n->used; i++) {
+        uint64_t entries = seen->entries;
+        struct zset_entry child_first;
+        if (!node_check(seen, n->children[i], level + 1, &child_first)) return false;
+        if (n->counts[i] != seen->entries - entries) return false; /* 3 */
+        struct zset_entry key = i ? inner_key(n, i) : child_first;
+        if (key.member.w != child_first.member.w || key.score != child_first.score) return false;
+        if (i == 0) *first = child_first;
+    }
+    seen->inners++;
+    return true;
+}
+
+bool zset_tree_check(const struct zset_tree *t, const struct heap *h, uint64_t length)
+{
+    struct zset_seen seen = {.h = h, .height = t->height};
+    struct zset_entry first;
+    if (!t->root) return length == 0 && t->height == 0 && t->leaves == 0 && t->inners == 0;
+    if (t->height > ZSET_TREE_HEIGHT_MAX || !node_check(&seen, t->root, 0, &first)) return false;
+    return !seen.last->next && seen.entries == length && seen.leaves == t->leaves && /* 4 */
+           seen.inners == t->inners;
+}
