@@ -1,7 +1,7 @@
 /*
  * Sets: members are strings (by bytes) and containers (by identity), in a table of 8-byte entries.
  *
- * Invariants (set_check): 1. the table is never empty while there is a body; 2. no two members are equal.
+ * Invariants (set_check): 1. the table is never empty while there is a body (unless the collector is clearing it); 2. no two members are equal.
  * Ownership: a set owns one count of each member. Cost: O(1) expected; growth is one bucket at a time.
  */
 #ifndef HEAPD_VALUE_SET_H

@@ -1,0 +1,110 @@
+/*
+ * Bodies: what lists, hashes, sets and zsets have in common. A container without slots has no body;
+ * the first insertion makes one, the removal of the last slot drops it. The type's own struct
+ * begins with `union gc_words`.
+ *
+ * A body goes while a trial may have a place for its container, and the place is written in the
+ * body's words: so body_drop and body_give let the trial forget the container first. An empty
+ * container needs no colour, because it refers to nothing; if it is filled again before the trial
+ * ends, it counts as new.
+ *
+ * Called by the containers of value/ only. Ownership: the container owns its body. Cost: one
+ * allocation, one free.
+ */
+#ifndef HEAPD_VALUE_BODY_H
+#define HEAPD_VALUE_BODY_H
+
+#include "value/val.h"
+
+/* The body of a container that is a table and nothing else. */
+struct body_table {
+    union gc_words words;
+    struct table table;
+};
+
+/* What the tables of containers get as their context: whose slots they are. Only body_moved changes
+ * anything. */
+struct body_owner {
+    struct heap *heap;
+    struct obj *obj;
+};
+
+/* A zeroed body for a container that has none; NULL: no memory. */
+static inline void *body_make(struct heap *h, struct obj *o, size_t bytes)
+{
+    void *body = pool_alloc(h->pool, bytes);
+    if (body != NULL) {
+        memset(body, 0, bytes);
+        ((struct cell *)o)->body = body;
+    }
+    return body;
+}
+
+/* Takes the body away from its container, for the caller to free or to hand to another; its words
+ * mean nothing then. */
+static inline void *body_take(struct heap *h, struct obj *o)
+{
+    struct cell *c = (struct cell *)o;
+    void *body = c->body;
+    if (o->flags & OBJ_VISIBLE) {
+        collect_forget(h, o);
+        o->flags = (uint8_t)(o->flags & ~OBJ_VISIBLE);
+    }
+    c->body = NULL;
+    return body;
+}
+
+static inline void body_drop(struct heap *h, struct obj *o, size_t bytes)
+{
+    pool_free(h->pool, body_take(h, o), bytes);
+}
+
+/*
+ * A slot changed its place while its container was in mid-scan in black: what it refers to is
+ * rescued, so that it does not matter on which side of the cursor it was. Not rc_moved: the
+ * reference stays in its container, so nothing becomes a candidate, and a long list that is changed
+ * during a trial does not have all its elements tried in the next.
+ */
+static inline void body_moved(struct heap *h, val v)
+{
+    if (val_is_obj(v) && (val_obj(v)->flags & OBJ_VISIBLE)) collect_rescue(h, val_obj(v));
+}
+
+/* The table's cursors for struct heap_type: numbers of buckets. */
+static inline uint64_t body_table_begin(const struct obj *o)
+{
+    (void)o;
+    return 0;
+}
+
+static inline uint64_t body_table_end(const struct obj *o)
+{
+    const struct body_table *b = obj_body(o);
+    return b ? b->table.buckets : 0;
+}
+
+static inline uint64_t body_table_length(const struct obj *o)
+{
+    const struct body_table *b = obj_body(o);
+    return b ? b->table.used : 0;
+}
+
+/* One step of table_walk over a container's table; returns `limit` at the end, also when the table
+ * has become smaller. */
+static inline uint64_t body_table_walk(const struct obj *o, const struct table_type *type,
+                                       uint64_t cursor, uint64_t limit, uint32_t slots_max,
+                                       table_visit *visit, void *ctx)
+{
+    const struct body_table *b = obj_body(o);
+    return b ? table_walk(&b->table, type, cursor, limit, slots_max, visit, ctx) : limit;
+}
+
+static inline size_t body_table_bytes(const struct obj *o, const struct table_type *type)
+{
+    const struct body_table *b = obj_body(o);
+    size_t bytes = pool_good_bytes(sizeof(struct cell));
+    if (b) bytes += pool_good_bytes(sizeof *b) + table_bytes(&b->table, type);
+    return bytes;
+}
+
+#endif

@@ -1,0 +1,244 @@
+#include "value/set.h"
+
+#include "value/body.h"
+
+enum { COPY_STEP_SLOTS = 256 };
+
+/* An entry of the table is a val: the member. */
+static uint32_t entry_hash(const void *ctx, const void *entry)
+{
+    const struct body_owner *owner = ctx;
+    return val_hash(owner->heap, *(const val *)entry);
+}
+
+static void entry_moved(void *ctx, void *entry)
+{
+    const struct body_owner *owner = ctx;
+    if (collect_in_black_scan(owner->heap, owner->obj))
+        body_moved(owner->heap, *(const val *)entry);
+}
+
+static bool entry_match(const void *needle, const void *entry)
+{
+    return needle_matches(needle, *(const val *)entry);
+}
+
+static const struct table_type set_table_type = {
+    .entry_bytes = sizeof(val), .hash = entry_hash, .moved = entry_moved};
+
+static val *set_find(const struct obj *o, const struct needle *member)
+{
+    const struct body_table *b = obj_body(o);
+    if (b == NULL) return NULL;
+    return table_find(&b->table, &set_table_type, member->hash, entry_match, member);
+}
+
+uint64_t set_length(const struct obj *o)
+{
+    return body_table_length(o);
+}
+
+bool set_has(const struct obj *o, const struct needle *member)
+{
+    return set_find(o, member) != NULL;
+}
+
+/* Adds a member that is not there. Takes over its count on success only. */
+static enum status set_put(struct heap *h, struct obj *o, uint32_t hash, val member)
+{
+    struct body_table *b = obj_body(o);
+    if (b == NULL) b = body_make(h, o, sizeof *b);
+    if (b == NULL) return STATUS_OOM;
+    if (b->table.used >= TABLE_ENTRIES_MAX) return STATUS_TOO_MANY;
+    struct body_owner owner = {h, o};
+    collect_disturb(h, o, 0); /* the insertion may split a bucket */
+    val *slot = table_insert(&b->table, &set_table_type, h->pool, &owner, hash);
+    if (slot == NULL) {
+        if (b->table.used == 0) body_drop(h, o, sizeof *b);
+        return STATUS_OOM;
+    }
+    val_stored(h, o, member);
+    *slot = member;
+    return STATUS_OK;
+}
+
+enum status set_add(struct heap *h, struct obj *o, const struct needle *member, bool *added)
+{
+    if (set_has(o, member)) {
+        *added = false;
+        return STATUS_OK;
+    }
+    val v;
+    enum status s = needle_take_value(h, member, &v);
+    if (s != STATUS_OK) return s;
+    s = set_put(h, o, member->hash, v);
+    if (s == STATUS_OK)
+        *added = true;
+    else
+        val_release(h, v);
+    return s;
+}
+
+RC_NEW val set_take(struct heap *h, struct obj *o, const struct needle *member)
+{
+    val *slot = set_find(o, member);
+    if (slot == NULL) return VAL_NONE;
+    struct body_table *b = obj_body(o);
+    struct body_owner owner = {h, o};
+    val v = *slot;
+    collect_disturb(h, o, 0); /* the removal may merge a bucket */
+    table_remove(&b->table, &set_table_type, h->pool, &owner, member->hash, slot);
+    if (b->table.used == 0) body_drop(h, o, sizeof *b);
+    return v;
+}
+
+bool set_remove(struct heap *h, struct obj *o, const struct needle *member)
+{
+    val v = set_take(h, o, member);
+    if (val_is_none(v)) return false;
+    val_release(h, v);
+    return true;
+}
+
+static uint64_t draw(void *ctx)
+{
+    return heap_random(ctx);
+}
+
+RC_BORROWED val set_random(struct heap *h, const struct obj *o)
+{
+    const struct body_table *b = obj_body(o);
+    const val *slot = b ? table_random(&b->table, &set_table_type, draw, h) : NULL;
+    return slot ? *slot : VAL_NONE;
+}
+
+struct each_call {
+    set_each *each;
+    void *ctx;
+};
+
+static void call_each(void *ctx, void *entry)
+{
+    const struct each_call *call = ctx;
+    call->each(call->ctx, *(const val *)entry);
+}
+
+bool set_walk(const struct obj *o, uint64_t *cursor, uint32_t max, set_each *each, void *ctx)
+{
+    struct each_call call = {each, ctx};
+    uint64_t end = body_table_end(o);
+    *cursor = body_table_walk(o, &set_table_type, *cursor, end, max, call_each, &call);
+    return *cursor < end;
+}
+
+uint64_t set_scan(const struct obj *o, uint64_t cursor, set_each *each, void *ctx)
+{
+    const struct body_table *b = obj_body(o);
+    struct each_call call = {each, ctx};
+    return b ? table_scan(&b->table, &set_table_type, cursor, call_each, &call) : 0;
+}
+
+struct copy {
+    struct heap *heap;
+    struct obj *to;
+    enum status status;
+};
+
+static void copy_entry(void *ctx, void *entry)
+{
+    struct copy *c = ctx;
+    val v = *(const val *)entry;
+    if (c->status != STATUS_OK) return;
+    c->status = set_put(c->heap, c->to, val_hash(c->heap, v), v);
+    if (c->status == STATUS_OK) val_retain(c->heap, v);
+}
+
+enum status set_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out)
+{
+    struct copy c = {h, heap_container_new(h, OBJ_SET), STATUS_OK};
+    if (c.to == NULL) return STATUS_OOM;
+    uint64_t end = body_table_end(from);
+    for (uint64_t at = 0; at < end && c.status == STATUS_OK;)
+        at = body_table_walk(from, &set_table_type, at, end, COPY_STEP_SLOTS, copy_entry, &c);
+    if (c.status == STATUS_OK)
+        *out = c.to;
+    else
+        rc_dec(h, c.to);
+    return c.status;
+}
+
+struct visit_call {
+    heap_visit *fn;
+    void *ctx;
+};
+
+static void visit_entry(void *ctx, void *entry)
+{
+    const struct visit_call *call = ctx;
+    val v = *(const val *)entry;
+    if (val_is_obj(v)) call->fn(call->ctx, val_obj(v));
+}
+
+static uint64_t set_visit(const struct obj *o, uint64_t cursor, uint64_t limit, uint32_t slots_max,
+                          heap_visit *fn, void *ctx)
+{
+    struct visit_call call = {fn, ctx};
+    return body_table_walk(o, &set_table_type, cursor, limit, slots_max, visit_entry, &call);
+}
+
+static void drop_entry(void *ctx, void *entry)
+{
+    val_release(ctx, *(const val *)entry);
+}
+
+static bool set_clear(struct heap *h, struct obj *o, uint32_t slots_max)
+{
+    struct body_table *b = obj_body(o);
+    if (b == NULL) return true;
+    if (!table_drain(&b->table, &set_table_type, h->pool, slots_max, drop_entry, h)) return false;
+    body_drop(h, o, sizeof *b);
+    return true;
+}
+
+static size_t set_bytes_of(const struct obj *o)
+{
+    return body_table_bytes(o, &set_table_type);
+}
+
+struct check {
+    const struct heap *heap;
+    const struct obj *o;
+    bool right;
+};
+
+static void check_entry(void *ctx, void *entry)
+{
+    struct check *c = ctx;
+    val v = *(const val *)entry;
+    struct needle n = needle_of_val(c->heap, v);
+    c->right &= !val_is_none(v);
+    c->right &= set_find(c->o, &n) == entry; /* 2. */
+    c->right &= !val_is_container(v) || (c->o->flags & OBJ_VISIBLE);
+}
+
+bool set_check(const struct heap *h, const struct obj *o)
+{
+    const struct body_table *b = obj_body(o);
+    if (b == NULL) return (o->flags & OBJ_VISIBLE) == 0;
+    struct body_owner owner = {(struct heap *)(uintptr_t)h, NULL}; // only entry_hash reads it
+    struct check c = {h, o, b->table.used > 0 || (o->flags & OBJ_PINNED)}; /* 1. */
+    uint64_t end = body_table_end(o);
+    for (uint64_t at = 0; at < end;)
+        at = body_table_walk(o, &set_table_type, at, end, UINT32_MAX, check_entry, &c);
+    return c.right && table_check(&b->table, &set_table_type, &owner);
+}
+
+const struct heap_type set_heap_type = {
+    .name = "set",
+    .begin = body_table_begin,
+    .end = body_table_end,
+    .visit = set_visit,
+    .clear = set_clear,
+    .bytes = set_bytes_of,
+    .check = set_check,
+};
