@@ -1,8 +1,22 @@
 /*
  * The configuration: one row a directive, from the file, the command line and CONFIG SET.
  *
- * The rows (CONFIG_TABLE in config.c) name the field, its kind, its limits and default, and whether CONFIG SET may change it. A
- * directive of the file `name value` is `--name value` on the command line, as in Redis. Unknown ones are errors. Strings belong to the struct.
+ * The rows (CONFIG_TABLE in config.c) name the field, its kind, its limits and default, and whether
+ * CONFIG SET may change it. A line `name value` of the file is `--name value` on the command line,
+ * as in Redis; names are compared in any case; the file is read first, so the command line wins.
+ * The file's quotes and escapes are Redis's. On the command line a word that begins with "--" is
+ * always a directive. Called by main, and by command/ for CONFIG; who acts on a changed value is
+ * not its business.
+ *
+ * Rows that are pinned (save, appendonly, databases, maxmemory-policy) have no field: Redis's tools
+ * ask for them, and may set them to what they are.
+ *
+ * Invariants
+ *   1. Every number lies within its row's limits, every text is shorter than CONFIG_TEXT_BYTES.
+ *   2. loglevel is one of log_level_of()'s names, in lower case.
+ * Ownership: the texts lie in the struct; it can be copied, which is how a CONFIG SET of several
+ * directives is undone.
+ * Cost: a directive is found by looking at all rows. Reading a file allocates one line.
  */
 #ifndef HEAPD_BASE_CONFIG_H
 #define HEAPD_BASE_CONFIG_H
@@ -15,14 +29,14 @@
 enum { CONFIG_TEXT_BYTES = 256, CONFIG_ERROR_BYTES = 512 };
 
 struct config {
-    char bind[CONFIG_TEXT_BYTES];
+    char bind[CONFIG_TEXT_BYTES]; /* addresses, separated by single spaces */
     char http_bind[CONFIG_TEXT_BYTES];
     char logfile[CONFIG_TEXT_BYTES];
     char loglevel[CONFIG_TEXT_BYTES];
     char requirepass[CONFIG_TEXT_BYTES];
-    char hash_seed[CONFIG_TEXT_BYTES];
-    char file[CONFIG_TEXT_BYTES]; /* the file that was read; not a directive */
-    uint64_t port, http_port;     /* 0 = off */
+    char hash_seed[CONFIG_TEXT_BYTES]; /* any text: the seed is its hash; "" = a random seed */
+    char file[CONFIG_TEXT_BYTES];      /* the file that was read; not a directive */
+    uint64_t port, http_port;          /* 0 = off */
     uint64_t tcp_backlog, tcp_keepalive, timeout, maxclients;
     uint64_t maxmemory;           /* bytes; 0 = no limit */
     uint64_t proto_max_bulk_len;  /* bytes */
@@ -32,14 +46,21 @@ struct config {
     bool gc;
 };
 
+/* The defaults. */
 void config_init(struct config *c);
-/* argv as main's; the first argument that does not begin with "--" is the file. False with one line in `error`. */
+/* argv as main's: argv[1], unless it begins with "--", is the file. False with one whole line for
+ * standard error in `error` (no newline), which says which file, line, directive and value; what
+ * came before it has been set. */
 bool config_load(struct config *c, int argc, char **argv, char error[CONFIG_ERROR_BYTES]);
 
 enum config_set { CONFIG_SET_DONE, CONFIG_SET_UNKNOWN, CONFIG_SET_FIXED, CONFIG_SET_INVALID };
-/* CONFIG SET of one directive. On CONFIG_SET_INVALID `error` says why, in Redis's words where it has them. */
-enum config_set config_set(struct config *c, struct view name, struct view value, char error[CONFIG_ERROR_BYTES]);
-/* The directives in the table's order: name and value as text; false when index is past the last. */
-bool config_get(const struct config *c, uint32_t index, const char **name, char value[CONFIG_TEXT_BYTES]);
+/* CONFIG SET of one directive. CONFIG_SET_FIXED: it cannot be changed while the server runs. On
+ * CONFIG_SET_INVALID `error` says why, in Redis's words where it has them, without Redis's "CONFIG
+ * SET failed ..." before it; in other results it is untouched. */
+enum config_set config_set(struct config *c, struct view name, struct view value,
+                           char error[CONFIG_ERROR_BYTES]);
+/* The directives in the order of the table, name and value as text; false when index is past it. */
+bool config_get(const struct config *c, uint32_t index, const char **name,
+                char value[CONFIG_TEXT_BYTES]);
 
 #endif
