@@ -56,10 +56,13 @@ static inline bool collect_in_black_scan(const struct heap *h, const struct obj 
     return UNLIKELY(h->collect.scanning == o) && h->collect.phase == COLLECT_BLACK;
 }
 
-/* Before a reference to `target` is stored in a slot of `owner`: the owner becomes visible with the first container (rule 12). */
-static inline void rc_stored(struct heap *h, struct obj *owner, const struct obj *target)
+/* Before a reference to `target` is stored in a slot of `owner`: the owner becomes visible with the first container (rule 12), and a container
+ * that a slot has held outlives being emptied. */
+static inline void rc_stored(struct heap *h, struct obj *owner, struct obj *target)
 {
-    if (obj_is_container(target) && (owner->flags & OBJ_VISIBLE) == 0) heap_make_visible(h, owner);
+    if (!obj_is_container(target)) return;
+    target->flags |= OBJ_REFERRED;
+    if ((owner->flags & OBJ_VISIBLE) == 0) heap_make_visible(h, owner);
 }
 
 /* One more name or handle refers to it; only after, or together with, rc_inc. Fails only when an object has

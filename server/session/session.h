@@ -1,0 +1,64 @@
+/*
+ * What is kept for one client: its protocol, name, authentication, handles, and what it waits for. State, no control: net/ owns
+ * connections and calls the command floor, which changes this.
+ *
+ * `struct sessions` is the registry: CLIENT LIST walks it, and it releases, in bounded steps, what closed clients held.
+ *
+ * Invariants: 1. count == the sessions in the list, waiting == those of them that wait; 2. there are at least count + buried_count
+ *   + 1 graves after session_open, so that closing cannot fail.
+ * Ownership: net/ owns the memory of a session (it is embedded in a connection); the registry links it.
+ */
+#ifndef HEAPD_SESSION_SESSION_H
+#define HEAPD_SESSION_SESSION_H
+
+#include "session/handles.h"
+
+enum { SESSION_NAME_BYTES = 128, SESSION_ADDRESS_BYTES = 64, SESSION_LIBRARY_BYTES = 64 };
+
+enum session_wait { SESSION_RUNS, SESSION_WAITS_COLLECT };
+
+struct session {
+    struct session *previous, *next;
+    uint64_t id;
+    int protocol;           /* 2 or 3 */
+    bool authenticated;
+    bool close_after_reply; /* QUIT, a broken request, SHUTDOWN */
+    bool kill;              /* CLIENT KILL: net/ closes it when it next looks */
+    enum session_wait wait;
+    uint64_t wait_ticket;
+    char name[SESSION_NAME_BYTES];
+    char library_name[SESSION_LIBRARY_BYTES], library_version[SESSION_LIBRARY_BYTES];
+    char address[SESSION_ADDRESS_BYTES], local_address[SESSION_ADDRESS_BYTES];
+    int fd;
+    int64_t created_ms, active_ms; /* wall clock */
+    uint64_t commands;
+    const char *last_command;      /* a command's full name; static */
+    uint64_t input_bytes, output_bytes; /* waiting in the connection's buffers, kept by net/ for CLIENT LIST */
+    struct handles handles;
+};
+
+struct sessions {
+    struct heap *h;
+    struct session *first;
+    uint64_t count, waiting;
+    uint64_t next_id;
+    struct handles *buried;
+    uint32_t buried_count, buried_slots;
+    struct heap_holder holder;
+};
+
+void sessions_init(struct sessions *ss, struct heap *h);
+void sessions_fini(struct sessions *ss);
+
+/* Makes room to bury this session's handles later, so that closing cannot fail. */
+enum status session_open(struct sessions *ss, struct session *s, int64_t now_ms) MUST_USE;
+/* Unlinks it; its handles are buried. */
+void session_close(struct sessions *ss, struct session *s);
+/* RESET: protocol, name, authentication and handles as at the beginning; the handles are released in steps. */
+enum status session_reset(struct sessions *ss, struct session *s) MUST_USE;
+/* Releases up to `max` handles of closed sessions; true while more are left. */
+bool sessions_step(struct sessions *ss, uint32_t max);
+uint64_t sessions_handles(const struct sessions *ss);
+struct session *sessions_find(const struct sessions *ss, uint64_t id);
+
+#endif
