@@ -21,7 +21,7 @@ enum kind {
     KIND_PINNED, /* Redis has it and tools ask for it; here it has this one value */
 };
 
-enum change { AT_START, ANY_TIME };
+enum change { BOOT, LIVE };
 
 struct row {
     const char *name;
@@ -32,37 +32,32 @@ struct row {
     uint64_t min, max;
 };
 
-#define ROW(name, kind, change, field, preset, min, max)                                           \
-    {                                                                                              \
-        name, KIND_##kind, change, offsetof(struct config, field), preset, min, max                \
-    }
-#define PINNED(name, value)                                                                        \
-    {                                                                                              \
-        name, KIND_PINNED, ANY_TIME, 0, value, 0, 0                                                \
-    }
-
 /* clang-format off */
+#define ROW(name, kind, change, field, preset, min, max)                                           \
+    {name, KIND_##kind, change, offsetof(struct config, field), preset, min, max}
+#define PINNED(name, value) {name, KIND_PINNED, LIVE, 0, value, 0, 0}
+
 static const struct row CONFIG_TABLE[] = {
-    ROW("bind",                WORDS,   AT_START, bind,                "127.0.0.1", 0, 0),
-    ROW("port",                INTEGER, AT_START, port,                "7379",      0, 65535),
-    ROW("http-bind",           TEXT,    AT_START, http_bind,           "127.0.0.1", 0, 0),
-    ROW("http-port",           INTEGER, AT_START, http_port,           "7380",      0, 65535),
-    ROW("tcp-backlog",         INTEGER, AT_START, tcp_backlog,         "511",       0, INT32_MAX),
-    ROW("tcp-keepalive",       INTEGER, ANY_TIME, tcp_keepalive,       "300",       0, INT32_MAX),
-    ROW("timeout",             INTEGER, ANY_TIME, timeout,             "0",         0, INT32_MAX),
-    ROW("maxclients",          INTEGER, ANY_TIME, maxclients,          "10000",     1, UINT32_MAX),
-    ROW("requirepass",         TEXT,    ANY_TIME, requirepass,         "",          0, 0),
-    ROW("maxmemory",           BYTES,   ANY_TIME, maxmemory,           "0",         0, UINT64_MAX),
-    ROW("proto-max-bulk-len",  BYTES,   ANY_TIME, proto_max_bulk_len,  "512mb",     1 << 20, INT64_MAX),
-    ROW("output-buffer-limit", BYTES,   ANY_TIME, output_buffer_limit, "256mb",     1 << 10, INT64_MAX),
-    ROW("reply-depth-max",     INTEGER, ANY_TIME, reply_depth_max,     "32",        1, 1024),
-    ROW("reply-values-max",    INTEGER, ANY_TIME, reply_values_max,    "1000000",   1, UINT32_MAX),
-    ROW("gc",                  SWITCH,  ANY_TIME, gc,                  "yes",       0, 0),
-    ROW("gc-budget-us",        INTEGER, ANY_TIME, gc_budget_us,        "100",       10, 10000),
-    ROW("gc-threshold",        INTEGER, ANY_TIME, gc_threshold,        "0",         0, UINT32_MAX),
-    ROW("loglevel",            LEVEL,   ANY_TIME, loglevel,            "notice",    0, 0),
-    ROW("logfile",             TEXT,    AT_START, logfile,             "",          0, 0),
-    ROW("hash-seed",           TEXT,    AT_START, hash_seed,           "",          0, 0),
+    ROW("bind",                WORDS,   BOOT, bind,                "127.0.0.1", 0, 0),
+    ROW("port",                INTEGER, BOOT, port,                "7379",      0, 65535),
+    ROW("http-bind",           TEXT,    BOOT, http_bind,           "127.0.0.1", 0, 0),
+    ROW("http-port",           INTEGER, BOOT, http_port,           "7380",      0, 65535),
+    ROW("tcp-backlog",         INTEGER, BOOT, tcp_backlog,         "511",       0, INT32_MAX),
+    ROW("tcp-keepalive",       INTEGER, LIVE, tcp_keepalive,       "300",       0, INT32_MAX),
+    ROW("timeout",             INTEGER, LIVE, timeout,             "0",         0, INT32_MAX),
+    ROW("maxclients",          INTEGER, LIVE, maxclients,          "10000",     1, UINT32_MAX),
+    ROW("requirepass",         TEXT,    LIVE, requirepass,         "",          0, 0),
+    ROW("maxmemory",           BYTES,   LIVE, maxmemory,           "0",         0, UINT64_MAX),
+    ROW("proto-max-bulk-len",  BYTES,   LIVE, proto_max_bulk_len,  "512mb",     1 << 20, INT64_MAX),
+    ROW("output-buffer-limit", BYTES,   LIVE, output_buffer_limit, "256mb",     1 << 10, INT64_MAX),
+    ROW("reply-depth-max",     INTEGER, LIVE, reply_depth_max,     "32",        1, 1024),
+    ROW("reply-values-max",    INTEGER, LIVE, reply_values_max,    "1000000",   1, UINT32_MAX),
+    ROW("gc",                  SWITCH,  LIVE, gc,                  "yes",       0, 0),
+    ROW("gc-budget-us",        INTEGER, LIVE, gc_budget_us,        "100",       10, 10000),
+    ROW("gc-threshold",        INTEGER, LIVE, gc_threshold,        "0",         0, UINT32_MAX),
+    ROW("loglevel",            LEVEL,   LIVE, loglevel,            "notice",    0, 0),
+    ROW("logfile",             TEXT,    BOOT, logfile,             "",          0, 0),
+    ROW("hash-seed",           TEXT,    BOOT, hash_seed,           "",          0, 0),
     PINNED("save",             ""),
     PINNED("appendonly",       "no"),
     PINNED("databases",        "1"),
@@ -230,7 +225,7 @@ enum config_set config_set(struct config *c, struct view name, struct view value
 {
     const struct row *r = row_find(name);
     if (!r) return CONFIG_SET_UNKNOWN;
-    if (r->change == AT_START) return CONFIG_SET_FIXED;
+    if (r->change == BOOT) return CONFIG_SET_FIXED;
     enum fault fault = row_put(r, c, value);
     if (fault == FAULT_NONE) return CONFIG_SET_DONE;
     if (r->kind == KIND_PINNED) return CONFIG_SET_FIXED;
