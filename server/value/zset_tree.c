@@ -367,6 +367,7 @@ static void leaf_shrink(struct zset_tree *t, struct pool *p)
         zset_tree_init(t);
         return;
     }
+    if (l->used * 2 >= l->capacity) return;
     uint32_t capacity = leaf_capacity_above(l->used * 2);
     if (capacity >= l->capacity) return;
     struct zset_leaf *small = leaf_new(p, capacity);
