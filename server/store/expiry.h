@@ -1,9 +1,20 @@
 /*
- * The expiry queue: names in the order of the time at which they go. A 4-ary heap in segments, so that it grows without a copy;
- * each name knows its place, so that PERSIST and a new TTL are O(log n).
+ * The expiry queue: names in the order of the time at which they go. A 4-ary heap in segments, so
+ * that it grows without a copy (but of the directory, 8 bytes for each segment); each name knows
+ * its place, so that PERSIST and a new TTL are O(log n).
  *
- * Called by keyspace.c only. Invariants (expiry_check): 1. no item is due before its parent; 2. every item's entry names its place.
- * Cost: push, change and pop O(log4 n); 16 bytes a name with a TTL.
+ * Place p is item p + 2 of the segments: so the four children of a place, 4p - 2 to 4p + 1, begin
+ * at a multiple of four items and share a cache line. It decides nothing: keyspace.c asks for the
+ * earliest and removes it.
+ *
+ * Invariants (expiry_check)
+ *   1. No item is due before its parent.
+ *   2. Every item's entry names its place.
+ *   3. There are segments for all items, and at most one more: a name that comes and goes at the
+ * edge of a segment does not allocate and free it each time. Ownership: the queue owns its
+ * segments, never an entry. An item is good until the queue changes. Cost: set and remove O(log4
+ * n), first O(1); 16 bytes a name with a TTL. Freeing a queue is a segment a step: the items need
+ * no work.
  */
 #ifndef HEAPD_STORE_EXPIRY_H
 #define HEAPD_STORE_EXPIRY_H
@@ -27,15 +38,25 @@ struct expiry {
 };
 
 void expiry_init(struct expiry *x);
+/* Frees all at once; the entries keep places that mean nothing. */
 void expiry_fini(struct expiry *x, struct mem *m);
+/* The same in steps of segments_max (> 0) segments: true when no memory is left. Nothing else may
+ * be called in between. */
+bool expiry_free_step(struct expiry *x, struct mem *m, uint32_t segments_max);
+
 /* Sets or changes the time of a name (e->expiry_place tells which). Only a new one can fail. */
 enum status expiry_set(struct expiry *x, struct mem *m, struct entry *e, int64_t when_ms) MUST_USE;
+/* The name, which has a place, lives on without one. */
 void expiry_remove(struct expiry *x, struct mem *m, struct entry *e);
 /* The earliest, or NULL. */
 const struct expiry_item *expiry_first(const struct expiry *x);
+/* The time of a name that has a place. */
 int64_t expiry_when(const struct expiry *x, const struct entry *e);
-/* The name's entry has moved in memory. */
+/* `e`, which bears the place now, stands for the name that had it. */
 void expiry_moved(struct expiry *x, struct entry *e);
+/* Whether the queue names this very entry at the entry's place. */
+bool expiry_names(const struct expiry *x, const struct entry *e);
+
 bool expiry_check(const struct expiry *x);
 
 #endif

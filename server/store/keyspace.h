@@ -1,21 +1,30 @@
 /*
  * Names: the keys of the keyspace, each bound to a value. Names are the roots of the heap.
  *
- *   entry   +------+-------+-------+-----------+------------+---------------+
- *           | val  | hash  | clock | key bytes | expiry     | key, no NUL   |      one allocation
- *           +------+-------+-------+-----------+------------+---------------+
+ *   entry   +------+-------+-------+-----------+--------------+---------------+
+ *           | val  | hash  | clock | key bytes | expiry place | key, no NUL   |    one allocation
+ *           +------+-------+-------+-----------+--------------+---------------+
  *
- * A name holds one reference, and owns its TTL and its access clock; the object owns neither. Entries lie in a linear hash
- * table (heap/table.h), so growth and shrinking are one bucket a step. A name whose time has come is gone for every caller: finding it removes
- * it, and expiry (expiry.h) removes the rest on time in bounded steps.
+ * A name holds one reference, and owns its TTL and its access clock; the object owns neither.
+ * Entries lie in a linear hash table (heap/table.h), so growth and shrinking are one bucket a step.
+ * A name whose time has come is gone for every caller: finding it removes it, and expiry (expiry.h)
+ * removes the rest on time in bounded steps.
  *
- * Called by command/ and daemon.c. Everything that changes a binding passes keyspace_bind_take, _rename, _unbind, _take or _flush, so that journals and
- * notifications can hook in there.
+ * Called by command/ and daemon.c. Everything that changes a binding passes keyspace_bind_take,
+ * _rebind_take, _rename, _unbind, _take, _flush or an expiry, so that journals and notifications
+ * can hook in there. It does not decide what a command does to a value, nor about OBJ_REFERRED:
+ * that is the command floor's matter.
  *
- * Invariants (keyspace_check): 1. every entry is in the table once; names == used of the table; 2. an entry with an expiry has a place in the
- *   expiry queue that names it, and no other has; 3. every bound container counts the name among its roots.
- * Ownership: the keyspace owns entries and one count (and one root) of each value. `struct entry *` is good until the keyspace changes.
- * Cost: O(1) expected; FLUSHALL O(1), what it dropped is freed by keyspace_step.
+ * Invariants (keyspace_check; the exact counts and roots are heap_check()'s, which asks the holder)
+ *   1. Every entry is in the table once, where its key's hash says; names == used of the table.
+ *   2. An entry with an expiry has a place in the expiry queue that names it, and no other has.
+ *   3. Every bound container counts the name among its roots; also names that FLUSHALL dropped,
+ * until they are freed.
+ *   4. entry_bytes == what the entries take from the pools, those that FLUSHALL dropped included.
+ * Ownership: the keyspace owns entries and one count (and one root) of each value. `struct entry *`
+ * is good until its own name goes (unbound, taken, renamed, flushed, or looked up when its time has
+ * come) and for one command at most. Cost: O(1) expected, O(log n) where a TTL changes; FLUSHALL
+ * O(1), what it dropped is freed by keyspace_step.
  */
 #ifndef HEAPD_STORE_KEYSPACE_H
 #define HEAPD_STORE_KEYSPACE_H
@@ -28,11 +37,13 @@ enum { KEYSPACE_KEY_BYTES_MAX = 512 << 20, KEYSPACE_NEVER = -1 };
 struct entry {
     val v;
     uint32_t hash;
-    uint32_t clock_s; /* when it was last looked up, in seconds of the monotonic clock (OBJECT IDLETIME) */
+    uint32_t clock_s; /* the keyspace's clock_s when it was last bound or looked up */
     uint32_t key_bytes;
     uint32_t expiry_place; /* 0 = lives until it is unbound */
     char key[];
 };
+
+static_assert(offsetof(struct entry, key) == 24, "an entry pays 24 bytes beside its key");
 
 /* A keyspace that FLUSHALL detached, to be freed in steps. */
 struct keyspace_debris;
@@ -43,59 +54,76 @@ struct keyspace {
     struct expiry expiry;
     struct keyspace_debris *debris;
     struct heap_holder holder;
-    uint64_t entry_bytes;    /* of all entries, as the pools count */
-    uint64_t hits, misses;   /* counted by keyspace_lookup */
-    uint64_t expired;        /* names removed because their time had come */
+    /* Seconds of the monotonic clock, for OBJECT IDLETIME. The daemon sets it once a turn: reading
+     * the clock at each lookup would cost as much as the lookup. */
+    uint32_t clock_s;
+    uint64_t entry_bytes;  /* of all entries, as the pools count */
+    uint64_t hits, misses; /* counted by keyspace_lookup */
+    uint64_t expired;      /* names removed because their time had come */
 };
 
+/* Registers itself with the heap as a holder: it must not move, and stays until heap_fini(). */
 void keyspace_init(struct keyspace *ks, struct heap *h);
-/* Frees all at once, at exit. */
+/* Frees all at once, at exit, and runs the heap's release queue to its end. */
 void keyspace_fini(struct keyspace *ks);
 
-/* The live entry of a key, or NULL; one whose time has come is removed. Counts nothing. */
+/* The live entry of a key, or NULL; one whose time (<= now_ms) has come is removed. Counts nothing.
+ */
 struct entry *keyspace_find(struct keyspace *ks, struct view key, int64_t now_ms);
 /* The same for a command that reads: counts a hit or a miss and sets the access clock. */
 struct entry *keyspace_lookup(struct keyspace *ks, struct view key, int64_t now_ms);
 
 /*
- * Binds the key to v, creating the name or binding it anew (the old value is released). Steals v on every path. Options: the old TTL stays or goes;
- * expires_ms, when not KEYSPACE_NEVER, is the new one (it is the caller's matter that it lies in the future).
- * On failure nothing changed but that v is released. *out (may be NULL) receives the entry.
+ * Binds the key to v, creating the name or binding it anew (the old value is released). Steals v on
+ * every path. Options: the old TTL stays or goes; expires_ms, when not KEYSPACE_NEVER, is the new
+ * one (it is the caller's matter that it lies in the future). Who keeps the TTL has looked the name
+ * up before, so that it is not a time that has come. On failure (STATUS_OOM, STATUS_TOO_LONG)
+ * nothing changed but that v is released. *out (may be NULL) receives the entry.
  */
 struct keyspace_bind {
     bool keep_ttl;
     int64_t expires_ms;
 };
-enum status keyspace_bind_take(struct keyspace *ks, struct view key, RC_STEALS val v, struct keyspace_bind options,
-                               struct entry **out) MUST_USE;
-/* Gives an entry another value (in-place changes of strings); its TTL stays. Steals v; cannot fail but by rc_root_add. */
+enum status keyspace_bind_take(struct keyspace *ks, struct view key, RC_STEALS val v,
+                               struct keyspace_bind options, struct entry **out) MUST_USE;
+/* Gives an entry another value; its TTL stays. Steals v; cannot fail but by rc_root_add, and then
+ * nothing changed but that v is released. */
 enum status keyspace_rebind_take(struct keyspace *ks, struct entry *e, RC_STEALS val v) MUST_USE;
-/* Renames, TTL included; what `to` was bound to is released. from != to. On failure nothing changed. The reference moves (rule 2). */
+/* Renames, TTL and access clock included; what `to` was bound to is released. from != to. Cannot
+ * fail where `to` is bound already; on failure nothing changed. The reference moves (rule 2 of
+ * collect.h). */
 enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to) MUST_USE;
 /* Removes the name and releases the value. */
 void keyspace_unbind(struct keyspace *ks, struct entry *e);
-/* Removes the name and hands the count to the caller; report it with val_moved where it is stored. */
+/* Removes the name and hands the count to the caller; report it with val_moved where it is stored.
+ */
 RC_NEW val keyspace_take(struct keyspace *ks, struct entry *e);
-/* Empties the keyspace in O(1); what was in it is freed by keyspace_step. */
+/* Empties the keyspace in O(1); what was in it is freed by keyspace_step. On failure nothing
+ * changed. */
 enum status keyspace_flush(struct keyspace *ks) MUST_USE;
 
 /* Wall-clock ms, or KEYSPACE_NEVER. */
 int64_t keyspace_expires_ms(const struct keyspace *ks, const struct entry *e);
+/* Fails only where there was no TTL; then nothing changed. */
 enum status keyspace_set_expiry(struct keyspace *ks, struct entry *e, int64_t when_ms) MUST_USE;
 void keyspace_clear_expiry(struct keyspace *ks, struct entry *e);
 
-/* Bounded work: expires names whose time has come and frees what FLUSHALL dropped, about entries_max of them. True while there is more
- * to do at now_ms. */
+/* Bounded work: expires names whose time has come, earliest first, then frees what FLUSHALL
+ * dropped, about entries_max of them in all. True while there is more to do at now_ms. What dies
+ * goes through the heap's release queue, which is stepped elsewhere. */
 bool keyspace_step(struct keyspace *ks, int64_t now_ms, uint32_t entries_max);
 /* When the next name expires, or KEYSPACE_NEVER. */
 int64_t keyspace_next_expiry_ms(const struct keyspace *ks);
 
 typedef void keyspace_each(void *ctx, const struct entry *e);
-/* SCAN: table_scan's cursor and promise. Expired names that are still there are not shown. */
-uint64_t keyspace_scan(const struct keyspace *ks, uint64_t cursor, int64_t now_ms, keyspace_each *each, void *ctx);
-/* All of them in one go, for KEYS and tests. */
+/* SCAN: table_scan's cursor and promise. Names whose time has come but that are still there are not
+ * shown, and not removed. The callback changes nothing in the keyspace. */
+uint64_t keyspace_scan(const struct keyspace *ks, uint64_t cursor, int64_t now_ms,
+                       keyspace_each *each, void *ctx);
+/* All of them in one go, for KEYS and tests; as keyspace_scan otherwise. */
 void keyspace_walk(const struct keyspace *ks, int64_t now_ms, keyspace_each *each, void *ctx);
 
+/* Both count names whose time has come until they are removed. */
 uint64_t keyspace_names(const struct keyspace *ks);
 uint64_t keyspace_names_with_expiry(const struct keyspace *ks);
 static inline struct view entry_key(const struct entry *e)
@@ -105,6 +133,7 @@ static inline struct view entry_key(const struct entry *e)
 /* Bytes of the entry alone. */
 size_t entry_bytes(const struct entry *e);
 
+/* Whether the invariants hold. O(names): for tests and the debug builds' own check. */
 bool keyspace_check(const struct keyspace *ks);
 
 #endif
