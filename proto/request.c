@@ -298,6 +298,8 @@ static void put(struct request_reader *r, char c)
 static void quote_open(struct request_reader *r, const char *buf, char c)
 {
     size_t begin = r->text.n;
+    /* An empty token is a view too, and wants an address. */
+    if (proto_buf_reserve(&r->text, 1) == NULL) return;
     if (r->quote == QUOTE_PLAIN) proto_buf_append(&r->text, buf + r->bulk, r->at - r->bulk);
     r->bulk = begin;
     r->quote = c == '"' ? QUOTE_DOUBLE : QUOTE_SINGLE;

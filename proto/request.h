@@ -11,8 +11,9 @@
  * reads.
  *
  * Invariants
- *  1. at <= len of the last call: the bytes before `at` were looked at once and never will be
- * again, however the input is cut (bulk bytes are not looked at at all).
+ *  1. line <= at <= len of the last call: the bytes before `at` were looked at and never will be
+ *     again, however the input is cut (bulk bytes are not looked at at all). Within a call, the one
+ *     byte at which the short way through a count line gives up is looked at twice.
  *  2. Progress is kept as offsets from the first byte of the request, never as pointers.
  *  3. argc <= args_max for multibulk requests; argv has room for `room` views, argc <= room, and
  * room follows the arguments that have arrived, not the number that was announced.

@@ -25,8 +25,9 @@ static const char LETTERS[] = "+-:$*_#,(=%~>|";
 
 static void append(char *to, const char *text)
 {
-    assert_true(strlen(to) + strlen(text) < PRINTED_MAX);
-    strcat(to, text);
+    size_t n = strlen(to), more = strlen(text);
+    assert_true(n + more < PRINTED_MAX);
+    memmove(to + n, text, more + 1);
 }
 
 static void print_scalar(char *to, enum reply_type type, const char *text, size_t n,

@@ -260,6 +260,18 @@ static void test_next_limits_are_reached(void **state)
     proto_buf_fini(&buf);
 }
 
+static void test_next_empty_argument_has_an_address(void **state)
+{
+    (void)state;
+    struct request_reader r;
+    request_reader_init(&r, &SMALL);
+    assert_int_equal(request_reader_next(&r, "\"\"\n", 3), REQUEST_READY);
+    assert_int_equal(r.argc, 1);
+    assert_int_equal(r.argv[0].n, 0);
+    assert_non_null(r.argv[0].p);
+    request_reader_fini(&r);
+}
+
 static void test_limit_changes(void **state)
 {
     (void)state;
@@ -473,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_next_broken),
         cmocka_unit_test(test_next_long_lines),
         cmocka_unit_test(test_next_limits_are_reached),
+        cmocka_unit_test(test_next_empty_argument_has_an_address),
         cmocka_unit_test(test_limit_changes),
         cmocka_unit_test(test_next_need),
         cmocka_unit_test(test_next_never_looks_back),
