@@ -56,6 +56,7 @@ struct obj *candidates_take(struct heap *h)
     }
     o->flags &= (uint8_t)~OBJ_CANDIDATE;
     if (o->count > 0) return o;
+    if (obj_body(o)) return NULL; /* it waits in the release queue, which will free the cell */
     b->dead--;
     pool_cell_free(h->pool, (struct cell *)o);
     return NULL;
