@@ -3,11 +3,12 @@
  *
  * Everything that lives longer than a command and is not a cell of a pool comes from here: arenas,
  * large blocks, tables of connections, output buffers. The caller gives the size back when it frees
- * (no header is kept), so the account is exact. Blocks above MEM_MAP_BYTES are mapped, because giving
+ * (no header is kept), so the account is exact. Blocks of MEM_MAP_BYTES and above are mapped, because giving
  * back one huge block at once takes milliseconds: mem_trim_step() unmaps them in pieces.
  *
  * Invariants
- *   1. bytes == the sum of the sizes handed out and not yet freed.
+ *   1. bytes == the sum of the sizes handed out and not yet freed: as asked below MEM_MAP_BYTES, and in whole pages
+ *      from there on and for mem_map.
  *   2. bytes_peak >= bytes.
  *   3. trim_bytes == what waits in the trim queue; it is not part of bytes.
  * Ownership: a block belongs to the caller until mem_free() with the same size.

@@ -42,6 +42,12 @@ static inline bool sanitize_is_poisoned(const void *p)
     return __asan_address_is_poisoned(p);
 }
 
+/* Reports a block that is freed twice. */
+static inline void sanitize_touch(const void *p)
+{
+    (void)*(const volatile char *)p;
+}
+
 /* Mapped memory may hold the only pointer to an allocated block: without this it would pass for a
  * leak. */
 static inline void sanitize_root_add(void *p, size_t bytes)
@@ -73,6 +79,11 @@ static inline bool sanitize_is_poisoned(const void *p)
 {
     (void)p;
     return false;
+}
+
+static inline void sanitize_touch(const void *p)
+{
+    (void)p;
 }
 
 static inline void sanitize_root_add(void *p, size_t bytes)

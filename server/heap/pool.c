@@ -159,8 +159,9 @@ static void slab_unlink(struct pool_class *c, struct pool_slab *s)
     }
 }
 
-/* From the arena with the fewest unused slabs, so that the others can become empty. */
-bool pool_class_refill(struct pool *p, struct pool_class *c)
+/* A new slab for a class, from the arena with the fewest unused ones, so that the others can become
+ * empty. */
+static bool class_refill(struct pool *p, struct pool_class *c)
 {
     if (!p->arenas_set && !arena_new(p)) return false;
     struct pool_arena *a = p->arenas_free[__builtin_ctzl(p->arenas_set) + 1];
@@ -214,6 +215,11 @@ void pool_slab_rebin(struct pool *p, struct pool_slab *s)
         slab_release(p, c, s);
     }
     class_choose(p, c);
+}
+
+char *pool_class_pop_refill(struct pool *p, struct pool_class *c, size_t at)
+{
+    return class_refill(p, c) ? pool_class_pop(p, c, at) : NULL;
 }
 
 static void quarantine_pop(struct pool *p)
@@ -274,7 +280,8 @@ void pool_delete(struct pool *p)
     mem_free(m, p, sizeof *p);
 }
 
-static void *large_alloc(struct pool *p, size_t bytes)
+/* Apart, so that the way of a small block stays short. */
+__attribute__((noinline)) static void *large_alloc(struct pool *p, size_t bytes)
 {
     size_t good = large_bytes(bytes);
     char *block = good ? mem_alloc(p->mem, good) : NULL;
@@ -285,7 +292,7 @@ static void *large_alloc(struct pool *p, size_t bytes)
     return block;
 }
 
-static void large_free(struct pool *p, char *block, size_t bytes)
+__attribute__((noinline)) static void large_free(struct pool *p, char *block, size_t bytes)
 {
     size_t good = large_bytes(bytes);
     sanitize_unpoison(block + bytes, good - bytes);
@@ -304,13 +311,13 @@ void *pool_alloc(struct pool *p, size_t bytes)
     return block;
 }
 
-/* The block begins where one of this class does, and the class is the one that the size says. */
+/* The block begins where one of its slab does, and its class is the one that the size says. */
 static bool block_is_sound(struct pool *p, const struct pool_slab *s, const char *block,
                            size_t bytes)
 {
     const struct pool_class *c = &p->classes[s->class_index];
     return s->class_index == class_of(bytes) && block < s->fresh && s->used > 0 &&
-           (size_t)(s->end - block) % c->stride == 0 && !sanitize_is_poisoned(block);
+           (size_t)(s->end - block) % c->stride == 0;
 }
 
 void pool_free(struct pool *p, void *block, size_t bytes)
@@ -319,10 +326,11 @@ void pool_free(struct pool *p, void *block, size_t bytes)
         if (bytes) large_free(p, block, bytes);
         return;
     }
+    if (SANITIZE_ON) sanitize_touch(block);
     struct pool_slab *s = slab_of(block);
     DASSERT(block_is_sound(p, s, block, bytes));
 #ifdef HEAPD_DEBUG
-    memset(block, FREED_BYTE, SANITIZE_ON ? bytes : p->classes[s->class_index].bytes);
+    memset(block, FREED_BYTE, bytes);
 #endif
     pool_class_push(p, s, block, 0);
 }

@@ -43,8 +43,9 @@ struct cell *pool_cell_alloc(struct pool *p)
 
 void pool_cell_free(struct pool *p, struct cell *c)
 {
+    if (SANITIZE_ON) sanitize_touch(c);
     struct pool_slab *s = slab_of(c);
-    DASSERT(s->class_index == POOL_CLASS_CELLS && (char *)c < s->fresh && !sanitize_is_poisoned(c));
+    DASSERT(s->class_index == POOL_CLASS_CELLS && (char *)c < s->fresh);
     c->head = (struct obj){0};
     pool_class_push(p, s, (char *)c, offsetof(struct cell, body));
 }

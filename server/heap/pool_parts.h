@@ -150,15 +150,16 @@ SANITIZE_UNCHECKED static inline void link_set(char *block, size_t at, char *nex
     *(char **)(void *)(block + at) = next;
 }
 
-/* A current slab with room for a class that has none; false when the system has no memory. */
-bool pool_class_refill(struct pool *p, struct pool_class *c) __attribute__((warn_unused_result));
 /* After `used` has left low..high: into the list where the slab belongs, or back to its arena. */
 void pool_slab_rebin(struct pool *p, struct pool_slab *s);
 /* Sanitizer builds: the block is poisoned and given back later. */
 void pool_quarantine(struct pool *p, struct pool_class *c, char *block);
 
-/* One block of the class, not yet unpoisoned; NULL when the system has no memory. `at` is the
- * class's link_at(). */
+/* pool_class_pop() when no slab of the class has room. */
+char *pool_class_pop_refill(struct pool *p, struct pool_class *c, size_t at);
+
+/* One block of the class, still poisoned; NULL when the system has no memory. `at` is the class's
+ * link_at(). */
 static inline char *pool_class_pop(struct pool *p, struct pool_class *c, size_t at)
 {
     struct pool_slab *s = c->current;
@@ -166,11 +167,8 @@ static inline char *pool_class_pop(struct pool *p, struct pool_class *c, size_t 
     if (LIKELY(block != NULL)) {
         s->free = link_get(block, at);
     } else {
-        if (UNLIKELY(s->fresh == s->end)) {
-            if (!pool_class_refill(p, c)) return NULL;
-            s = c->current;
-        }
         block = s->fresh;
+        if (UNLIKELY(block == s->end)) return pool_class_pop_refill(p, c, at);
         s->fresh = block + c->stride;
     }
     c->live++;
