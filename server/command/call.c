@@ -1,0 +1,202 @@
+#include "command/call.h"
+
+#include "command/command.h"
+#include "value/hash.h"
+#include "value/list.h"
+#include "value/set.h"
+#include "value/zset.h"
+
+enum status call_integer(struct call *c, uint32_t i, int64_t *out)
+{
+    return num_get_integer(c->argv[i], out) ? STATUS_OK : STATUS_NOT_INTEGER;
+}
+
+enum status call_double(struct call *c, uint32_t i, double *out)
+{
+    return num_get_double(c->argv[i], out) ? STATUS_OK : STATUS_NOT_FLOAT;
+}
+
+bool call_is(const struct call *c, uint32_t i, const char *word)
+{
+    return i < c->argc && view_is(c->argv[i], word);
+}
+
+enum { KEY_NAME, KEY_HANDLE, KEY_IDENTITY };
+
+/* What a key argument is by its form alone. */
+static int key_form(struct view key, uint64_t *number)
+{
+    if (key.n < 3 || key.p[1] != ':') return KEY_NAME;
+    if (handle_parse(key, number)) return KEY_HANDLE;
+    return identity_parse(key, number) ? KEY_IDENTITY : KEY_NAME;
+}
+
+enum status call_name(struct call *c, uint32_t i)
+{
+    uint64_t number;
+    switch (key_form(c->argv[i], &number)) {
+    case KEY_HANDLE: return STATUS_NOT_A_NAME;
+    case KEY_IDENTITY: return STATUS_RESERVED;
+    default: return STATUS_OK;
+    }
+}
+
+static enum status handle_value(struct call *c, uint64_t number, val *v)
+{
+    *v = handles_get(&c->session->handles, number);
+    return val_is_none(*v) ? STATUS_NO_HANDLE : STATUS_OK;
+}
+
+/* Finds what a key argument stands for; how tells whether a name's hit is counted. */
+static enum status subject_find(struct call *c, uint32_t i, bool counted, struct subject *s)
+{
+    uint64_t number;
+    *s = (struct subject){.i = i, .v = VAL_NONE};
+    switch (key_form(c->argv[i], &number)) {
+    case KEY_HANDLE: return handle_value(c, number, &s->v);
+    case KEY_IDENTITY:
+        return call_error(c, "ERR an identity stands only where an object is looked at, and as a "
+                             "source of REF");
+    default: break;
+    }
+    s->e = counted ? keyspace_lookup(c->keyspace, c->argv[i], c->now_ms)
+                   : keyspace_find(c->keyspace, c->argv[i], c->now_ms);
+    if (s->e) s->v = s->e->v;
+    return STATUS_OK;
+}
+
+static enum status subject_of_type(struct subject *s, enum obj_type type)
+{
+    if (val_is_none(s->v)) return STATUS_OK;
+    if (val_type(s->v) != type) return STATUS_WRONG_TYPE;
+    if (type != OBJ_STRING) s->o = val_obj(s->v);
+    return STATUS_OK;
+}
+
+enum status call_read_any(struct call *c, uint32_t i, struct subject *s)
+{
+    return subject_find(c, i, true, s);
+}
+
+enum status call_read(struct call *c, uint32_t i, enum obj_type type, struct subject *s)
+{
+    enum status status = subject_find(c, i, true, s);
+    return status ? status : subject_of_type(s, type);
+}
+
+enum status call_read_string(struct call *c, uint32_t i, struct subject *s)
+{
+    return call_read(c, i, OBJ_STRING, s);
+}
+
+enum status call_write(struct call *c, uint32_t i, enum obj_type type, struct subject *s)
+{
+    enum status status = subject_find(c, i, false, s);
+    return status ? status : subject_of_type(s, type);
+}
+
+enum status call_ensure(struct call *c, uint32_t i, enum obj_type type, struct subject *s)
+{
+    enum status status = call_write(c, i, type, s);
+    if (status || s->o) return status;
+    struct obj *o = heap_container_new(c->heap, type);
+    if (!o) return STATUS_OOM;
+    struct keyspace_bind fresh = {.expires_ms = KEYSPACE_NEVER};
+    status = keyspace_bind_take(c->keyspace, c->argv[i], val_of_obj(o), fresh, &s->e);
+    if (status) return status;
+    s->o = o;
+    s->v = val_of_obj(o);
+    return STATUS_OK;
+}
+
+uint64_t container_length(const struct obj *o)
+{
+    switch ((enum obj_type)o->type) {
+    case OBJ_LIST: return list_length(o);
+    case OBJ_HASH: return hash_length(o);
+    case OBJ_SET: return set_length(o);
+    case OBJ_ZSET: return zset_length(o);
+    case OBJ_NONE:
+    case OBJ_STRING:
+    case OBJ_NUMBER:
+    case OBJ_WEAK:
+    case OBJ_SHAPE:
+    case OBJ_TYPES: break;
+    }
+    return 0;
+}
+
+void call_settle(struct call *c, struct subject *s)
+{
+    if (!s->o || !s->e || (s->o->flags & OBJ_REFERRED) || container_length(s->o) > 0) return;
+    keyspace_unbind(c->keyspace, s->e);
+    s->e = NULL;
+    s->o = NULL;
+}
+
+static enum status no_object(struct call *c, uint32_t i)
+{
+    struct view key = c->argv[i];
+    return call_error(c, "NOOBJECT no object is bound to '%.*s'", key.n > 128 ? 128 : (int)key.n,
+                      key.p);
+}
+
+enum status call_source(struct call *c, uint32_t i, val *out)
+{
+    uint64_t number;
+    switch (key_form(c->argv[i], &number)) {
+    case KEY_HANDLE: return handle_value(c, number, out);
+    case KEY_IDENTITY: {
+        struct obj *o = ident_find(c->heap, number);
+        if (!o) return no_object(c, i);
+        *out = val_of_obj(o);
+        return STATUS_OK;
+    }
+    default: break;
+    }
+    const struct entry *e = keyspace_lookup(c->keyspace, c->argv[i], c->now_ms);
+    if (!e) return no_object(c, i);
+    *out = e->v;
+    return STATUS_OK;
+}
+
+enum status call_needle(struct call *c, uint32_t i, struct needle *out)
+{
+    if (!c->by_ref) {
+        *out = needle_of_text(c->heap, c->argv[i]);
+        return STATUS_OK;
+    }
+    val v;
+    enum status status = call_source(c, i, &v);
+    if (!status) *out = needle_of_val(c->heap, v);
+    return status;
+}
+
+enum status call_value(struct call *c, uint32_t i, val *out)
+{
+    if (!c->by_ref) return val_of_text(c->heap, c->argv[i], out);
+    val v;
+    enum status status = call_source(c, i, &v);
+    if (status) return status;
+    val_retain(c->heap, v);
+    *out = v;
+    return STATUS_OK;
+}
+
+enum status call_inspect(struct call *c, uint32_t i, struct subject *s)
+{
+    uint64_t number;
+    *s = (struct subject){.i = i, .v = VAL_NONE};
+    switch (key_form(c->argv[i], &number)) {
+    case KEY_HANDLE: return handle_value(c, number, &s->v);
+    case KEY_IDENTITY: {
+        struct obj *o = ident_find(c->heap, number);
+        if (o) s->v = val_of_obj(o);
+        return STATUS_OK;
+    }
+    default: break;
+    }
+    s->e = keyspace_find(c->keyspace, c->argv[i], c->now_ms);
+    if (s->e) s->v = s->e->v;
+    return STATUS_OK;
+}

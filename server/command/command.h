@@ -1,0 +1,67 @@
+/*
+ * The commands: one row of commands.def each, from which come lookup, COMMAND, key positions, the `v` of REF, and heapctl's hints.
+ *
+ * net/ calls dispatch() with one request and writes what it left in the buffer. A command that has to wait (GC COLLECT) leaves nothing: the session's
+ * `wait` says so, net/ then reads no further request of that connection, and dispatch_resume() gives the reply when the time has come.
+ */
+#ifndef HEAPD_COMMAND_COMMAND_H
+#define HEAPD_COMMAND_COMMAND_H
+
+#include "command/call.h"
+
+typedef enum status command_run(struct call *c);
+
+enum command_flag {
+    COMMAND_WRITE = 1 << 0,
+    COMMAND_READONLY = 1 << 1,
+    COMMAND_DENYOOM = 1 << 2,
+    COMMAND_FAST = 1 << 3,
+    COMMAND_ADMIN = 1 << 4,
+    COMMAND_NO_AUTH = 1 << 5,
+    COMMAND_LOADING = 1 << 6,
+    COMMAND_STALE = 1 << 7,
+    COMMAND_NOSCRIPT = 1 << 8,
+    COMMAND_MOVABLE_KEYS = 1 << 9,
+    COMMAND_BLOCKING = 1 << 10,
+    COMMAND_CONTAINER = 1 << 11, /* subcommands follow its row */
+};
+
+/* Which arguments are values: from `first` on, every `step`-th, up to `last` (negative: from the end); first 0 = none. */
+struct command_values {
+    int16_t first, last, step;
+    bool replies; /* its replies hold values */
+};
+
+struct command {
+    const char *name;    /* lower case; a subcommand's is "object|refcount" */
+    command_run *run;    /* NULL when it cannot run without a subcommand */
+    int16_t arity;       /* as in Redis: the name counts, negative = at least */
+    uint16_t flags;
+    int16_t first_key, last_key, key_step; /* as in COMMAND */
+    struct command_values values;
+    const char *categories; /* "@read @string @fast" */
+    const char *since, *group, *complexity, *summary, *syntax; /* syntax: "key [NX|XX] ..." for hints */
+};
+
+/* In the order of commands.def; subcommands follow their container. */
+const struct command *command_at(uint32_t index);
+uint32_t command_count(void);
+uint32_t command_index(const struct command *cmd);
+/* By name, in any case; NULL when unknown. */
+const struct command *command_find(struct view name);
+const struct command *command_find_sub(const struct command *container, struct view name);
+
+/* Runs one request. argc > 0. The reply is appended to `out`; when that fails for lack of memory out->failed says so. */
+void dispatch(struct server *server, struct session *session, uint32_t argc, const struct view *argv,
+              struct proto_buf *out);
+/* For a waiting session: writes the reply and ends the wait when what it waits for is there; else false. */
+bool dispatch_resume(struct server *server, struct session *session, struct proto_buf *out);
+
+/* Handlers, one file a family. */
+#define COMMAND(name, run, ...) command_run run;
+#define COMMAND_GROUP(name, ...)
+#include "command/commands.def"
+#undef COMMAND
+#undef COMMAND_GROUP
+
+#endif

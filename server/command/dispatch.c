@@ -1,0 +1,136 @@
+#include "base/clock.h"
+#include "command/command.h"
+
+/* Commands answer "-ERR unknown command" with their arguments, cut as in Redis. */
+static enum status unknown_command(struct call *c)
+{
+    enum { SHOWN_BYTES_MAX = 128 };
+    char args[SHOWN_BYTES_MAX * 2];
+    size_t n = 0;
+    for (uint32_t i = 1; i < c->argc && n < SHOWN_BYTES_MAX; i++) {
+        size_t room = SHOWN_BYTES_MAX - n, bytes = strnlen(c->argv[i].p, c->argv[i].n);
+        if (bytes > room) bytes = room;
+        args[n++] = '\'';
+        memcpy(args + n, c->argv[i].p, bytes);
+        n += bytes;
+        args[n++] = '\'';
+        args[n++] = ' ';
+    }
+    size_t name_bytes = strnlen(c->argv[0].p, c->argv[0].n);
+    if (name_bytes > SHOWN_BYTES_MAX) name_bytes = SHOWN_BYTES_MAX;
+    return call_error(c, "ERR unknown command '%.*s', with args beginning with: %.*s",
+                      (int)name_bytes, c->argv[0].p, (int)n, args);
+}
+
+static bool arity_fits(const struct command *cmd, uint32_t argc)
+{
+    return cmd->arity >= 0 ? argc == (uint32_t)cmd->arity : argc >= (uint32_t)-cmd->arity;
+}
+
+/* REF <command ...>: the rest is the command, in its by-reference form. */
+static void take_prefix(struct call *c)
+{
+    if (!call_is(c, 0, "ref") || c->argc < 2 || call_is(c, 1, "new")) return;
+    c->argv++;
+    c->argc--;
+    c->by_ref = true;
+}
+
+/* Finds the command, or the subcommand, and checks what can be checked without running it. */
+static enum status find(struct call *c)
+{
+    take_prefix(c);
+    c->command = command_find(c->argv[0]);
+    if (!c->command) return unknown_command(c);
+    if ((c->command->flags & COMMAND_CONTAINER) && c->argc > 1) {
+        const struct command *sub = command_find_sub(c->command, c->argv[1]);
+        if (!sub) return call_error_subcommand(c);
+        c->command = sub;
+    }
+    if (!c->command->run || !arity_fits(c->command, c->argc)) return call_error_arity(c);
+    if (c->by_ref && c->command->values.first == 0 && !c->command->values.replies)
+        return call_error(c, "ERR REF: '%s' neither takes nor gives whole values",
+                          c->command->name);
+    return STATUS_OK;
+}
+
+static enum status admit(struct call *c)
+{
+    struct server *s = c->server;
+    if (s->config.requirepass[0] && !c->session->authenticated &&
+        (c->command->flags & COMMAND_NO_AUTH) == 0)
+        return call_error(c, "NOAUTH Authentication required.");
+    if (s->config.maxmemory && (c->command->flags & COMMAND_DENYOOM) &&
+        server_used_bytes(s) > s->config.maxmemory) {
+        /* What is queued is freed before anything is refused for lack of memory. */
+        while (server_used_bytes(s) > s->config.maxmemory && heap_release_step(c->heap, 256)) {
+        }
+        if (server_used_bytes(s) > s->config.maxmemory)
+            return call_error(c, "OOM command not allowed when used memory > 'maxmemory'.");
+    }
+    return STATUS_OK;
+}
+
+static enum status run(struct call *c)
+{
+    enum status s = c->command->run(c);
+    if (s == STATUS_OK && c->out->failed) s = STATUS_OOM;
+    if (s != STATUS_OK && s != STATUS_REPLIED) call_error(c, "%s", status_text(s));
+    return s;
+}
+
+static void account(struct call *c, enum status found, enum status ran)
+{
+    struct server *s = c->server;
+    int64_t before = s->mono_ns;
+    server_tick(s);
+    s->stats.commands++;
+    c->session->commands++;
+    c->session->active_ms = s->now_ms;
+    if (found || ran) s->stats.error_replies++;
+    if (!c->command) return;
+    struct command_stats *stats = &s->stats.command[command_index(c->command)];
+    c->session->last_command = c->command->name;
+    if (found) {
+        stats->rejected++;
+        return;
+    }
+    uint64_t took = (uint64_t)(s->mono_ns - before);
+    stats->calls++;
+    stats->failed += ran != STATUS_OK;
+    stats->ns += took;
+    histogram_record(&stats->duration_ns, took);
+}
+
+void dispatch(struct server *server, struct session *session, uint32_t argc, const struct view *argv,
+              struct proto_buf *out)
+{
+    struct call c = {
+        .server = server,
+        .heap = &server->heap,
+        .keyspace = &server->keyspace,
+        .session = session,
+        .argv = argv,
+        .argc = argc,
+        .out = out,
+        .out_start = out->n,
+        .now_ms = server->now_ms,
+    };
+    enum status ran = STATUS_OK, found = find(&c);
+    if (!found) found = admit(&c);
+    if (!found) ran = run(&c);
+    if (session->handles.made_count) handles_commit(&session->handles);
+    account(&c, found, ran);
+    server_after_command(server);
+}
+
+bool dispatch_resume(struct server *server, struct session *session, struct proto_buf *out)
+{
+    uint64_t found;
+    DASSERT(session->wait == SESSION_WAITS_COLLECT);
+    if (!collect_full_found(&server->heap, session->wait_ticket, &found)) return false;
+    session->wait = SESSION_RUNS;
+    server->sessions.waiting--;
+    proto_put_integer(out, (int64_t)found);
+    return true;
+}

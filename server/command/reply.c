@@ -1,0 +1,172 @@
+/* The replies of call.h: RESP2 and RESP3, errors that take a reply back. Nested values are in nested.c. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "command/command.h"
+
+static bool resp3(const struct call *c)
+{
+    return c->session->protocol >= 3;
+}
+
+void reply_ok(struct call *c)
+{
+    proto_put_ok(c->out);
+}
+
+void reply_simple(struct call *c, const char *text)
+{
+    proto_put_simple(c->out, text, strlen(text));
+}
+
+void reply_integer(struct call *c, int64_t n)
+{
+    proto_put_integer(c->out, n);
+}
+
+void reply_bulk(struct call *c, struct view text)
+{
+    proto_put_bulk(c->out, text.p, text.n);
+}
+
+void reply_text(struct call *c, const char *text)
+{
+    proto_put_bulk(c->out, text, strlen(text));
+}
+
+void reply_format(struct call *c, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (n < 0) n = 0;
+    if ((size_t)n >= sizeof text) n = sizeof text - 1;
+    proto_put_bulk(c->out, text, (size_t)n);
+}
+
+void reply_verbatim(struct call *c, struct view text)
+{
+    if (resp3(c)) proto_put_verbatim(c->out, "txt", text.p, text.n);
+    else proto_put_bulk(c->out, text.p, text.n);
+}
+
+void reply_null(struct call *c)
+{
+    if (resp3(c)) proto_put_null(c->out);
+    else proto_put_null_bulk(c->out);
+}
+
+void reply_null_array(struct call *c)
+{
+    if (resp3(c)) proto_put_null(c->out);
+    else proto_put_null_array(c->out);
+}
+
+void reply_array(struct call *c, uint64_t n)
+{
+    proto_put_array(c->out, n);
+}
+
+void reply_map(struct call *c, uint64_t pairs)
+{
+    if (resp3(c)) proto_put_map(c->out, pairs);
+    else proto_put_array(c->out, pairs * 2);
+}
+
+void reply_set(struct call *c, uint64_t n)
+{
+    if (resp3(c)) proto_put_set(c->out, n);
+    else proto_put_array(c->out, n);
+}
+
+void reply_double(struct call *c, double d)
+{
+    char text[NUM_DOUBLE_CHARS];
+    size_t n = num_put_double(text, d);
+    if (resp3(c)) proto_put_double(c->out, text, n);
+    else proto_put_bulk(c->out, text, n);
+}
+
+void reply_bool(struct call *c, bool b)
+{
+    if (resp3(c)) proto_put_bool(c->out, b);
+    else proto_put_integer(c->out, b);
+}
+
+void reply_string(struct call *c, val v)
+{
+    if (val_is_int(v)) {
+        proto_put_bulk_integer(c->out, val_small(v));
+        return;
+    }
+    char scratch[VAL_TEXT_CHARS];
+    struct view text = val_text(&v, scratch);
+    proto_put_bulk(c->out, text.p, text.n);
+}
+
+enum status reply_handle(struct call *c, val v)
+{
+    if (val_is_none(v) || val_is_nil(v)) {
+        reply_null(c);
+        return STATUS_OK;
+    }
+    uint64_t number;
+    enum status s = handles_hold(c->heap, &c->session->handles, v, &number);
+    if (s) return s;
+    char text[HANDLE_TEXT_CHARS];
+    proto_put_bulk(c->out, text, handle_put(text, number));
+    return STATUS_OK;
+}
+
+enum status reply_value(struct call *c, val v)
+{
+    if (c->by_ref) return reply_handle(c, v);
+    if (val_is_none(v) || val_is_nil(v)) {
+        reply_null(c);
+        return STATUS_OK;
+    }
+    if (!val_is_container(v)) {
+        reply_string(c, v);
+        return STATUS_OK;
+    }
+    return reply_nested(c, v, c->server->config.reply_depth_max);
+}
+
+static void take_back(struct call *c)
+{
+    c->out->n = c->out_start;
+    c->out->failed = false;
+    handles_rollback(c->heap, &c->session->handles);
+}
+
+enum status call_error(struct call *c, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (n < 0) n = 0;
+    if ((size_t)n >= sizeof text) n = sizeof text - 1;
+    take_back(c);
+    proto_put_error(c->out, text, (size_t)n);
+    return STATUS_REPLIED;
+}
+
+enum status call_error_arity(struct call *c)
+{
+    return call_error(c, "ERR wrong number of arguments for '%s' command", c->command->name);
+}
+
+enum status call_error_subcommand(struct call *c)
+{
+    char name[64];
+    size_t n = 0;
+    for (const char *p = c->command->name; *p && *p != '|' && n < sizeof name - 1; p++)
+        name[n++] = (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+    name[n] = 0;
+    return call_error(c, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                      c->argv[1].n > 128 ? 128 : (int)c->argv[1].n, c->argv[1].p, name);
+}

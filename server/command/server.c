@@ -1,0 +1,162 @@
+#include "command/server.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+enum {
+    STEP_NS = 100000,      /* a step of the release queue ends when this has passed */
+    STEP_SLOTS = 32,       /* between two looks at the clock */
+    STEP_NAMES = 64,       /* names that expire, or are freed, in one step */
+    STEP_HANDLES = 128,
+    RELEASE_SLOTS_MIN = 8, /* of a command's own share in freeing */
+};
+
+void server_turn(struct server *s)
+{
+    s->mono_ns = clock_mono_ns();
+    s->wall_offset_ns = clock_read_ns(CLOCK_REALTIME) - s->mono_ns;
+    s->now_ms = (s->mono_ns + s->wall_offset_ns) / 1000000;
+    s->keyspace.clock_s = (uint32_t)(s->mono_ns / 1000000000);
+}
+
+void server_tick(struct server *s)
+{
+    s->mono_ns = clock_mono_ns();
+    s->now_ms = (s->mono_ns + s->wall_offset_ns) / 1000000;
+}
+
+void server_configure(struct server *s)
+{
+    struct collect *c = &s->heap.collect;
+    c->budget_ns = s->config.gc_budget_us * 1000;
+    c->threshold_fixed = s->config.gc_threshold > 0;
+    if (c->threshold_fixed) c->threshold = s->config.gc_threshold;
+    if (c->enabled != s->config.gc) collect_enable(&s->heap, s->config.gc);
+    static const char *const levels[] = {"debug", "verbose", "notice", "warning"};
+    for (int i = LOG_DEBUG; i <= LOG_WARNING; i++)
+        if (strcmp(s->config.loglevel, levels[i]) == 0) log_level_set((enum log_level)i);
+}
+
+static uint64_t seed_of(const struct config *config)
+{
+    uint64_t seed;
+    if (num_get_hex(view_of(config->hash_seed), &seed)) return seed;
+    return hash_seed_random();
+}
+
+enum status server_init(struct server *s, const struct config *config)
+{
+    *s = (struct server){.config = *config};
+    mem_init(&s->mem);
+    enum status status = heap_init(&s->heap, &s->mem, seed_of(config));
+    if (status) return status;
+    value_init(&s->heap);
+    keyspace_init(&s->keyspace, &s->heap);
+    sessions_init(&s->sessions, &s->heap);
+    server_configure(s);
+    server_turn(s);
+    s->started_ms = s->now_ms;
+    for (int i = 0; i < SERVER_RUN_ID_CHARS - 1; i += 8)
+        snprintf(s->run_id + i, 9, "%08x", (unsigned)hash_seed_random());
+    return STATUS_OK;
+}
+
+void server_fini(struct server *s)
+{
+    sessions_fini(&s->sessions);
+    keyspace_fini(&s->keyspace);
+    while (heap_release_step(&s->heap, UINT32_MAX)) {
+    }
+    heap_fini(&s->heap);
+    mem_fini(&s->mem);
+}
+
+void server_after_command(struct server *s)
+{
+    struct heap *h = &s->heap;
+    uint64_t made = h->allocated - s->allocated_before;
+    s->allocated_before = h->allocated;
+    if (!h->release_pending) return;
+    uint64_t slots = 2 * made + RELEASE_SLOTS_MIN;
+    heap_release_step(h, slots > UINT32_MAX ? UINT32_MAX : (uint32_t)slots);
+}
+
+/* --- bounded steps ----------------------------------------------------------------------------------------------- */
+
+static bool release_share(struct server *s)
+{
+    int64_t deadline = clock_mono_ns() + STEP_NS;
+    while (heap_release_step(&s->heap, STEP_SLOTS))
+        if (clock_mono_ns() >= deadline) return true;
+    return false;
+}
+
+static bool keyspace_share(struct server *s)
+{
+    return keyspace_step(&s->keyspace, s->now_ms, STEP_NAMES);
+}
+
+static bool handles_share(struct server *s)
+{
+    return sessions_step(&s->sessions, STEP_HANDLES);
+}
+
+static bool trim_share(struct server *s)
+{
+    return mem_trim_step(&s->mem);
+}
+
+static void note_step(struct server *s, int64_t began)
+{
+    uint64_t took = (uint64_t)(clock_thread_ns() - began);
+    if (took > s->stats.longest_step_ns) s->stats.longest_step_ns = took;
+    histogram_record(&s->stats.step_ns, took);
+}
+
+static bool measured(struct server *s, bool (*step)(struct server *))
+{
+    int64_t began = clock_thread_ns();
+    bool more = step(s);
+    note_step(s, began);
+    return more;
+}
+
+bool server_step(struct server *s, bool idle)
+{
+    bool more = false;
+    int64_t due = keyspace_next_expiry_ms(&s->keyspace);
+    if (s->heap.release_pending) more |= measured(s, release_share);
+    if (s->keyspace.debris || (due != KEYSPACE_NEVER && due <= s->now_ms))
+        more |= measured(s, keyspace_share);
+    if (s->sessions.buried_count) more |= measured(s, handles_share);
+    if (s->mem.trim_bytes) more |= measured(s, trim_share);
+    if (collect_has_work(&s->heap, idle)) {
+        int64_t began = clock_thread_ns();
+        more |= collect_step(&s->heap, idle);
+        note_step(s, began);
+    }
+    uint64_t used = server_used_bytes(s);
+    if (used > s->stats.memory_peak_bytes) s->stats.memory_peak_bytes = used;
+    return more || s->heap.release_pending;
+}
+
+/* --- memory ------------------------------------------------------------------------------------------------------ */
+
+uint64_t server_used_bytes(const struct server *s)
+{
+    return s->mem.bytes;
+}
+
+uint64_t server_resident_bytes(void)
+{
+    unsigned long total, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (!f) return 0;
+    if (fscanf(f, "%lu %lu", &total, &resident) != 2) resident = 0;
+    fclose(f);
+    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}

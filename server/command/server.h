@@ -1,0 +1,73 @@
+/*
+ * What a command can see: the heap, the names, the sessions, the configuration and the statistics. daemon.c builds it around the
+ * loop; tests build it without one. One thread.
+ */
+#ifndef HEAPD_COMMAND_SERVER_H
+#define HEAPD_COMMAND_SERVER_H
+
+#include "base/config.h"
+#include "base/histogram.h"
+#include "session/session.h"
+#include "store/keyspace.h"
+
+enum { SERVER_RUN_ID_CHARS = 41, COMMANDS_MAX = 256 };
+
+/* Per command, for INFO commandstats and /metrics. */
+struct command_stats {
+    uint64_t calls, rejected, failed;
+    uint64_t ns;
+    struct histogram duration_ns;
+};
+
+struct server_stats {
+    uint64_t commands;
+    uint64_t connections, rejected_connections;
+    uint64_t net_input_bytes, net_output_bytes;
+    uint64_t error_replies;
+    uint64_t longest_step_ns; /* of anything bounded that runs beside commands, thread CPU time */
+    struct histogram step_ns;
+    uint64_t memory_peak_bytes;
+    struct command_stats command[COMMANDS_MAX]; /* by command_index() */
+};
+
+enum server_shutdown { SERVER_RUNS, SERVER_SHUTTING_DOWN };
+
+struct server {
+    struct mem mem;
+    struct heap heap;
+    struct keyspace keyspace;
+    struct sessions sessions;
+    struct config config;
+    struct server_stats stats;
+    int64_t now_ms;      /* wall clock; server_tick keeps it */
+    int64_t mono_ns;     /* the last reading of the monotonic clock */
+    int64_t wall_offset_ns; /* wall - monotonic, read once a turn of the loop */
+    int64_t started_ms;
+    char run_id[SERVER_RUN_ID_CHARS];
+    enum server_shutdown shutdown;
+    uint64_t allocated_before; /* heap.allocated at the last release, see server_after_command */
+};
+
+/* Everything but the network. `config` is copied. */
+enum status server_init(struct server *s, const struct config *config) MUST_USE;
+void server_fini(struct server *s);
+/* Once a turn of the loop: reads the clocks. */
+void server_turn(struct server *s);
+/* Between commands: reads the monotonic clock alone and derives the rest. */
+void server_tick(struct server *s);
+/* Applies what CONFIG SET can change. */
+void server_configure(struct server *s);
+
+/*
+ * One bounded share of what runs beside commands: release queue, expiry, debris, buried handles, trims, and a slice of the collector.
+ * `idle`: no command is waiting. True while more waits. Steps are measured into stats.
+ */
+bool server_step(struct server *s, bool idle);
+/* Frees at least twice what the command allocated (model: a command that allocates n objects frees at least 2n). */
+void server_after_command(struct server *s);
+/* Resident bytes, from /proc/self/statm. */
+uint64_t server_resident_bytes(void);
+/* The bytes that values, names, tables and buffers take now. */
+uint64_t server_used_bytes(const struct server *s);
+
+#endif
