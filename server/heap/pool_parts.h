@@ -86,12 +86,13 @@ union pool_slot {
 struct pool {
     struct pool_class classes[POOL_CLASSES];
     struct mem *mem;
-    struct pool_slab
-        none; /* full from the beginning: the current slab of a class that has no room */
+    /* Full from the beginning: the current slab of a class that has no room. */
+    struct pool_slab none;
     uint64_t arenas;
-    uint64_t arenas_set;                             /* bit n - 1: arenas_free[n] is not empty */
-    struct pool_arena *arenas_free[ARENA_SLABS + 1]; /* by the number of unused slabs; [ARENA_SLABS]
-                                                        has the kept one */
+    /* By the number of unused slabs: [ARENA_SLABS] has the kept one. Bit n - 1: arenas_free[n] is
+     * not empty. */
+    struct pool_arena *arenas_free[ARENA_SLABS + 1];
+    uint64_t arenas_set;
     union pool_slot *slots;
     uint64_t slots_max, slots_used; /* places in the table, and those that ever had an arena */
     uint64_t slot_free;             /* as next_free; 0 = none */
