@@ -102,8 +102,8 @@ static void account(struct call *c, enum status found, enum status ran)
     histogram_record(&stats->duration_ns, took);
 }
 
-void dispatch(struct server *server, struct session *session, uint32_t argc, const struct view *argv,
-              struct proto_buf *out)
+void dispatch(struct server *server, struct session *session, uint32_t argc,
+              const struct view *argv, struct proto_buf *out)
 {
     struct call c = {
         .server = server,

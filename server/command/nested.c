@@ -1,10 +1,11 @@
 /*
  * Nested replies: a container inside a reply, by value, to a depth, without recursion.
  *
- * Containers without references are written straight from their walk. Of one that may refer to others the slots are first gathered
- * into a frame, so that the walk is over before a nested container begins: a stack of frames, at most depth_max high, takes the
- * place of recursion. A container that is already open in a frame, or too deep, stands as its identity. Nothing changes in the heap meanwhile but
- * identities that are given.
+ * Containers without references are written straight from their walk. Of one that may refer to
+ * others the slots are first gathered into a frame, so that the walk is over before a nested
+ * container begins: a stack of frames, at most depth_max high, takes the place of recursion. A
+ * container that is already open in a frame, or too deep, stands as its identity. Nothing changes
+ * in the heap meanwhile but identities that are given.
  */
 #include "command/command.h"
 #include "value/hash.h"
@@ -53,14 +54,18 @@ static void put_identity(struct nested *n, struct obj *o)
     if (n->status) return;
     char text[HANDLE_TEXT_CHARS];
     size_t bytes = identity_put(text, number);
-    if (resp3(n->c)) proto_put_verbatim(n->c->out, "ref", text, bytes);
-    else proto_put_bulk(n->c->out, text, bytes);
+    if (resp3(n->c))
+        proto_put_verbatim(n->c->out, "ref", text, bytes);
+    else
+        proto_put_bulk(n->c->out, text, bytes);
 }
 
 static void put_plain(struct call *c, val v)
 {
-    if (val_is_nil(v)) reply_null(c);
-    else reply_string(c, v);
+    if (val_is_nil(v))
+        reply_null(c);
+    else
+        reply_string(c, v);
 }
 
 static void put_begin(struct call *c, const struct obj *o)
@@ -80,7 +85,8 @@ static void put_begin(struct call *c, const struct obj *o)
     }
 }
 
-/* Gathering a container's slots into a frame: hashes give field, value, field, value, and zsets member, score. */
+/* Gathering a container's slots into a frame: hashes give field, value, field, value, and zsets
+ * member, score. */
 struct gather {
     union item *items;
     uint64_t count;
@@ -187,8 +193,10 @@ static void put_item(struct nested *n)
     }
     if (!count_value(n)) return;
     if (scored && resp3(c)) reply_array(c, 2);
-    if (val_is_container(item.v)) open_container(n, val_obj(item.v));
-    else put_plain(c, item.v);
+    if (val_is_container(item.v))
+        open_container(n, val_obj(item.v));
+    else
+        put_plain(c, item.v);
 }
 
 enum status reply_nested(struct call *c, val v, uint64_t depth_max)
@@ -204,8 +212,10 @@ enum status reply_nested(struct call *c, val v, uint64_t depth_max)
     open_container(&n, val_obj(v));
     while (!n.status && n.depth) {
         const struct frame *f = &n.frames[n.depth - 1];
-        if (f->next < f->count) put_item(&n);
-        else close_container(&n);
+        if (f->next < f->count)
+            put_item(&n);
+        else
+            close_container(&n);
     }
     while (n.depth) close_container(&n);
     mem_free(&c->server->mem, n.frames, bytes);

@@ -1,4 +1,5 @@
-/* The replies of call.h: RESP2 and RESP3, errors that take a reply back. Nested values are in nested.c. */
+/* The replies of call.h: RESP2 and RESP3, errors that take a reply back. Nested values are in
+ * nested.c. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -48,20 +49,26 @@ void reply_format(struct call *c, const char *format, ...)
 
 void reply_verbatim(struct call *c, struct view text)
 {
-    if (resp3(c)) proto_put_verbatim(c->out, "txt", text.p, text.n);
-    else proto_put_bulk(c->out, text.p, text.n);
+    if (resp3(c))
+        proto_put_verbatim(c->out, "txt", text.p, text.n);
+    else
+        proto_put_bulk(c->out, text.p, text.n);
 }
 
 void reply_null(struct call *c)
 {
-    if (resp3(c)) proto_put_null(c->out);
-    else proto_put_null_bulk(c->out);
+    if (resp3(c))
+        proto_put_null(c->out);
+    else
+        proto_put_null_bulk(c->out);
 }
 
 void reply_null_array(struct call *c)
 {
-    if (resp3(c)) proto_put_null(c->out);
-    else proto_put_null_array(c->out);
+    if (resp3(c))
+        proto_put_null(c->out);
+    else
+        proto_put_null_array(c->out);
 }
 
 void reply_array(struct call *c, uint64_t n)
@@ -71,28 +78,36 @@ void reply_array(struct call *c, uint64_t n)
 
 void reply_map(struct call *c, uint64_t pairs)
 {
-    if (resp3(c)) proto_put_map(c->out, pairs);
-    else proto_put_array(c->out, pairs * 2);
+    if (resp3(c))
+        proto_put_map(c->out, pairs);
+    else
+        proto_put_array(c->out, pairs * 2);
 }
 
 void reply_set(struct call *c, uint64_t n)
 {
-    if (resp3(c)) proto_put_set(c->out, n);
-    else proto_put_array(c->out, n);
+    if (resp3(c))
+        proto_put_set(c->out, n);
+    else
+        proto_put_array(c->out, n);
 }
 
 void reply_double(struct call *c, double d)
 {
     char text[NUM_DOUBLE_CHARS];
     size_t n = num_put_double(text, d);
-    if (resp3(c)) proto_put_double(c->out, text, n);
-    else proto_put_bulk(c->out, text, n);
+    if (resp3(c))
+        proto_put_double(c->out, text, n);
+    else
+        proto_put_bulk(c->out, text, n);
 }
 
 void reply_bool(struct call *c, bool b)
 {
-    if (resp3(c)) proto_put_bool(c->out, b);
-    else proto_put_integer(c->out, b);
+    if (resp3(c))
+        proto_put_bool(c->out, b);
+    else
+        proto_put_integer(c->out, b);
 }
 
 void reply_string(struct call *c, val v)

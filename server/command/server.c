@@ -8,9 +8,9 @@
 #include "base/log.h"
 
 enum {
-    STEP_NS = 100000,      /* a step of the release queue ends when this has passed */
-    STEP_SLOTS = 32,       /* between two looks at the clock */
-    STEP_NAMES = 64,       /* names that expire, or are freed, in one step */
+    STEP_NS = 100000, /* a step of the release queue ends when this has passed */
+    STEP_SLOTS = 32,  /* between two looks at the clock */
+    STEP_NAMES = 64,  /* names that expire, or are freed, in one step */
     STEP_HANDLES = 128,
     RELEASE_SLOTS_MIN = 8, /* of a command's own share in freeing */
 };
@@ -85,7 +85,9 @@ void server_after_command(struct server *s)
     heap_release_step(h, slots > UINT32_MAX ? UINT32_MAX : (uint32_t)slots);
 }
 
-/* --- bounded steps ----------------------------------------------------------------------------------------------- */
+/* --- bounded steps
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static bool release_share(struct server *s)
 {
@@ -144,7 +146,9 @@ bool server_step(struct server *s, bool idle)
     return more || s->heap.release_pending;
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------------ */
+/* --- memory
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 uint64_t server_used_bytes(const struct server *s)
 {

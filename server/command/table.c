@@ -25,7 +25,8 @@ enum { ROWS = sizeof rows / sizeof rows[0], SLOTS = 1024, NAME_BYTES_MAX = 32 };
 
 static_assert(ROWS <= COMMANDS_MAX, "statistics have a place for every command");
 
-/* Row + 1 by the hash of the upper-case name, open addressing at a quarter load. It is made of constants at the first lookup. */
+/* Row + 1 by the hash of the upper-case name, open addressing at a quarter load. It is made of
+ * constants at the first lookup. */
 static uint16_t slots[SLOTS];
 
 static uint32_t name_hash(struct view name)

@@ -20,8 +20,10 @@ static struct collect_chunk *chunk_get(struct heap *h)
 static void chunk_put(struct heap *h, struct collect_chunk *chunk)
 {
     struct candidates *b = &h->collect.candidates;
-    if (b->spare) mem_free(h->mem, chunk, sizeof *chunk);
-    else b->spare = chunk;
+    if (b->spare)
+        mem_free(h->mem, chunk, sizeof *chunk);
+    else
+        b->spare = chunk;
 }
 
 static bool append(struct heap *h, struct obj *o)
@@ -33,8 +35,10 @@ static bool append(struct heap *h, struct obj *o)
         if (!chunk) return false;
         chunk->next = NULL;
         chunk->head = chunk->tail = 0;
-        if (last) last->next = chunk;
-        else b->first = chunk;
+        if (last)
+            last->next = chunk;
+        else
+            b->first = chunk;
         b->last = last = chunk;
     }
     last->at[last->tail++] = o;
@@ -63,8 +67,9 @@ struct obj *candidates_take(struct heap *h)
 }
 
 /*
- * While the collector is off nobody takes candidates out, and cells that have died since would pile up in the buffer: when
- * most are dead, each addition looks at two of the oldest, so the buffer stays in proportion to what lives.
+ * While the collector is off nobody takes candidates out, and cells that have died since would pile
+ * up in the buffer: when most are dead, each addition looks at two of the oldest, so the buffer
+ * stays in proportion to what lives.
  */
 static void shed_dead(struct heap *h)
 {
@@ -72,15 +77,19 @@ static void shed_dead(struct heap *h)
     for (int i = 0; i < 2 && b->dead > SHED_DEAD_MIN && b->dead * 2 > b->count; i++) {
         struct obj *o = candidates_take(h);
         if (!o) continue;
-        if (append(h, o)) o->flags |= OBJ_CANDIDATE;
-        else b->lost = true;
+        if (append(h, o))
+            o->flags |= OBJ_CANDIDATE;
+        else
+            b->lost = true;
     }
 }
 
 void candidates_add(struct heap *h, struct obj *o)
 {
-    if (append(h, o)) o->flags |= OBJ_CANDIDATE;
-    else h->collect.candidates.lost = true;
+    if (append(h, o))
+        o->flags |= OBJ_CANDIDATE;
+    else
+        h->collect.candidates.lost = true;
     shed_dead(h);
 }
 

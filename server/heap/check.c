@@ -103,8 +103,9 @@ static bool tally_agrees(struct recount *r, const struct tally *t)
         return false;
     }
     if (obj_is_container(o) && rc_roots(r->h, o) != t->roots) {
-        snprintf(r->text, 256, "%s: roots are %llu, but %llu were found", r->h->types[o->type]->name,
-                 (unsigned long long)rc_roots(r->h, o), (unsigned long long)t->roots);
+        snprintf(r->text, 256, "%s: roots are %llu, but %llu were found",
+                 r->h->types[o->type]->name, (unsigned long long)rc_roots(r->h, o),
+                 (unsigned long long)t->roots);
         return false;
     }
     return true;

@@ -21,7 +21,9 @@ static const struct heap_type *type_of(const struct heap *h, const struct obj *o
     return h->types[o->type];
 }
 
-/* --- places ------------------------------------------------------------------------------------------------------ */
+/* --- places
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static struct collect_place *place_at(const struct collect *c, uint32_t place)
 {
@@ -72,7 +74,9 @@ static uint32_t place_add(struct heap *h, struct obj *o)
     return place;
 }
 
-/* --- the barrier ------------------------------------------------------------------------------------------------- */
+/* --- the barrier
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void blacken(struct collect *c, uint32_t place)
 {
@@ -149,7 +153,9 @@ void collect_disturbed(struct heap *h, struct obj *o, uint64_t back)
     }
 }
 
-/* --- the phases -------------------------------------------------------------------------------------------------- */
+/* --- the phases
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void gray_visit(void *heap, struct obj *t)
 {
@@ -194,7 +200,8 @@ static void scan_start(struct heap *h, struct obj *o)
     c->limit = type_of(h, o)->end(o);
 }
 
-/* Visits some slots of the container in mid-scan. What lies outside of its present ends has gone since. */
+/* Visits some slots of the container in mid-scan. What lies outside of its present ends has gone
+ * since. */
 static void scan_step(struct heap *h, uint32_t slots, heap_visit *visit)
 {
     struct collect *c = &h->collect;
@@ -224,7 +231,8 @@ static void trial_start(struct heap *h)
 static void adapt_threshold(struct collect *c)
 {
     if (c->threshold_fixed) return;
-    if (c->trial_condemned * 4 < c->places && c->threshold < COLLECT_THRESHOLD_MAX) c->threshold *= 2;
+    if (c->trial_condemned * 4 < c->places && c->threshold < COLLECT_THRESHOLD_MAX)
+        c->threshold *= 2;
     else if (c->trial_condemned * 2 >= c->places && c->threshold > COLLECT_THRESHOLD_MIN)
         c->threshold /= 2;
 }
@@ -277,7 +285,8 @@ static void gray_step(struct heap *h, uint32_t slots)
     } else if (c->scanning) {
         scan_step(h, slots, gray_visit);
     } else if (c->next <= c->places) {
-        /* What died has no slots left to visit; what was rescued is live, and black will enter it if it is needed. */
+        /* What died has no slots left to visit; what was rescued is live, and black will enter it
+         * if it is needed. */
         const struct collect_place *p = place_at(c, c->next);
         if (!p->o || p->rescued) {
             c->next++;
@@ -314,7 +323,8 @@ static void black_step(struct heap *h, uint32_t slots)
     }
 }
 
-/* Condemned objects whose slots are all cleared lose their pin, and with it the last count that the trial left them. */
+/* Condemned objects whose slots are all cleared lose their pin, and with it the last count that the
+ * trial left them. */
 static void unpin(struct heap *h)
 {
     struct obj *o = h->collect.clearing;
@@ -355,7 +365,9 @@ static void abandon_step(struct heap *h)
     if (o && (o->flags & OBJ_CANDIDATE) == 0) candidates_add(h, o);
 }
 
-/* --- pacing ------------------------------------------------------------------------------------------------------ */
+/* --- pacing
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void walk_lost(void *heap, struct cell *cell)
 {
@@ -392,7 +404,8 @@ bool collect_has_work(const struct heap *h, bool idle)
     return trial_due(c, idle);
 }
 
-/* A full collection: the release queue is drained, lost candidates are found, and trials follow each other until one finds nothing. */
+/* A full collection: the release queue is drained, lost candidates are found, and trials follow
+ * each other until one finds nothing. */
 static void full_step(struct heap *h, uint32_t slots)
 {
     struct collect *c = &h->collect;
@@ -417,10 +430,14 @@ static void full_step(struct heap *h, uint32_t slots)
 static void idle_step(struct heap *h, uint32_t slots, bool idle)
 {
     struct collect *c = &h->collect;
-    if (c->full_wanted != c->full_done) full_step(h, slots);
-    else if (c->walking || (c->candidates.lost && c->enabled && idle)) walk_step(h, slots);
-    else if (trial_due(c, idle)) trial_start(h);
-    else if (c->segment_count > SEGMENTS_KEPT) segment_drop(h);
+    if (c->full_wanted != c->full_done)
+        full_step(h, slots);
+    else if (c->walking || (c->candidates.lost && c->enabled && idle))
+        walk_step(h, slots);
+    else if (trial_due(c, idle))
+        trial_start(h);
+    else if (c->segment_count > SEGMENTS_KEPT)
+        segment_drop(h);
 }
 
 static void advance(struct heap *h, uint32_t slots, bool idle)
@@ -462,7 +479,8 @@ bool collect_step(struct heap *h, bool idle)
 uint64_t collect_full_begin(struct heap *h)
 {
     struct collect *c = &h->collect;
-    /* One that is already running may have passed by what this caller dropped: its ticket is the next one. */
+    /* One that is already running may have passed by what this caller dropped: its ticket is the
+     * next one. */
     if (c->full_wanted == c->full_done || c->full_wanted == c->full_running) c->full_wanted++;
     return c->full_wanted;
 }

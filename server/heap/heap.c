@@ -3,7 +3,8 @@
 #include "base/hash.h"
 #include "heap/rc.h"
 
-/* A type's objects are found through the table; whoever asks for a type that was never handed in is wrong. */
+/* A type's objects are found through the table; whoever asks for a type that was never handed in is
+ * wrong. */
 static const struct heap_type *type_of(const struct heap *h, const struct obj *o)
 {
     const struct heap_type *type = h->types[o->type];
@@ -68,7 +69,8 @@ void heap_make_visible(struct heap *h, struct obj *o)
     obj_words(o)->shadow = 0;
 }
 
-/* The cell's memory goes back, unless the candidate buffer still names it: then the buffer frees it. */
+/* The cell's memory goes back, unless the candidate buffer still names it: then the buffer frees
+ * it. */
 static void cell_free(struct heap *h, struct cell *c)
 {
     heap_object_gone(h, &c->head);

@@ -22,7 +22,8 @@ static uint32_t object_hash(const void *ctx, const void *entry)
 
 static bool number_match(const void *needle, const void *entry)
 {
-    return ((const struct ident_entry *)entry)->number == ((const struct ident_entry *)needle)->number;
+    return ((const struct ident_entry *)entry)->number ==
+           ((const struct ident_entry *)needle)->number;
 }
 
 static bool object_match(const void *needle, const void *entry)
@@ -53,12 +54,12 @@ enum status ident_number(struct heap *h, struct obj *o, uint64_t *out)
         return STATUS_OK;
     }
     struct ident_entry entry = {id->next, o};
-    struct ident_entry *a = table_insert(&id->by_number, &number_type, h->pool, NULL,
-                                         number_hash(NULL, &entry));
+    struct ident_entry *a =
+        table_insert(&id->by_number, &number_type, h->pool, NULL, number_hash(NULL, &entry));
     if (!a) return STATUS_OOM;
     *a = entry;
-    struct ident_entry *b = table_insert(&id->by_object, &object_type, h->pool, NULL,
-                                         object_hash(NULL, &entry));
+    struct ident_entry *b =
+        table_insert(&id->by_object, &object_type, h->pool, NULL, object_hash(NULL, &entry));
     if (!b) {
         table_remove(&id->by_number, &number_type, h->pool, NULL, number_hash(NULL, &entry), a);
         return STATUS_OOM;
@@ -73,8 +74,8 @@ enum status ident_number(struct heap *h, struct obj *o, uint64_t *out)
 struct obj *ident_find(struct heap *h, uint64_t number)
 {
     struct ident_entry needle = {number, NULL};
-    struct ident_entry *e = table_find(&h->ident.by_number, &number_type, number_hash(NULL, &needle),
-                                       number_match, &needle);
+    struct ident_entry *e = table_find(&h->ident.by_number, &number_type,
+                                       number_hash(NULL, &needle), number_match, &needle);
     if (!e || e->o->count == 0 || collect_is_condemned(h, e->o)) return NULL;
     return e->o;
 }

@@ -44,7 +44,8 @@ enum status rc_root_add(struct heap *h, struct obj *o)
         roots_find(h, o)->roots++;
         return STATUS_OK;
     }
-    struct roots_entry *e = table_insert(&h->roots_over, &roots_type, h->pool, NULL, object_hash(o));
+    struct roots_entry *e =
+        table_insert(&h->roots_over, &roots_type, h->pool, NULL, object_hash(o));
     if (!e) return STATUS_OOM;
     *e = (struct roots_entry){o, OBJ_ROOTS_MAX};
     o->roots = OBJ_ROOTS_MAX;

@@ -42,7 +42,8 @@ static bool reserve_made(struct heap *h, struct handles *hs)
 {
     if (hs->made_count < hs->made_slots) return true;
     uint32_t slots = hs->made_slots ? hs->made_slots * 2 : 8;
-    uint64_t *made = mem_realloc(h->mem, hs->made, hs->made_slots * sizeof *made, slots * sizeof *made);
+    uint64_t *made =
+        mem_realloc(h->mem, hs->made, hs->made_slots * sizeof *made, slots * sizeof *made);
     if (!made) return false;
     hs->made = made;
     hs->made_slots = slots;

@@ -41,7 +41,8 @@ void sessions_fini(struct sessions *ss)
     ss->buried_slots = 0;
 }
 
-/* A grave for each open session, and one more for a RESET that comes before the graves before it are empty. */
+/* A grave for each open session, and one more for a RESET that comes before the graves before it
+ * are empty. */
 static bool reserve_graves(struct sessions *ss, uint64_t graves)
 {
     if (graves <= ss->buried_slots) return true;
@@ -78,14 +79,18 @@ enum status session_open(struct sessions *ss, struct session *s, int64_t now_ms)
 /* What a session without handles leaves behind is small enough to free at once. */
 static void bury(struct sessions *ss, struct handles *hs)
 {
-    if (handles_count(hs) == 0) handles_drain(ss->h, hs, 1);
-    else ss->buried[ss->buried_count++] = *hs;
+    if (handles_count(hs) == 0)
+        handles_drain(ss->h, hs, 1);
+    else
+        ss->buried[ss->buried_count++] = *hs;
 }
 
 void session_close(struct sessions *ss, struct session *s)
 {
-    if (s->previous) s->previous->next = s->next;
-    else ss->first = s->next;
+    if (s->previous)
+        s->previous->next = s->next;
+    else
+        ss->first = s->next;
     if (s->next) s->next->previous = s->previous;
     if (s->wait != SESSION_RUNS) ss->waiting--;
     bury(ss, &s->handles);

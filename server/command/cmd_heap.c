@@ -1,0 +1,291 @@
+/* heapd's own commands: references, paths, and the collector. */
+#include "command/command.h"
+#include "value/hash.h"
+#include "value/list.h"
+
+/* --- handles
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *name;
+    enum obj_type type;
+} container_types[] = {
+    {"list", OBJ_LIST}, {"hash", OBJ_HASH}, {"set", OBJ_SET}, {"zset", OBJ_ZSET}};
+
+enum { CONTAINER_TYPES = sizeof container_types / sizeof container_types[0] };
+
+/* REF NEW type */
+enum status cmd_ref_new(struct call *c)
+{
+    for (int i = 0; i < CONTAINER_TYPES; i++) {
+        if (!call_is(c, 2, container_types[i].name)) continue;
+        struct obj *o = heap_container_new(c->heap, container_types[i].type);
+        if (!o) return STATUS_OOM;
+        enum status s = reply_handle(c, val_of_obj(o));
+        rc_dec(c->heap, o); /* the handle holds it now, or nobody */
+        return s;
+    }
+    return call_error(c, "ERR REF NEW makes a list, hash, set or zset");
+}
+
+/* RELEASE handle [handle ...]: all of them, or none when one is not held. */
+enum status cmd_release(struct call *c)
+{
+    struct handles *hs = &c->session->handles;
+    uint64_t number;
+    for (uint32_t i = 1; i < c->argc; i++) {
+        if (!handle_parse(c->argv[i], &number))
+            return call_error(c, "ERR '%.*s' is not a handle",
+                              c->argv[i].n > 64 ? 64 : (int)c->argv[i].n, c->argv[i].p);
+        if (val_is_none(handles_get(hs, number))) return STATUS_NO_HANDLE;
+    }
+    int64_t released = 0;
+    for (uint32_t i = 1; i < c->argc; i++) {
+        handle_parse(c->argv[i], &number);
+        released += handles_release(c->heap, hs, number);
+    }
+    reply_integer(c, released);
+    return STATUS_OK;
+}
+
+static const char *type_name(val v)
+{
+    switch (val_type(v)) {
+    case OBJ_LIST: return "list";
+    case OBJ_HASH: return "hash";
+    case OBJ_SET: return "set";
+    case OBJ_ZSET: return "zset";
+    case OBJ_STRING: return "string";
+    case OBJ_NONE:
+    case OBJ_NUMBER:
+    case OBJ_WEAK:
+    case OBJ_SHAPE:
+    case OBJ_TYPES: break;
+    }
+    return "none";
+}
+
+static void show_handle(void *ctx, uint64_t number, val v)
+{
+    struct call *c = ctx;
+    char text[HANDLE_TEXT_CHARS];
+    reply_bulk(c, (struct view){text, handle_put(text, number)});
+    reply_text(c, type_name(v));
+}
+
+/* HANDLES [COUNT] */
+enum status cmd_handles(struct call *c)
+{
+    const struct handles *hs = &c->session->handles;
+    if (c->argc == 2 && call_is(c, 1, "count")) {
+        reply_integer(c, (int64_t)handles_count(hs));
+        return STATUS_OK;
+    }
+    if (c->argc > 1) return STATUS_SYNTAX;
+    reply_map(c, handles_count(hs));
+    handles_walk(hs, show_handle, c);
+    return STATUS_OK;
+}
+
+/* --- paths
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+/* The element of a list at a step's index, negative from the end; VAL_NONE outside. */
+static enum status list_step(const struct obj *o, struct view step, val *out)
+{
+    int64_t index, length = (int64_t)list_length(o);
+    if (!num_get_integer(step, &index)) return STATUS_NOT_INTEGER;
+    if (index < 0) index += length;
+    *out = index < 0 || index >= length ? VAL_NONE : list_get(o, (uint64_t)index);
+    return STATUS_OK;
+}
+
+/* GETIN key step [step ...] */
+enum status cmd_getin(struct call *c)
+{
+    struct subject s;
+    enum status status = call_read_any(c, 1, &s);
+    if (status) return status;
+    val v = s.v;
+    for (uint32_t i = 2; i < c->argc && !val_is_none(v) && !val_is_nil(v); i++) {
+        enum obj_type type = val_type(v);
+        if (type == OBJ_HASH) {
+            struct needle field = needle_of_text(c->heap, c->argv[i]);
+            v = hash_get(val_obj(v), &field);
+        } else if (type == OBJ_LIST) {
+            status = list_step(val_obj(v), c->argv[i], &v);
+            if (status) return status;
+        } else {
+            return STATUS_WRONG_TYPE;
+        }
+    }
+    return reply_value(c, v);
+}
+
+/* FETCH key [DEPTH n] */
+enum status cmd_fetch(struct call *c)
+{
+    uint64_t depth_max = c->server->config.reply_depth_max;
+    if (c->argc != 2 && c->argc != 4) return STATUS_SYNTAX;
+    if (c->argc == 4) {
+        int64_t n;
+        if (!call_is(c, 2, "depth")) return STATUS_SYNTAX;
+        enum status status = call_integer(c, 3, &n);
+        if (status) return status;
+        if (n < 0 || (uint64_t)n > depth_max)
+            return call_error(c, "ERR DEPTH must be between 0 and reply-depth-max (%llu)",
+                              (unsigned long long)depth_max);
+        depth_max = (uint64_t)n;
+    }
+    struct subject s;
+    enum status status = call_read_any(c, 1, &s);
+    if (status) return status;
+    if (val_is_none(s.v)) {
+        reply_null(c);
+        return STATUS_OK;
+    }
+    return reply_nested(c, s.v, depth_max);
+}
+
+/* --- the collector
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/* GC COLLECT: answers when the collection is done; others are served meanwhile. */
+enum status cmd_gc_collect(struct call *c)
+{
+    struct session *session = c->session;
+    session->wait_ticket = collect_full_begin(c->heap);
+    session->wait = SESSION_WAITS_COLLECT;
+    c->server->sessions.waiting++;
+    return STATUS_OK;
+}
+
+static enum status gc_switch(struct call *c, bool on)
+{
+    c->server->config.gc = on;
+    collect_enable(c->heap, on);
+    reply_ok(c);
+    return STATUS_OK;
+}
+
+enum status cmd_gc_enable(struct call *c)
+{
+    return gc_switch(c, true);
+}
+
+enum status cmd_gc_disable(struct call *c)
+{
+    return gc_switch(c, false);
+}
+
+/* One number of the configuration, shown, or set by CONFIG SET's own rules. */
+static enum status gc_setting(struct call *c, const char *directive, uint64_t shown)
+{
+    if (c->argc > 3) return call_error_arity(c);
+    if (c->argc == 2) {
+        reply_integer(c, (int64_t)shown);
+        return STATUS_OK;
+    }
+    char error[CONFIG_ERROR_BYTES];
+    if (config_set(&c->server->config, view_of(directive), c->argv[2], error) != CONFIG_SET_DONE)
+        return call_error(c, "ERR %s", error);
+    server_configure(c->server);
+    reply_ok(c);
+    return STATUS_OK;
+}
+
+/* GC THRESHOLD [candidates]: what starts a trial now; set to 0 it adapts. */
+enum status cmd_gc_threshold(struct call *c)
+{
+    return gc_setting(c, "gc-threshold", c->heap->collect.threshold);
+}
+
+/* GC BUDGET [microseconds] */
+enum status cmd_gc_budget(struct call *c)
+{
+    return gc_setting(c, "gc-budget-us", c->server->config.gc_budget_us);
+}
+
+static void put_pair(struct call *c, const char *name, uint64_t n)
+{
+    reply_text(c, name);
+    reply_integer(c, (int64_t)n);
+}
+
+enum status cmd_gc_stats(struct call *c)
+{
+    const struct collect *gc = &c->heap->collect;
+    const struct collect_stats *s = &gc->stats;
+    static const char *const phases[] = {"idle", "gray", "black", "free", "abandon"};
+    const struct {
+        const char *name;
+        uint64_t n;
+    } rows[] = {
+        {"enabled", gc->enabled},
+        {"threshold", gc->threshold},
+        {"budget-us", gc->budget_ns / 1000},
+        {"candidates", gc->candidates.count - gc->candidates.dead},
+        {"backlog-objects", collect_backlog(c->heap)},
+        {"trials", s->trials},
+        {"trials-abandoned", s->abandoned},
+        {"faults", s->faults},
+        {"collected-objects", s->collected_objects},
+        {"collected-bytes", s->collected_bytes},
+        {"rescued-objects", s->rescued_objects},
+        {"slices", s->slices},
+        {"cpu-us", s->cpu_ns / 1000},
+        {"longest-slice-us", s->longest_slice_ns / 1000},
+        {"slice-p50-us", histogram_quantile(&s->slice_ns, 0.5) / 1000},
+        {"slice-p99-us", histogram_quantile(&s->slice_ns, 0.99) / 1000},
+        {"last-trial-candidates", s->last_candidates},
+        {"last-trial-reached", s->last_reached},
+        {"last-trial-condemned", s->last_condemned},
+        {"last-trial-rescued", s->last_rescued},
+        {"last-trial-us", s->last_ns / 1000},
+    };
+    enum { ROWS = sizeof rows / sizeof rows[0] };
+    reply_map(c, ROWS + 1);
+    reply_text(c, "phase");
+    reply_text(c, phases[gc->phase]);
+    for (int i = 0; i < ROWS; i++) put_pair(c, rows[i].name, rows[i].n);
+    return STATUS_OK;
+}
+
+enum status cmd_gc_help(struct call *c)
+{
+    static const char *const lines[] = {
+        "GC <subcommand> [<arg> ...]. Subcommands are:",
+        "BUDGET [<microseconds>]",
+        "    Show or set the time budget of a slice.",
+        "COLLECT",
+        "    Run a full collection; answers with the number of objects found when it is done.",
+        "DISABLE",
+        "    Start no trials until ENABLE. Candidates are still noted.",
+        "ENABLE",
+        "    Start trials as candidates come up.",
+        "STATS",
+        "    Show the collector's counters.",
+        "THRESHOLD [<candidates>]",
+        "    Show or set the number of candidates that starts a trial; 0 lets it adapt.",
+        "HELP",
+        "    Print this help.",
+    };
+    enum { LINES = sizeof lines / sizeof lines[0] };
+    reply_array(c, LINES);
+    for (int i = 0; i < LINES; i++) reply_simple(c, lines[i]);
+    return STATUS_OK;
+}
+
+enum status cmd_intern_stats(struct call *c)
+{
+    const struct intern *in = &c->heap->intern;
+    reply_map(c, 4);
+    put_pair(c, "strings", in->strings.used);
+    put_pair(c, "hits", in->hits);
+    put_pair(c, "misses", in->misses);
+    put_pair(c, "saved-bytes", in->saved_bytes);
+    return STATUS_OK;
+}

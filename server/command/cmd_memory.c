@@ -1,0 +1,214 @@
+/* OBJECT and MEMORY: what can be asked about one object, and about all memory. */
+#include "command/command.h"
+#include "inspect/usage.h"
+
+/* --- OBJECT
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+/* The object that argument 2 stands for; a missing one has been answered with null. */
+static enum status inspected(struct call *c, struct subject *s)
+{
+    enum status status = call_inspect(c, 2, s);
+    if (!status && val_is_none(s->v)) reply_null(c);
+    return status;
+}
+
+enum status cmd_object_refcount(struct call *c)
+{
+    struct subject s;
+    enum status status = inspected(c, &s);
+    if (status || val_is_none(s.v)) return status;
+    reply_integer(c, val_is_obj(s.v) ? val_obj(s.v)->count : OBJ_COUNT_MAX);
+    return STATUS_OK;
+}
+
+enum status cmd_object_id(struct call *c)
+{
+    struct subject s;
+    enum status status = inspected(c, &s);
+    if (status || val_is_none(s.v)) return status;
+    if (!val_is_container(s.v)) return call_error(c, "ERR only containers have an identity");
+    uint64_t number;
+    status = ident_number(c->heap, val_obj(s.v), &number);
+    if (status) return status;
+    char text[HANDLE_TEXT_CHARS];
+    reply_bulk(c, (struct view){text, identity_put(text, number)});
+    return STATUS_OK;
+}
+
+static const char *encoding(val v)
+{
+    int64_t n;
+    switch (val_type(v)) {
+    case OBJ_STRING: return val_get_integer(v, &n) ? "int" : val_is_obj(v) ? "raw" : "embstr";
+    case OBJ_LIST: return "deque";
+    case OBJ_HASH: return "hashtable";
+    case OBJ_SET: return "hashtable";
+    case OBJ_ZSET: return "btree";
+    case OBJ_NONE:
+    case OBJ_NUMBER:
+    case OBJ_WEAK:
+    case OBJ_SHAPE:
+    case OBJ_TYPES: break;
+    }
+    return "none";
+}
+
+enum status cmd_object_encoding(struct call *c)
+{
+    struct subject s;
+    enum status status = inspected(c, &s);
+    if (status || val_is_none(s.v)) return status;
+    reply_text(c, encoding(s.v));
+    return STATUS_OK;
+}
+
+/* The access clock belongs to the name: what is looked at through a handle or an identity has none.
+ */
+enum status cmd_object_idletime(struct call *c)
+{
+    struct subject s;
+    enum status status = inspected(c, &s);
+    if (status || val_is_none(s.v)) return status;
+    if (!s.e) return STATUS_NOT_A_NAME;
+    reply_integer(c, (int64_t)(c->keyspace->clock_s - s.e->clock_s));
+    return STATUS_OK;
+}
+
+static enum status reply_lines(struct call *c, const char *const *lines, size_t count)
+{
+    reply_array(c, count);
+    for (size_t i = 0; i < count; i++) reply_simple(c, lines[i]);
+    return STATUS_OK;
+}
+
+enum status cmd_object_help(struct call *c)
+{
+    static const char *const lines[] = {
+        "OBJECT <subcommand> [<arg> ...]. Subcommands are:",
+        "ENCODING <key>",
+        "    Return the kind of internal representation used in order to store the value",
+        "    associated with a <key>.",
+        "ID <key>",
+        "    Return the identity of a container: '#:' and a number that it has for life.",
+        "IDLETIME <key>",
+        "    Return the idle time of the <key>, that is the approximated number of",
+        "    seconds elapsed since the last access to the key.",
+        "REFCOUNT <key>",
+        "    Return the number of names, slots and handles that refer to the value.",
+        "HELP",
+        "    Print this help.",
+    };
+    return reply_lines(c, lines, sizeof lines / sizeof lines[0]);
+}
+
+/* --- MEMORY
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+/* MEMORY USAGE key [SAMPLES n]: exact, so a number of samples is checked and needs no more. */
+enum status cmd_memory_usage(struct call *c)
+{
+    int64_t samples;
+    if (c->argc != 3 && c->argc != 5) return STATUS_SYNTAX;
+    if (c->argc == 5) {
+        if (!call_is(c, 3, "samples")) return STATUS_SYNTAX;
+        enum status status = call_integer(c, 4, &samples);
+        if (status) return status;
+        if (samples < 0) return STATUS_SYNTAX;
+    }
+    struct subject s;
+    enum status status = inspected(c, &s);
+    if (status || val_is_none(s.v)) return status;
+    uint64_t bytes;
+    status = usage_bytes(c->heap, s.v, &bytes);
+    if (status) return status;
+    reply_integer(c, (int64_t)(bytes + (s.e ? entry_bytes(s.e) : 0)));
+    return STATUS_OK;
+}
+
+static void put_pair(struct call *c, const char *name, uint64_t n)
+{
+    reply_text(c, name);
+    reply_integer(c, (int64_t)n);
+}
+
+/* MEMORY STATS: used is the sum of pools.reserved, large and other; pools.reserved that of
+ * pools.live, .free and .overhead. */
+enum status cmd_memory_stats(struct call *c)
+{
+    struct pool_stats p;
+    pool_get_stats(c->heap->pool, &p);
+    uint64_t used = server_used_bytes(c->server);
+    reply_map(c, 15);
+    put_pair(c, "used", used);
+    put_pair(c, "peak",
+             c->server->stats.memory_peak_bytes > used ? c->server->stats.memory_peak_bytes : used);
+    put_pair(c, "resident", server_resident_bytes());
+    put_pair(c, "pools.reserved", p.reserved_bytes);
+    put_pair(c, "pools.live", p.live_bytes);
+    put_pair(c, "pools.free", p.free_bytes);
+    put_pair(c, "pools.overhead", p.overhead_bytes);
+    put_pair(c, "large", p.large_bytes);
+    put_pair(c, "other", used - p.reserved_bytes - p.large_bytes);
+    put_pair(c, "waiting-to-be-unmapped", c->server->mem.trim_bytes);
+    put_pair(c, "names.count", keyspace_names(c->keyspace));
+    put_pair(c, "names.entry-bytes", c->keyspace->entry_bytes);
+    put_pair(c, "objects", heap_objects(c->heap));
+    put_pair(c, "objects.waiting-to-be-freed", c->heap->release_pending);
+    put_pair(c, "interned.saved-bytes", c->heap->intern.saved_bytes);
+    return STATUS_OK;
+}
+
+/* MEMORY POOLS: one map for each size class that has pools; the last is the containers' cells. */
+enum status cmd_memory_pools(struct call *c)
+{
+    struct pool_class_stats rows[POOL_CLASSES];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < POOL_CLASSES; i++) {
+        pool_get_class_stats(c->heap->pool, i, &rows[count]);
+        if (rows[count].pools) count++;
+    }
+    reply_array(c, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pool_class_stats *r = &rows[i];
+        uint64_t blocks = r->live_blocks + r->free_blocks;
+        reply_map(c, 6);
+        put_pair(c, "block-bytes", r->block_bytes);
+        put_pair(c, "pools", r->pools);
+        put_pair(c, "live-blocks", r->live_blocks);
+        put_pair(c, "free-blocks", r->free_blocks);
+        put_pair(c, "reserved-bytes", r->reserved_bytes);
+        put_pair(c, "overhead-bytes", r->reserved_bytes - blocks * r->block_bytes);
+    }
+    return STATUS_OK;
+}
+
+/* MEMORY PURGE: gives back what is free already; the release queue and the unmapping go on in
+ * steps. */
+enum status cmd_memory_purge(struct call *c)
+{
+    while (pool_purge_step(c->heap->pool)) {
+    }
+    reply_ok(c);
+    return STATUS_OK;
+}
+
+enum status cmd_memory_help(struct call *c)
+{
+    static const char *const lines[] = {
+        "MEMORY <subcommand> [<arg> ...]. Subcommands are:",
+        "POOLS",
+        "    Return what each size class of the pools holds.",
+        "PURGE",
+        "    Give free memory back to the system.",
+        "STATS",
+        "    Return information about the memory usage of the server.",
+        "USAGE <key> [SAMPLES <count>]",
+        "    Return memory in bytes used by <key> and by what only it keeps alive.",
+        "HELP",
+        "    Print this help.",
+    };
+    return reply_lines(c, lines, sizeof lines / sizeof lines[0]);
+}
