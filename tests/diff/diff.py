@@ -277,8 +277,14 @@ def spoil_rank(args):
     return [b"ZRANK"] + args[1:] if args[0].upper() == b"ZREVRANK" else args
 
 
+def spoil_vanish(args):
+    """A server that ends in the middle of a pipeline."""
+    return [b"SHUTDOWN", b"NOSAVE"] if args[0].upper() == b"LINSERT" else args
+
+
 SPOILERS = {"linsert": spoil_linsert, "ch": spoil_ch, "spop": spoil_spop, "persist": spoil_persist,
-            "ltrim": spoil_trim, "hash": spoil_hash, "rank": spoil_rank}
+            "ltrim": spoil_trim, "hash": spoil_hash, "rank": spoil_rank,
+            "vanish": spoil_vanish}
 
 
 def main():

@@ -22,7 +22,7 @@ check() { # expected exit code, name, arguments
 }
 
 check 0 "Redis against itself" "$@" --commands 40000 --seed 11
-for fault in linsert ch spop persist ltrim hash rank; do
+for fault in linsert ch spop persist ltrim hash rank vanish; do
     check 1 "the fault '$fault' is found" "$@" --parts random --seed 11 --spoil "$fault"
 done
 echo "$passed passed, $failed failed"
