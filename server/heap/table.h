@@ -29,7 +29,7 @@
  *    until the next insertion into, removal from or draining of the same table.
  * Cost: find, insert, remove O(1) expected, with one cache line or two for small entries; a split
  *    or a merge moves a few entries. The load lies between 32 % (merges) and 86 % (splits); random
- *    hashes then give 1.19 buckets looked at for a hit, and 14 (26) bytes for each entry of 8 (16)
+ *    hashes then give 1.19 buckets looked at for a hit, and 14 (28) bytes for each entry of 8 (16)
  *    bytes while a table grows. The directory is copied when it doubles (8 bytes for 384 entries).
  *    A split or merge whose memory fails is put off to the next insertion or removal.
  */
