@@ -1,22 +1,4 @@
-#include "value/zset_tree.h"
-
-struct zset_leaf {
-    struct zset_leaf *prev, *next;
-    uint32_t used;
-    uint32_t capacity;
-    double scores[]; /* capacity scores, then as many members */
-};
-
-struct zset_inner {
-    uint32_t used;
-    void *children[ZSET_INNER_CHILDREN];
-    double scores[ZSET_INNER_CHILDREN];
-    val members[ZSET_INNER_CHILDREN];
-    uint32_t counts[ZSET_INNER_CHILDREN];
-};
-
-static_assert(sizeof(struct zset_leaf) == 24, "a leaf of 62 entries fills a block of 1024 bytes");
-static_assert(sizeof(struct zset_inner) == 1016, "an inner node fills a block of 1024 bytes");
+#include "value/zset_node.h"
 
 /* What a split hands to the level above: the new right sibling. */
 struct zset_split {
@@ -31,16 +13,6 @@ static const uint32_t leaf_capacities[] = {4, 8, 14, 30, ZSET_LEAF_ENTRIES};
 static size_t leaf_bytes(uint32_t capacity)
 {
     return sizeof(struct zset_leaf) + capacity * (sizeof(double) + sizeof(val));
-}
-
-static val *leaf_members(const struct zset_leaf *l)
-{
-    return (val *)(uintptr_t)(l->scores + l->capacity);
-}
-
-static struct zset_entry leaf_entry(const struct zset_leaf *l, uint32_t index)
-{
-    return (struct zset_entry){leaf_members(l)[index], l->scores[index]};
 }
 
 static uint32_t leaf_capacity_above(uint32_t capacity)
@@ -97,11 +69,6 @@ static void inner_set_key(struct zset_inner *n, uint32_t slot, struct zset_entry
     n->members[slot] = key.member;
 }
 
-static struct zset_entry inner_key(const struct zset_inner *n, uint32_t slot)
-{
-    return (struct zset_entry){n->members[slot], n->scores[slot]};
-}
-
 static void inner_put(struct zset_inner *n, uint32_t slot, const struct zset_split *split)
 {
     inner_move(n, slot + 1, n, slot, n->used - slot);
@@ -115,75 +82,6 @@ static void inner_erase(struct zset_inner *n, uint32_t slot)
 {
     n->used--;
     inner_move(n, slot, n, slot + 1, n->used - slot);
-}
-
-static uint32_t inner_sum(const struct zset_inner *n, uint32_t slots)
-{
-    uint32_t sum = 0;
-    for (uint32_t i = 0; i < slots; i++) sum += n->counts[i];
-    return sum;
-}
-
-static int entry_compare(const struct heap *h, struct zset_entry a, struct zset_entry b)
-{
-    if (a.score != b.score) return a.score < b.score ? -1 : 1;
-    return a.member.w == b.member.w ? 0 : val_compare(h, a.member, b.member);
-}
-
-/* How many of n ascending scores are below x. Written so that it compiles to conditional moves: the
- * branches would be mispredicted half of the time. */
-static uint32_t scores_below(const double *scores, uint32_t n, double x)
-{
-    const double *at = scores;
-    while (n > 1) {
-        uint32_t half = n / 2;
-        at = at[half - 1] < x ? at + half : at;
-        n -= half;
-    }
-    return (uint32_t)(at - scores) + (n == 1 && *at < x);
-}
-
-static uint32_t scores_up_to(const double *scores, uint32_t n, double x)
-{
-    const double *at = scores;
-    while (n > 1) {
-        uint32_t half = n / 2;
-        at = at[half - 1] <= x ? at + half : at;
-        n -= half;
-    }
-    return (uint32_t)(at - scores) + (n == 1 && *at <= x);
-}
-
-enum search { BELOW, UP_TO };
-
-/* How many of n ascending keys are below the entry, or are it or below it. */
-static uint32_t keys_search(const struct heap *h, const double *scores, const val *members,
-                            uint32_t n, struct zset_entry entry, enum search search)
-{
-    uint32_t low = scores_below(scores, n, entry.score);
-    if (low == n || scores[low] != entry.score) return low;
-    uint32_t high = low + scores_up_to(scores + low, n - low, entry.score);
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        struct zset_entry key = {members[middle], entry.score};
-        if (entry_compare(h, key, entry) < (search == UP_TO))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static uint32_t inner_slot_of(const struct heap *h, const struct zset_inner *n,
-                              struct zset_entry entry)
-{
-    return keys_search(h, n->scores + 1, n->members + 1, n->used - 1, entry, UP_TO);
-}
-
-static uint32_t leaf_index_of(const struct heap *h, const struct zset_leaf *l,
-                              struct zset_entry entry)
-{
-    return keys_search(h, l->scores, leaf_members(l), l->used, entry, BELOW);
 }
 
 /* The tree has a root. */
@@ -210,6 +108,19 @@ static void path_set_first(const struct zset_tree *t, const struct zset_path *pa
         inner_set_key(path->node[level], path->slot[level], leaf_entry(path->leaf, 0));
         return;
     }
+}
+
+/* Takes the entry at the path's end out of its leaf, and does nothing about what may be too few. */
+static void path_erase(const struct zset_tree *t, const struct zset_path *path)
+{
+    struct zset_leaf *l = path->leaf;
+    l->used--;
+    leaf_move(l, path->index, l, path->index + 1, l->used - path->index);
+    for (uint32_t level = 0; level < t->height; level++)
+        path->node[level]->counts[path->slot[level]]--;
+    /* Only the last leaf can be empty now; it is not the first of its parent, so that joining it
+     * removes its key. */
+    if (path->index == 0 && l->used) path_set_first(t, path);
 }
 
 /* The capacity of the leaf that an insertion here needs, 0 for none; and how many inner nodes. */
@@ -451,20 +362,14 @@ void zset_tree_remove(struct zset_tree *t, const struct heap *h, struct zset_ent
     struct zset_path path;
     ASSERT(t->root);
     path_find(t, h, entry, &path);
-    struct zset_leaf *l = path.leaf;
-    ASSERT(path.index < l->used && leaf_members(l)[path.index].w == entry.member.w);
-    l->used--;
-    leaf_move(l, path.index, l, path.index + 1, l->used - path.index);
+    ASSERT(path.index < path.leaf->used);
+    ASSERT(leaf_members(path.leaf)[path.index].w == entry.member.w);
+    path_erase(t, &path);
     if (t->height == 0) {
         leaf_shrink(t, h->pool);
         return;
     }
-    for (uint32_t level = 0; level < t->height; level++)
-        path.node[level]->counts[path.slot[level]]--;
-    /* Only the last leaf can be empty now; it is not the first of its parent, so that joining it
-     * removes its key. */
-    if (path.index == 0 && l->used) path_set_first(t, &path);
-    if (l->used >= ZSET_LEAF_MIN) return;
+    if (path.leaf->used >= ZSET_LEAF_MIN) return;
     uint32_t level = t->height - 1;
     leaves_even(t, h->pool, path.node[level], path.slot[level]);
     for (; level > 0 && path.node[level]->used < ZSET_INNER_MIN; level--)
@@ -477,15 +382,12 @@ void zset_tree_remove(struct zset_tree *t, const struct heap *h, struct zset_ent
     pool_free(h->pool, root, sizeof(*root));
 }
 
-bool zset_tree_rescore(struct zset_tree *t, const struct heap *h, struct zset_entry entry,
-                       double score)
+/* A new score that keeps the entry in its leaf. */
+static bool rescore_within(const struct zset_tree *t, const struct heap *h,
+                           const struct zset_path *path, struct zset_entry entry)
 {
-    struct zset_path path;
-    path_find(t, h, entry, &path);
-    struct zset_leaf *l = path.leaf;
-    uint32_t from = path.index;
-    DASSERT(leaf_members(l)[from].w == entry.member.w);
-    entry.score = score;
+    struct zset_leaf *l = path->leaf;
+    uint32_t from = path->index;
     uint32_t to = leaf_index_of(h, l, entry);
     if (to > from) to--;
     if (to == 0 && l->prev && entry_compare(h, leaf_entry(l->prev, l->prev->used - 1), entry) > 0)
@@ -496,97 +398,26 @@ bool zset_tree_rescore(struct zset_tree *t, const struct heap *h, struct zset_en
         leaf_move(l, from, l, from + 1, to - from);
     else
         leaf_move(l, to + 1, l, to, from - to);
-    l->scores[to] = score;
+    l->scores[to] = entry.score;
     leaf_members(l)[to] = entry.member;
-    if (from == 0 || to == 0) path_set_first(t, &path);
+    if (from == 0 || to == 0) path_set_first(t, path);
     return true;
 }
 
-uint64_t zset_tree_rank(const struct zset_tree *t, const struct heap *h, struct zset_entry entry)
+bool zset_tree_rescore(struct zset_tree *t, const struct heap *h, struct zset_entry entry,
+                       double score)
 {
-    uint64_t rank = 0;
-    const void *node = t->root;
-    for (uint32_t level = 0; level < t->height; level++) {
-        const struct zset_inner *n = node;
-        uint32_t slot = inner_slot_of(h, n, entry);
-        rank += inner_sum(n, slot);
-        node = n->children[slot];
-    }
-    return rank + leaf_index_of(h, node, entry);
-}
-
-static uint32_t keys_count(const double *scores, const val *members, uint32_t n,
-                           zset_tree_before *before, const void *ctx)
-{
-    uint32_t low = 0, high = n;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (before(ctx, scores[middle], members[middle]))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-uint64_t zset_tree_count(const struct zset_tree *t, zset_tree_before *before, const void *ctx)
-{
-    uint64_t count = 0;
-    const void *node = t->root;
-    if (!node) return 0;
-    for (uint32_t level = 0; level < t->height; level++) {
-        const struct zset_inner *n = node;
-        uint32_t slot = keys_count(n->scores + 1, n->members + 1, n->used - 1, before, ctx);
-        count += inner_sum(n, slot);
-        node = n->children[slot];
-    }
-    const struct zset_leaf *l = node;
-    return count + keys_count(l->scores, leaf_members(l), l->used, before, ctx);
-}
-
-void zset_tree_seek(const struct zset_tree *t, uint64_t rank, struct zset_iter *it)
-{
-    const void *node = t->root;
-    ASSERT(node);
-    for (uint32_t level = 0; level < t->height; level++) {
-        const struct zset_inner *n = node;
-        uint32_t slot = 0;
-        while (rank >= n->counts[slot]) {
-            rank -= n->counts[slot++];
-            ASSERT(slot < n->used);
-        }
-        node = n->children[slot];
-    }
-    ASSERT(rank < ((const struct zset_leaf *)node)->used);
-    *it = (struct zset_iter){node, (uint32_t)rank};
-}
-
-struct zset_entry zset_at(const struct zset_iter *it)
-{
-    return leaf_entry(it->leaf, it->index);
-}
-
-bool zset_next(struct zset_iter *it)
-{
-    const struct zset_leaf *l = it->leaf;
-    if (it->index + 1 < l->used) {
-        it->index++;
-        return true;
-    }
-    if (!l->next) return false;
-    *it = (struct zset_iter){l->next, 0};
-    return true;
-}
-
-bool zset_prev(struct zset_iter *it)
-{
-    const struct zset_leaf *l = it->leaf;
-    if (it->index > 0) {
-        it->index--;
-        return true;
-    }
-    if (!l->prev) return false;
-    *it = (struct zset_iter){l->prev, l->prev->used - 1};
+    struct zset_path from, to;
+    path_find(t, h, entry, &from);
+    DASSERT(leaf_members(from.leaf)[from.index].w == entry.member.w);
+    entry.score = score;
+    if (rescore_within(t, h, &from, entry)) return true;
+    if (from.leaf->used == ZSET_LEAF_MIN) return false;
+    path_find(t, h, entry, &to); /* another leaf, or it would have been within */
+    if (to.leaf->used == ZSET_LEAF_ENTRIES || from.leaf->used == 1) return false;
+    path_erase(t, &from);
+    for (uint32_t level = 0; level < t->height; level++) to.node[level]->counts[to.slot[level]]++;
+    leaf_put(to.leaf, to.index, entry); /* in front of all only where no key names the leaf */
     return true;
 }
 
@@ -623,70 +454,4 @@ size_t zset_tree_bytes(const struct zset_tree *t)
     if (t->height == 0) capacity = ((const struct zset_leaf *)t->root)->capacity;
     return t->leaves * pool_good_bytes(leaf_bytes(capacity)) +
            t->inners * pool_good_bytes(sizeof(struct zset_inner));
-}
-
-/* What the walk of a check has seen so far. */
-struct zset_seen {
-    const struct heap *h;
-    const struct zset_leaf *last;
-    uint64_t entries;
-    uint32_t height, leaves, inners;
-};
-
-static bool leaf_check(struct zset_seen *seen, const struct zset_leaf *l)
-{
-    bool root = seen->height == 0;
-    bool good = l->used > 0 && l->used <= l->capacity;
-    good &= root || l->capacity == ZSET_LEAF_ENTRIES;
-    good &= root || !l->next || l->used >= ZSET_LEAF_MIN;
-    good &= l->prev == seen->last && (!l->prev || l->prev->next == l);
-    if (!good) return false;
-    struct zset_entry before = leaf_entry(l, 0);
-    if (l->prev && entry_compare(seen->h, leaf_entry(l->prev, l->prev->used - 1), before) >= 0)
-        return false;
-    for (uint32_t i = 1; i < l->used; i++) {
-        struct zset_entry entry = leaf_entry(l, i);
-        if (entry_compare(seen->h, before, entry) >= 0) return false;
-        before = entry;
-    }
-    seen->last = l;
-    seen->leaves++;
-    seen->entries += l->used;
-    return true;
-}
-
-/* Goes as deep as the tree is high, ZSET_TREE_HEIGHT_MAX at most. `first` receives the first entry
- * below the node. */
-static bool node_check(struct zset_seen *seen, const void *node, uint32_t level,
-                       struct zset_entry *first)
-{
-    if (level == seen->height) {
-        if (!leaf_check(seen, node)) return false; /* invariants 1 and 2 */
-        *first = leaf_entry(node, 0);
-        return true;
-    }
-    const struct zset_inner *n = node;
-    uint32_t least = level == 0 ? 2 : ZSET_INNER_MIN;
-    if (n->used < least || n->used > ZSET_INNER_CHILDREN) return false; /* 2 */
-    for (uint32_t i = 0; i < n->used; i++) {
-        uint64_t entries = seen->entries;
-        struct zset_entry child_first;
-        if (!node_check(seen, n->children[i], level + 1, &child_first)) return false;
-        if (n->counts[i] != seen->entries - entries) return false; /* 3 */
-        struct zset_entry key = i ? inner_key(n, i) : child_first;
-        if (key.member.w != child_first.member.w || key.score != child_first.score) return false;
-        if (i == 0) *first = child_first;
-    }
-    seen->inners++;
-    return true;
-}
-
-bool zset_tree_check(const struct zset_tree *t, const struct heap *h, uint64_t length)
-{
-    struct zset_seen seen = {.h = h, .height = t->height};
-    struct zset_entry first;
-    if (!t->root) return length == 0 && t->height == 0 && t->leaves == 0 && t->inners == 0;
-    if (t->height > ZSET_TREE_HEIGHT_MAX || !node_check(&seen, t->root, 0, &first)) return false;
-    return !seen.last->next && seen.entries == length && seen.leaves == t->leaves && /* 4 */
-           seen.inners == t->inners;
 }

@@ -1,17 +1,18 @@
 /*
  * The order of a sorted set: a counted B+ tree of (score, member).
  *
- * Called by zset.c alone. It knows nothing of counts and membership: it borrows its members, and
- * whoever calls it makes sure that no two entries are equal and that a member outlives its entry.
+ * Called by zset.c alone; zset_tree.c changes the tree, zset_order.c reads it. It knows nothing of
+ * counts and membership: it borrows its members, and whoever calls it makes sure that no two
+ * entries are equal and that a member outlives its entry.
  *
  *   leaf    +------+------+----------------+------------ .. +------------- .. +
- *           | prev | next | used, capacity | scores         | members         |     1016 bytes when
- * full-sized
+ *           | prev | next | used, capacity | scores         | members         |
  *           +------+------+----------------+------------ .. +------------- .. +
  *   inner   +------+-------------- .. +------------ .. +------------- .. +----------- .. +
- *           | used | children         | scores         | members         | counts        |     1016
- * bytes
+ *           | used | children         | scores         | members         | counts        |
  *           +------+-------------- .. +------------ .. +------------- .. +----------- .. +
+ *
+ * A full-sized leaf and an inner node have 1016 bytes each.
  *
  * Scores and members lie apart, so that a search reads scores only and looks at members on a tie. A
  * child's key in an inner node is the very first entry below it (the key of child 0 is unused): a
@@ -20,11 +21,10 @@
  *
  * Invariants (zset_tree_check)
  *   1. Entries ascend by score, then by val_compare, along the leaves' links in both directions.
- *   2. All leaves lie `height` inner nodes deep; a leaf but the last holds ZSET_LEAF_MIN entries at
- * least, an inner node ZSET_INNER_MIN children (the root two), unless the leaf is the root. No leaf
- * is empty.
- *   3. The key of child i > 0 is the first entry below it, and its count the number of entries
- * below it.
+ *   2. All leaves lie `height` inner nodes deep; a leaf but the last (or the root) holds
+ *      ZSET_LEAF_MIN entries at least, an inner node ZSET_INNER_MIN children (the root two). No leaf
+ *      is empty.
+ *   3. The key of child i > 0 is the first entry below it; a child's count is that of the entries.
  *   4. `leaves` and `inners` are the numbers of nodes.
  * Ownership: nodes are the tree's, members are borrowed.
  * Cost: insert, remove, rank, seek O(log n), a search reading some three cache lines a level; next
@@ -86,7 +86,8 @@ void zset_tree_insert(struct zset_tree *t, const struct heap *h, struct zset_tre
 void zset_tree_cancel(const struct heap *h, struct zset_tree_room *room);
 /* The entry is there. */
 void zset_tree_remove(struct zset_tree *t, const struct heap *h, struct zset_entry entry);
-/* Gives an entry that is there a new score if it stays in its leaf; false: nothing was done. */
+/* Gives an entry that is there a new score, if no leaf becomes too full or too empty by it; false:
+ * nothing was done. */
 bool zset_tree_rescore(struct zset_tree *t, const struct heap *h, struct zset_entry entry,
                        double score);
 
