@@ -680,6 +680,74 @@ static void test_changes_during_trials(void **state)
     assert_true(c->stats.collected_objects > 0);
 }
 
+/* Sets that nothing but the zset holds, and that the collector looks at because they hold a
+ * container. */
+static void fill_visible(struct world *w, uint64_t members)
+{
+    if (!w->held[0]) w->held[0] = heap_container_new(&w->heap, OBJ_SET);
+    struct needle inner = needle_of_val(&w->heap, val_of_obj(w->held[0]));
+    for (uint64_t i = 0; i < members; i++) {
+        bool added;
+        struct obj *member = heap_container_new(&w->heap, OBJ_SET);
+        assert_non_null(member);
+        assert_int_equal(set_add(&w->heap, member, &inner, &added), STATUS_OK);
+        add_container(w, w->z, member, (double)i);
+        rc_dec(&w->heap, member);
+    }
+}
+
+static void assert_members_whole(const struct world *w)
+{
+    struct zset_iter it;
+    zset_seek(w->z, 0, &it);
+    do assert_int_equal(set_length(val_obj(zset_at(&it).member)), 1);
+    while (zset_next(&it));
+}
+
+/* In the middle of the scan of the zset: buckets are merged, and then split again. */
+static void change_in_scan(struct world *w, enum collect_phase phase, uint64_t cursor)
+{
+    struct collect *c = &w->heap.collect;
+    fill_visible(w, 300);
+    quiesce(w);
+    rc_inc(&w->heap, w->z);
+    rc_dec(&w->heap, w->z); /* now it is a candidate */
+    collect_full_begin(&w->heap);
+    for (int i = 0; c->phase != phase || c->scanning != w->z || c->cursor < cursor; i++) {
+        assert_true(i < 100000);
+        collect_step(&w->heap, true);
+    }
+    uint64_t buckets = zset_heap_type.end(w->z);
+    while (zset_length(w->z) > 60) {
+        struct zset_iter it;
+        zset_seek(w->z, draw(w, zset_length(w->z)), &it);
+        struct needle n = needle_of_val(&w->heap, zset_at(&it).member);
+        assert_true(zset_remove(&w->heap, w->z, &n));
+    }
+    assert_true(zset_heap_type.end(w->z) < buckets);
+    /* What a scan that went on would see now in a merged bucket, it would see again once that is
+     * split. */
+    for (int i = 0; i < 10 && phase == COLLECT_GRAY; i++) collect_step(&w->heap, true);
+    if (phase == COLLECT_GRAY) fill_visible(w, 300);
+    quiesce(w);
+    assert_int_equal(c->stats.faults, 0);
+    assert_members_whole(w);
+    assert_heap(w);
+    drop(w, &w->z);
+    w->z = heap_container_new(&w->heap, OBJ_ZSET);
+    assert_non_null(w->z);
+}
+
+static void test_merge_and_split_during_a_scan(void **state)
+{
+    struct world *w = *state;
+    w->heap.collect.slice_slots_max = 1;
+    for (uint64_t cursor = 1; cursor < 40; cursor += 3) {
+        change_in_scan(w, COLLECT_GRAY, cursor);
+        change_in_scan(w, COLLECT_BLACK, cursor);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -699,6 +767,7 @@ int main(void)
         TEST(test_copy_without_memory),
         TEST(test_cycles_are_collected),
         TEST(test_changes_during_trials),
+        TEST(test_merge_and_split_during_a_scan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
