@@ -87,8 +87,8 @@ def run_cases(engine, report):
                 rest = len(case)
             except (Mismatch, servers.Gone) as found:
                 at = rest + getattr(found, "index", 0)
-                report.add("exact case, RESP%d" % engine.protocol, case[:at], case[at],
-                           getattr(found, "answers", []), str(found))
+                report.add("exact case, RESP%d" % engine.protocol, case[:at],
+                           getattr(found, "command", case[at]), getattr(found, "answers", []), str(found))
                 if any(link.closed for link in engine.links) or isinstance(found, servers.Gone):
                     break
                 rest = resume(engine, case, at + 1)

@@ -6,10 +6,13 @@ given a past expiry is looked at once, so that both servers have dropped it befo
 keys. After SPOP the second server is brought to the first one's members.
 """
 
+import time
+
 import resp
 import servers
 
 BATCH_MAX = 100
+RESTARTS_MAX = 100
 SCAN_ROUNDS_MAX = 10000
 CURSOR_AT = {b"SCAN": 1, b"SSCAN": 2, b"HSCAN": 2, b"ZSCAN": 2}
 
@@ -51,9 +54,16 @@ class Engine:
 
     def restart(self):
         """Fresh connections and an empty keyspace, starting again a server that is gone."""
-        for server in self.pair:
-            server.revive()
-        self.connect()
+        for attempt in range(RESTARTS_MAX):
+            try:
+                for server in self.pair:
+                    server.revive()
+                self.connect()
+                break
+            except (OSError, servers.Gone):
+                if attempt == RESTARTS_MAX - 1:
+                    raise
+                time.sleep(0.1)
         servers.roundtrip(self.links, [[b"FLUSHALL"]])
 
     def types(self, keys):
@@ -112,9 +122,11 @@ class Engine:
                 raise Mismatch(index, args, answers, note)
         if len(replies[0]) != len(replies[1]):
             at = min(map(len, replies))
-            args, _, index = batch[min(at, len(batch) - 1)]
             answers = [side[at] if at < len(side) else None for side in replies]
-            raise Mismatch(index, args, answers, "one server closed the connection or lost a reply")
+            # A server that ends takes replies with it that it had already given: the command that
+            # ended it may stand anywhere in the batch.
+            raise Mismatch(batch[-1][2], batch[min(at, len(batch) - 1)][0], answers,
+                           "one server closed the connection or lost a reply")
 
     def judge(self, args, kind, answers, before):
         """None when the answers agree, else what is wrong with them."""
