@@ -1,14 +1,15 @@
 /*
  * Hashes: fields (interned strings) to values, in a table of 16-byte entries.
  *
- * A body is { gc_words, struct table } (body.h). Fields are strings, never containers; values are anything. Nothing here replies or
- * checks types; the command floor does.
+ * A body is { gc_words, struct table } (body.h). Fields are strings, never containers; values are
+ * anything. Nothing here replies or checks types; the command floor does.
  *
- * Invariants (hash_check): 1. the table is never empty while there is a body (unless the collector is clearing it); 2. no two fields are equal;
+ * Invariants (hash_check): 1. the table is never empty while there is a body (unless the collector
+ * is clearing it); 2. no two fields are equal;
  *   3. every field that is a string object is interned.
- * Ownership: a hash owns one count of each field and each value. Borrowed values are good until the hash changes.
- *   A needle of hash_delete may be made from the field itself.
- * Cost: O(1) expected; growth is one bucket at a time.
+ * Ownership: a hash owns one count of each field and each value. Borrowed values are good until the
+ * hash changes. A needle of hash_delete may be made from the field itself. Cost: O(1) expected;
+ * growth is one bucket at a time.
  */
 #ifndef HEAPD_VALUE_HASH_H
 #define HEAPD_VALUE_HASH_H
@@ -22,10 +23,12 @@ uint64_t hash_length(const struct obj *o);
 /* VAL_NONE when the field is not there. */
 RC_BORROWED val hash_get(const struct obj *o, const struct needle *field);
 /* Steals `value` on every path. *created (may be NULL) tells whether the field is new. */
-enum status hash_set_take(struct heap *h, struct obj *o, const struct needle *field, RC_STEALS val value, bool *created) MUST_USE;
+enum status hash_set_take(struct heap *h, struct obj *o, const struct needle *field,
+                          RC_STEALS val value, bool *created) MUST_USE;
 bool hash_delete(struct heap *h, struct obj *o, const struct needle *field);
 
-/* All fields, from *cursor 0 on, about `max` a call; false at the end. For replies within one command: nothing may change between calls. */
+/* All fields, from *cursor 0 on, about `max` a call; false at the end. For replies within one
+ * command: nothing may change between calls. */
 bool hash_walk(const struct obj *o, uint64_t *cursor, uint32_t max, hash_each *each, void *ctx);
 /* SCAN's order and promise; returns the next cursor. */
 uint64_t hash_scan(const struct obj *o, uint64_t cursor, hash_each *each, void *ctx);

@@ -420,7 +420,13 @@ static void release_slots(struct heap *h, const struct list *l, uint64_t seq, ui
     for (; seq < end; seq++) val_release(h, *slot_at(l, seq));
 }
 
-/* Gives a dying list its directory, with no chunks in it yet. */
+/*
+ * A dying list is a container that is made to be dropped: it takes over chunks as they are, and the
+ * release queue clears it in steps. It need not be visible to the collector, because nothing looks
+ * at it before its only count goes.
+ */
+
+/* One with a directory, and no chunks in it yet. */
 static struct list *dying_new(struct heap *h, uint64_t chunks, struct obj **out)
 {
     uint32_t slots = DIRECTORY_SLOTS_MIN;
@@ -442,21 +448,13 @@ static struct list *dying_new(struct heap *h, uint64_t chunks, struct obj **out)
     return l;
 }
 
-/* The slots of the dying list may refer to containers if those of the other could. */
-static void dying_let_go(struct heap *h, struct obj *dying, bool visible)
-{
-    if (visible) heap_make_visible(h, dying);
-    rc_dec(h, dying);
-}
-
 /* The whole list is cut off: its body becomes that of a dying list. */
 static enum status cut_all(struct heap *h, struct obj *o)
 {
     struct obj *dying = heap_container_new(h, OBJ_LIST);
     if (dying == NULL) return STATUS_OOM;
-    bool visible = o->flags & OBJ_VISIBLE;
     ((struct cell *)dying)->body = body_take(h, o);
-    dying_let_go(h, dying, visible);
+    rc_dec(h, dying);
     return STATUS_OK;
 }
 
@@ -491,7 +489,7 @@ static enum status cut_ends(struct heap *h, struct obj *o, uint64_t first, uint6
         chunks_move(l, kept_end, chunks_end, d, at + kept - chunks);
         if (kept > chunks) d->first_seq += l->first_seq % LIST_CHUNK_SLOTS;
         d->length = (uint32_t)(l->length - (kept_end_seq - kept_first_seq));
-        dying_let_go(h, dying, o->flags & OBJ_VISIBLE);
+        rc_dec(h, dying);
     }
     release_slots(h, l, kept_first_seq, first);
     release_slots(h, l, end, kept_end_seq);
