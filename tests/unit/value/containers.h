@@ -280,6 +280,17 @@ static inline void scene_slices(struct scene *s, uint32_t slices)
     settle(&s->world);
 }
 
+/* A few slices while the subject is in mid-scan, so that one scan meets several changes; now and
+ * then enough for a trial to end. */
+static inline void scene_pause(struct scene *s, uint32_t length)
+{
+    struct world *w = &s->world;
+    if (w->heap.collect.scanning == s->o)
+        scene_slices(s, below(w, 24));
+    else
+        scene_slices(s, below(w, 3) ? below(w, 60) : below(w, 8 * (uint64_t)length));
+}
+
 /* Everything becomes garbage in cycles, and the collector finds all of it. */
 static inline void scene_end(struct scene *s)
 {

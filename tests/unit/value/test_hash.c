@@ -368,7 +368,15 @@ static void run_scene(uint64_t seed, uint32_t length_aim)
             else
                 children_set(&c, below(w, 2 * length_aim));
         }
-        scene_slices(&c.scene, below(w, 3) ? below(w, 60) : below(w, 8 * length_aim));
+        /* Merges, and later splits, in one scan: what was visited could come back in a bucket that
+         * was not. */
+        if (c.scene.world.heap.collect.scanning == c.scene.o && below(w, 2) == 0) {
+            if (c.length > length_aim / 2)
+                while (c.length > length_aim / 6) children_delete(&c, below(w, 2 * length_aim));
+            else
+                while (c.length < length_aim) children_set(&c, below(w, 2 * length_aim));
+        }
+        scene_pause(&c.scene, length_aim);
         if (i % 20 == 0) children_check(&c);
         if (i % 100 == 0) assert_heap(w);
     }

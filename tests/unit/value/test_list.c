@@ -430,7 +430,7 @@ static void run_scene(uint64_t seed, uint32_t length_aim)
         } else {
             children_remove(&c, below(w, c.length));
         }
-        scene_slices(&c.scene, below(w, 3) ? below(w, 60) : below(w, 8 * length_aim));
+        scene_pause(&c.scene, length_aim);
         if (i % 20 == 0) children_check(&c);
         if (i % 100 == 0) assert_heap(w);
     }

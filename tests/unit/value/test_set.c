@@ -375,7 +375,15 @@ static void run_scene(uint64_t seed, uint32_t length_aim)
                 children_remove(&c, below(w, c.length));
         }
         if (c.length && below(w, 4) == 0) children_move(&c, below(w, c.length));
-        scene_slices(&c.scene, below(w, 3) ? below(w, 60) : below(w, 8 * length_aim));
+        /* Merges, and later splits, in one scan: what was visited could come back in a bucket that
+         * was not. */
+        if (c.scene.world.heap.collect.scanning == c.scene.o && below(w, 2) == 0) {
+            if (c.length > length_aim / 2)
+                while (c.length > length_aim / 6) children_remove(&c, below(w, c.length));
+            else
+                while (c.length < 3 * length_aim / 2) children_add(&c);
+        }
+        scene_pause(&c.scene, length_aim);
         if (i % 20 == 0) children_check(&c);
         if (i % 100 == 0) assert_heap(w);
     }
