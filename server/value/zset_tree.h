@@ -21,9 +21,9 @@
  *
  * Invariants (zset_tree_check)
  *   1. Entries ascend by score, then by val_compare, along the leaves' links in both directions.
- *   2. All leaves lie `height` inner nodes deep; a leaf but the last (or the root) holds
- *      ZSET_LEAF_MIN entries at least, an inner node ZSET_INNER_MIN children (the root two). No leaf
- *      is empty.
+ *   2. All leaves lie `height` inner nodes deep and none is empty; one that is neither the last nor
+ *      the root holds ZSET_LEAF_MIN entries at least, an inner node ZSET_INNER_MIN children (the
+ *      root two).
  *   3. The key of child i > 0 is the first entry below it; a child's count is that of the entries.
  *   4. `leaves` and `inners` are the numbers of nodes.
  * Ownership: nodes are the tree's, members are borrowed.
