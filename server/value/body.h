@@ -4,12 +4,13 @@
  * begins with `union gc_words`.
  *
  * A body goes while a trial may have a place for its container, and the place is written in the
- * body's words: so body_drop and body_give let the trial forget the container first. An empty
+ * body's words: so body_drop and body_take let the trial forget the container first. An empty
  * container needs no colour, because it refers to nothing; if it is filled again before the trial
  * ends, it counts as new.
  *
- * Called by the containers of value/ only. Ownership: the container owns its body. Cost: one
- * allocation, one free.
+ * Called by the containers of value/ only.
+ *
+ * Ownership: the container owns its body. Cost: one allocation, one free.
  */
 #ifndef HEAPD_VALUE_BODY_H
 #define HEAPD_VALUE_BODY_H

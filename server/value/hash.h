@@ -4,12 +4,15 @@
  * A body is { gc_words, struct table } (body.h). Fields are strings, never containers; values are
  * anything. Nothing here replies or checks types; the command floor does.
  *
- * Invariants (hash_check): 1. the table is never empty while there is a body (unless the collector
- * is clearing it); 2. no two fields are equal;
- *   3. every field that is a string object is interned.
+ * Invariants (hash_check)
+ *   1. The table is never empty while there is a body (unless the collector is clearing it).
+ *   2. No two fields are equal.
+ *   3. Every field that is a string object is interned.
+ *
  * Ownership: a hash owns one count of each field and each value. Borrowed values are good until the
- * hash changes. A needle of hash_delete may be made from the field itself. Cost: O(1) expected;
- * growth is one bucket at a time.
+ * hash changes. A needle of hash_delete may be made from the field itself.
+ *
+ * Cost: O(1) expected; growth is one bucket at a time. At most 2^32 - 1 fields (STATUS_TOO_MANY).
  */
 #ifndef HEAPD_VALUE_HASH_H
 #define HEAPD_VALUE_HASH_H

@@ -9,12 +9,16 @@
  *
  * Called by the command floor. Nothing here replies or checks types.
  *
- * Invariants (list_check): 1. length > 0 while there is a body; 2. a ring has a power of two of
- * slots, at most LIST_CHUNK_SLOTS, and a list of chunks has more than half a chunk of elements; 3.
- * first_seq is far from both ends of its range (it begins at 2^62). Unless the collector is
- * clearing the list. Ownership: a list owns one count of each element. Needles must not live by the
- * list alone. Cost: ends and index O(1); insert and remove in the middle move the shorter side. At
- * most 2^32 - 1 elements (STATUS_TOO_MANY).
+ * Invariants (list_check), unless the collector is clearing the list:
+ *   1. length > 0 while there is a body.
+ *   2. A ring has a power of two of slots, at most LIST_CHUNK_SLOTS; a list of chunks has more
+ *      than half a chunk of elements.
+ *   3. first_seq is far from both ends of its range (it begins at 2^62).
+ *
+ * Ownership: a list owns one count of each element. Needles must not live by the list alone.
+ *
+ * Cost: ends and index O(1); insert and remove in the middle move the shorter side. At most
+ * 2^32 - 1 elements (STATUS_TOO_MANY).
  */
 #ifndef HEAPD_VALUE_LIST_H
 #define HEAPD_VALUE_LIST_H
@@ -30,7 +34,7 @@ RC_BORROWED val list_get(const struct obj *o, uint64_t index);
 enum status list_push_take(struct heap *h, struct obj *o, enum list_end end,
                            RC_STEALS val v) MUST_USE;
 /* Hands the element's count to the caller; VAL_NONE when empty. The caller reports it with
- * val_moved where it is stored. */
+ * val_moved once it is stored. */
 RC_NEW val list_pop(struct heap *h, struct obj *o, enum list_end end);
 /* index < length; the old value is released. */
 void list_set_take(struct heap *h, struct obj *o, uint64_t index, RC_STEALS val v);

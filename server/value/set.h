@@ -1,9 +1,15 @@
 /*
  * Sets: members are strings (by bytes) and containers (by identity), in a table of 8-byte entries.
  *
- * Invariants (set_check): 1. the table is never empty while there is a body (unless the collector
- * is clearing it); 2. no two members are equal. Ownership: a set owns one count of each member.
- * Cost: O(1) expected; growth is one bucket at a time.
+ * Called by the command floor. Nothing here replies or checks types.
+ *
+ * Invariants (set_check)
+ *   1. The table is never empty while there is a body (unless the collector is clearing it).
+ *   2. No two members are equal.
+ *
+ * Ownership: a set owns one count of each member.
+ *
+ * Cost: O(1) expected; growth is one bucket at a time. At most 2^32 - 1 members (STATUS_TOO_MANY).
  */
 #ifndef HEAPD_VALUE_SET_H
 #define HEAPD_VALUE_SET_H
