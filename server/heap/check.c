@@ -146,3 +146,60 @@ const char *heap_check(struct heap *h, char text[256])
     free(r.slots);
     return wrong;
 }
+
+/* --- reachability
+ * ------------------------------------------------------------------------------------------------
+ */
+
+struct trace {
+    struct recount seen;
+    struct obj **stack;
+    uint64_t count, slots;
+    struct heap_trace result;
+};
+
+static void trace_reach(void *ctx, struct obj *o)
+{
+    struct trace *t = ctx;
+    struct tally *tally = recount_of(&t->seen, o);
+    if (tally->count++ > 0 || t->seen.failed) return;
+    t->result.objects++;
+    if (!obj_is_container(o)) return;
+    t->result.condemned += collect_is_condemned(t->seen.h, o);
+    if (t->count == t->slots) {
+        uint64_t slots = t->slots ? t->slots * 2 : 1024;
+        struct obj **stack = realloc(t->stack, slots * sizeof *stack);
+        if (!stack) {
+            t->seen.failed = true;
+            return;
+        }
+        t->stack = stack;
+        t->slots = slots;
+    }
+    t->stack[t->count++] = o;
+}
+
+static void trace_held(void *ctx, struct obj *o, enum heap_hold how)
+{
+    (void)how;
+    trace_reach(ctx, o);
+}
+
+struct heap_trace heap_trace(struct heap *h)
+{
+    struct trace t = {.seen = {.h = h}};
+    for (const struct heap_holder *holder = h->holders; holder; holder = holder->next)
+        holder->each(holder->self, trace_held, &t);
+    while (t.count && !t.seen.failed) {
+        const struct obj *o = t.stack[--t.count];
+        const struct heap_type *type = h->types[o->type];
+        if (!obj_body(o)) continue;
+        uint64_t end = type->end(o);
+        for (uint64_t at = type->begin(o); at < end;)
+            at = type->visit(o, at, end, 1024, trace_reach, &t);
+    }
+    free(t.stack);
+    free(t.seen.slots);
+    t.result.failed = t.seen.failed;
+    return t.result;
+}

@@ -14,4 +14,12 @@
 /* NULL when all is well, else what is wrong, in `text`. Needs ordinary malloc; without memory it answers so. */
 const char *heap_check(struct heap *h, char text[256]);
 
+/* What the holders reach: an oracle for the collector that uses nothing of it. */
+struct heap_trace {
+    uint64_t objects;   /* reachable */
+    uint64_t condemned; /* of them, condemned by the running trial: must be 0 */
+    bool failed;        /* no memory to trace */
+};
+struct heap_trace heap_trace(struct heap *h);
+
 #endif

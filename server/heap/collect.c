@@ -268,6 +268,11 @@ static void take_candidate(struct heap *h)
     c->take_left--;
     struct obj *o = candidates_take(h);
     if (!o || (o->flags & OBJ_VISIBLE) == 0 || o->roots || o->count == OBJ_COUNT_MAX) return;
+    if (place_of(
+            c, o)) { /* this trial has it already: it came up again since, and is the next one's */
+        candidates_add(h, o);
+        return;
+    }
     c->trial_taken++;
     if (place_add(h, o)) {
         c->roots = c->places;

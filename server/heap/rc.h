@@ -1,10 +1,11 @@
 /*
- * Reference counts: the only code that changes them. Everything above calls these, and so passes the
- * collector's barrier (rules 1 and 6 of collect.h); a reference that changes its place without a count also
- * calls rc_moved (rule 2).
+ * Reference counts: the only code that changes them. Everything above calls these, and so passes
+ * the collector's barrier (rules 1 and 6 of collect.h); a reference that changes its place without
+ * a count also calls rc_moved (rule 2).
  *
- * A count that reaches OBJ_COUNT_MAX stays there for life. Roots (names and handles) are counted apart, in 16 bits with an
- * overflow table, because the collector does not enter what a root holds directly.
+ * A count that reaches OBJ_COUNT_MAX stays there for life. Roots (names and handles) are counted
+ * apart, in 16 bits with an overflow table, because the collector does not enter what a root holds
+ * directly.
  */
 #ifndef HEAPD_HEAP_RC_H
 #define HEAPD_HEAP_RC_H
@@ -21,8 +22,10 @@ static inline void rc_inc(struct heap *h, struct obj *o)
         o->count++;
     }
     if (o->flags & (OBJ_VISIBLE | OBJ_INTERNED)) {
-        if (o->flags & OBJ_INTERNED) intern_shared(h, o);
-        else if (UNLIKELY(h->collect.trial_open)) collect_rescue(h, o);
+        if (o->flags & OBJ_INTERNED)
+            intern_shared(h, o);
+        else if (UNLIKELY(h->collect.trial_open))
+            collect_rescue(h, o);
     }
 }
 
@@ -30,13 +33,17 @@ static inline void rc_dec(struct heap *h, struct obj *o)
 {
     if (UNLIKELY(o->count == OBJ_COUNT_MAX)) return;
     DASSERT(o->count > 0);
-    if (--o->count == 0) heap_release(h, o);
-    else if (o->flags & OBJ_INTERNED) intern_unshared(h, o);
+    if (--o->count == 0)
+        heap_release(h, o);
+    else if (o->flags & OBJ_INTERNED)
+        intern_unshared(h, o);
     else if ((o->flags & (OBJ_VISIBLE | OBJ_CANDIDATE)) == OBJ_VISIBLE && o->roots == 0)
         collect_candidate(h, o);
 }
 
-/* A reference moved from one place to another without its count changing. */
+/* A reference moved from one place to another without its count changing. Called after it has been
+ * stored: moved into a slot of its own, a container that was invisible has only just become
+ * visible. */
 static inline void rc_moved(struct heap *h, struct obj *o)
 {
     if ((o->flags & OBJ_VISIBLE) == 0) return;
@@ -44,8 +51,9 @@ static inline void rc_moved(struct heap *h, struct obj *o)
     if ((o->flags & OBJ_CANDIDATE) == 0) collect_candidate(h, o);
 }
 
-/* Before a container changes the places of its slots (rule 4). `back`: by how much a black cursor must go back so that no slot
- * is missed; 0 when the caller reports each slot that moves with rc_moved, as collect_in_black_scan asks. */
+/* Before a container changes the places of its slots (rule 4). `back`: by how much a black cursor
+ * must go back so that no slot is missed; 0 when the caller reports each slot that moves with
+ * rc_moved, as collect_in_black_scan asks. */
 static inline void collect_disturb(struct heap *h, struct obj *o, uint64_t back)
 {
     if (UNLIKELY(h->collect.scanning == o)) collect_disturbed(h, o, back);
@@ -56,8 +64,8 @@ static inline bool collect_in_black_scan(const struct heap *h, const struct obj 
     return UNLIKELY(h->collect.scanning == o) && h->collect.phase == COLLECT_BLACK;
 }
 
-/* Before a reference to `target` is stored in a slot of `owner`: the owner becomes visible with the first container (rule 12), and a container
- * that a slot has held outlives being emptied. */
+/* Before a reference to `target` is stored in a slot of `owner`: the owner becomes visible with the
+ * first container (rule 12), and a container that a slot has held outlives being emptied. */
 static inline void rc_stored(struct heap *h, struct obj *owner, struct obj *target)
 {
     if (!obj_is_container(target)) return;
@@ -65,8 +73,8 @@ static inline void rc_stored(struct heap *h, struct obj *owner, struct obj *targ
     if ((owner->flags & OBJ_VISIBLE) == 0) heap_make_visible(h, owner);
 }
 
-/* One more name or handle refers to it; only after, or together with, rc_inc. Fails only when an object has
- * OBJ_ROOTS_MAX roots and memory is out. No-op for objects that are not containers. */
+/* One more name or handle refers to it; only after, or together with, rc_inc. Fails only when an
+ * object has OBJ_ROOTS_MAX roots and memory is out. No-op for objects that are not containers. */
 enum status rc_root_add(struct heap *h, struct obj *o) MUST_USE;
 /* One name or handle less; before the matching rc_dec. */
 void rc_root_drop(struct heap *h, struct obj *o);

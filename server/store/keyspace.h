@@ -95,7 +95,7 @@ enum status keyspace_rebind_take(struct keyspace *ks, struct entry *e, RC_STEALS
 enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to) MUST_USE;
 /* Removes the name and releases the value. */
 void keyspace_unbind(struct keyspace *ks, struct entry *e);
-/* Removes the name and hands the count to the caller; report it with val_moved where it is stored.
+/* Removes the name and hands the count to the caller; report it with val_moved once it is stored.
  */
 RC_NEW val keyspace_take(struct keyspace *ks, struct entry *e);
 /* Empties the keyspace in O(1); what was in it is freed by keyspace_step. On failure nothing

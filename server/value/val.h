@@ -108,7 +108,7 @@ static inline void val_stored(struct heap *h, struct obj *owner, val v)
     if (val_is_obj(v)) rc_stored(h, owner, val_obj(v));
 }
 
-/* A slot's value changed its place (rule 2). */
+/* A slot's value changed its place (rule 2); after it has been stored there. */
 static inline void val_moved(struct heap *h, val v)
 {
     if (val_is_obj(v)) rc_moved(h, val_obj(v));
