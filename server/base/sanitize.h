@@ -1,7 +1,7 @@
 /*
  * What the allocators tell AddressSanitizer and LeakSanitizer; nothing at all in other builds.
  *
- * Called by base/mem.c and heap/pool*.c only. SANITIZE_ON is a constant, so that code for sanitized
+ * Called by base/mem.c, heap/pool*.c and value/str.c only. SANITIZE_ON is a constant, so that code for sanitized
  * builds is compiled in every build and dropped by the optimizer, instead of rotting behind an #if.
  */
 #ifndef HEAPD_BASE_SANITIZE_H

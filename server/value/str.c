@@ -1,8 +1,15 @@
 #include "value/str.h"
 
+#include "base/sanitize.h"
+
+/* What a block for so many bytes of text is asked for. The pools' large blocks grow in pages, which
+ * is too little for a string that is appended to again and again. */
 static size_t str_bytes(size_t length)
 {
-    return sizeof(struct str) + length;
+    size_t bytes = sizeof(struct str) + length;
+    if (LIKELY(bytes <= POOL_SMALL_MAX)) return bytes;
+    size_t step = (size_t)1 << (60 - __builtin_clzl((unsigned long)bytes - 1));
+    return (bytes + step - 1) & ~(step - 1);
 }
 
 struct str *str_new(struct heap *h, size_t length)
@@ -51,37 +58,38 @@ static bool can_write_in_place(val v, size_t length)
     if (!val_is_obj(v) || val_obj(v)->type != OBJ_STRING) return false;
     const struct str *s = (const struct str *)val_obj(v);
     return s->head.count == 1 && (s->head.flags & OBJ_INTERNED) == 0 &&
-           length >= NUM_INTEGER_CHARS && length >= s->length &&
+           length >= NUM_INTEGER_CHARS &&
            pool_good_bytes(str_bytes(length)) == pool_good_bytes(str_bytes(s->length));
 }
 
-enum status str_write(struct heap *h, val *v, size_t offset, struct view text)
+static void write_at(struct str *s, size_t length_old, size_t offset, struct view text)
+{
+    if (offset > length_old) memset(s->bytes + length_old, 0, offset - length_old);
+    memcpy(s->bytes + offset, text.p, text.n);
+}
+
+enum status str_write(struct heap *h, val v, size_t offset, struct view text, val *out)
 {
     char scratch[VAL_TEXT_CHARS];
-    struct view old = val_text(v, scratch);
+    struct view old = val_text(&v, scratch);
+    if (offset > STR_BYTES_MAX || text.n > STR_BYTES_MAX - offset) return STATUS_TOO_LONG;
     size_t length = offset + text.n > old.n ? offset + text.n : old.n;
-    if (length > STR_BYTES_MAX) return STATUS_TOO_LONG;
-    struct str *s;
-    if (can_write_in_place(*v, length)) {
-        s = (struct str *)val_obj(*v);
-    } else {
-        s = str_new(h, length);
-        if (!s) return STATUS_OOM;
-        memcpy(s->bytes, old.p, old.n);
-    }
-    if (offset > old.n) memset(s->bytes + old.n, 0, offset - old.n);
-    memcpy(s->bytes + offset, text.p, text.n);
-    if (val_is_obj(*v) && &s->head == val_obj(*v)) {
+    if (can_write_in_place(v, length)) {
+        struct str *s = (struct str *)val_obj(v);
+        /* The pool has given out the bytes that were asked for, not the whole block. */
+        sanitize_unpoison(s, str_bytes(length));
+        write_at(s, old.n, offset, text);
         s->length = (uint32_t)length;
         s->hash = 0;
+        rc_inc(h, &s->head);
+        *out = v;
         return STATUS_OK;
     }
-    val settled;
-    enum status status = str_settle(h, s, &settled);
-    if (status) return status;
-    val_release(h, *v);
-    *v = settled;
-    return STATUS_OK;
+    struct str *s = str_new(h, length);
+    if (!s) return STATUS_OOM;
+    memcpy(s->bytes, old.p, old.n);
+    write_at(s, old.n, offset, text);
+    return str_settle(h, s, out);
 }
 
 static struct view str_text(const struct obj *o)
