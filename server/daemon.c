@@ -1,0 +1,222 @@
+#include "daemon.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/panic.h"
+#include "net/conn.h"
+#include "net/listener.h"
+
+enum { WAKE_MS_MAX = 60 * 60 * 1000, NO_WAKE = -1 };
+
+struct daemon {
+    const struct config *config; /* as it was at start-up */
+    struct server server;
+    struct net net;
+    uv_loop_t loop;
+    uv_check_t after_poll;
+    uv_timer_t wake;
+    uv_timer_t deadline; /* of draining */
+    uv_async_t told;     /* a signal came */
+    int64_t wake_ms;     /* what `wake` is set to, as wall-clock time; NO_WAKE */
+    bool draining, ending;
+};
+
+/* What a signal handler can reach has to be static. */
+static struct {
+    volatile sig_atomic_t signal; /* the first that came, 0 = none */
+    uv_async_t *told;
+} signals;
+
+static void on_signal(int number)
+{
+    if (signals.signal) _exit(128 + number);
+    signals.signal = number;
+    uv_async_send(signals.told);
+}
+
+/* --- the turn ----------------------------------------------------------------------------------
+ */
+
+static void on_wake(uv_timer_t *handle)
+{
+    struct daemon *d = handle->data;
+    d->wake_ms = NO_WAKE;
+    net_turn(&d->net); /* so that the poll does not block, and after_poll has its turn */
+}
+
+/* When something is due that no event will announce; wall-clock ms. */
+static int64_t next_wake_ms(const struct daemon *d)
+{
+    const struct server *s = &d->server;
+    int64_t due_ms = keyspace_next_expiry_ms(&s->keyspace);
+    const struct collect *c = &s->heap.collect;
+    if (c->enabled && c->candidates.count) {
+        int64_t due_ns = c->candidates.oldest_ns + COLLECT_IDLE_NS + s->wall_offset_ns;
+        int64_t tried_ms = due_ns / 1000000 + 1;
+        if (due_ms == KEYSPACE_NEVER || tried_ms < due_ms) due_ms = tried_ms;
+    }
+    return due_ms == KEYSPACE_NEVER ? NO_WAKE : due_ms;
+}
+
+static void set_wake(struct daemon *d)
+{
+    int64_t due_ms = next_wake_ms(d);
+    if (due_ms == d->wake_ms) return;
+    d->wake_ms = due_ms;
+    if (due_ms == NO_WAKE) {
+        uv_timer_stop(&d->wake);
+        return;
+    }
+    int64_t in_ms = due_ms - d->server.now_ms;
+    if (in_ms < 1) in_ms = 1;
+    if (in_ms > WAKE_MS_MAX) in_ms = WAKE_MS_MAX;
+    uv_update_time(&d->loop);
+    uv_timer_start(&d->wake, on_wake, (uint64_t)in_ms, 0);
+}
+
+static void end(struct daemon *d);
+
+static void on_deadline(uv_timer_t *handle)
+{
+    struct daemon *d = handle->data;
+    log_line(LOG_WARNING, "%" PRIu64 " clients did not take their replies in time",
+             d->server.sessions.count);
+    end(d);
+}
+
+static void drain(struct daemon *d)
+{
+    d->draining = true;
+    if (signals.signal)
+        log_line(LOG_NOTICE, "signal %d: finishing %" PRIu64 " clients", (int)signals.signal,
+                 d->server.sessions.count);
+    else
+        log_line(LOG_NOTICE, "SHUTDOWN: finishing %" PRIu64 " clients", d->server.sessions.count);
+    uv_timer_start(&d->deadline, on_deadline, DAEMON_DRAIN_MS, 0);
+    net_drain(&d->net);
+}
+
+static void after_poll(uv_check_t *handle)
+{
+    struct daemon *d = handle->data;
+    if (d->ending) return;
+    net_turn(&d->net);
+    bool more = server_step(&d->server, !d->net.busy);
+    bool ready = net_after_steps(&d->net);
+    if (d->server.shutdown == SERVER_SHUTTING_DOWN && !d->draining) {
+        drain(d);
+        net_keep_going(&d->net);
+    } else if (d->draining && net_is_drained(&d->net)) {
+        end(d);
+    } else if (more || ready) {
+        net_keep_going(&d->net);
+    } else {
+        net_may_block(&d->net);
+        set_wake(d);
+    }
+}
+
+static void on_told(uv_async_t *handle)
+{
+    struct daemon *d = handle->data;
+    d->server.shutdown = SERVER_SHUTTING_DOWN;
+}
+
+/* --- beginning and end --------------------------------------------------------------------------
+ */
+
+static void handle_signals(struct daemon *d)
+{
+    signals.told = &d->told;
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+/* From now on a signal has the system's own effect; the handler's handle may be closed. */
+static void forget_signals(void)
+{
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
+/* The loop ends when the last handle is closed. */
+static void end(struct daemon *d)
+{
+    if (d->ending) return;
+    d->ending = true;
+    net_close(&d->net);
+    uv_close((uv_handle_t *)&d->after_poll, NULL);
+    uv_close((uv_handle_t *)&d->wake, NULL);
+    uv_close((uv_handle_t *)&d->deadline, NULL);
+}
+
+static bool start(struct daemon *d, uint64_t clients_max)
+{
+    if (uv_loop_init(&d->loop) || uv_async_init(&d->loop, &d->told, on_told) ||
+        server_init(&d->server, d->config) ||
+        net_init(&d->net, &d->server, &d->loop, clients_max)) {
+        fprintf(stderr, "heapd: out of memory or descriptors at start-up\n");
+        return false;
+    }
+    uv_check_init(&d->loop, &d->after_poll);
+    uv_timer_init(&d->loop, &d->wake);
+    uv_timer_init(&d->loop, &d->deadline);
+    d->told.data = d->after_poll.data = d->wake.data = d->deadline.data = d;
+    d->wake_ms = NO_WAKE;
+    uv_unref((uv_handle_t *)&d->told); /* it is closed last, so that signals always find it */
+    return true;
+}
+
+static void announce(const struct config *config)
+{
+    log_line(LOG_NOTICE,
+             "heapd %s serves on %s port %" PRIu64 ", HTTP on %s port %" PRIu64 ", pid %d",
+             HEAPD_VERSION, config->bind, config->port, config->http_bind, config->http_port,
+             (int)getpid());
+}
+
+static bool serve(struct daemon *d)
+{
+    char error[LISTENER_ERROR_BYTES];
+    if (!listener_open_all(&d->net, error)) {
+        fprintf(stderr, "%s\n", error);
+        return false;
+    }
+    handle_signals(d);
+    uv_check_start(&d->after_poll, after_poll);
+    announce(d->config);
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    forget_signals();
+    log_line(LOG_NOTICE, "heapd ends");
+    return true;
+}
+
+int daemon_run(const struct config *config, uint64_t clients_max)
+{
+    struct daemon *d = calloc(1, sizeof *d);
+    if (!d) {
+        fprintf(stderr, "heapd: out of memory at start-up\n");
+        return 1;
+    }
+    d->config = config;
+    if (!start(d, clients_max)) return 1;
+    bool served = serve(d);
+    end(d);
+    uv_close((uv_handle_t *)&d->told, NULL);
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    net_fini(&d->net);
+    server_fini(&d->server);
+    ASSERT(uv_loop_close(&d->loop) == 0);
+    free(d);
+    return served ? 0 : 1;
+}

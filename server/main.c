@@ -1,0 +1,75 @@
+/*
+ * The command line, the log and the limits of the process; everything else is daemon.c's.
+ *
+ * Exit code: 0 when it was told to end and has; 1 when it could not start, with one line on
+ * standard error that says why; 128 + n when a second signal n ended it at once.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "daemon.h"
+
+/* Descriptors that are not clients: listeners, the loop's own, the log, HTTP and its clients. */
+enum { DESCRIPTORS_RESERVED = 32 };
+
+static const char usage[] =
+    "usage: heapd [FILE] [--directive value ...]\n"
+    "       heapd --help | --version\n"
+    "\n"
+    "Serves a shared heap over the Redis protocol. FILE is a configuration; every directive of it\n"
+    "is also an argument, and the argument wins: heapd heapd.conf --port 7400 --http-port 0\n"
+    "conf/heapd.conf explains them all.\n";
+
+/* As many as maxclients asks for, or as the system allows. */
+static uint64_t raise_descriptors(uint64_t clients)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return clients;
+    rlim_t wanted = (rlim_t)clients + DESCRIPTORS_RESERVED;
+    if (limit.rlim_cur >= wanted) return clients;
+    struct rlimit raised = {.rlim_cur = wanted, .rlim_max = limit.rlim_max};
+    if (limit.rlim_max < wanted) raised.rlim_max = wanted; /* allowed to root */
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return clients;
+    raised = (struct rlimit){.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) != 0) raised = limit;
+    if (raised.rlim_cur >= wanted) return clients;
+    return raised.rlim_cur > DESCRIPTORS_RESERVED ? raised.rlim_cur - DESCRIPTORS_RESERVED : 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) return fputs(usage, stdout) < 0;
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) return puts("heapd " HEAPD_VERSION) < 0;
+    struct config config;
+    char error[CONFIG_ERROR_BYTES];
+    config_init(&config);
+    if (!config_load(&config, argc, argv, error)) {
+        fprintf(stderr, "%s\n", error);
+        return 1;
+    }
+    enum log_level level = LOG_NOTICE;
+    log_level_of(view_of(config.loglevel), &level);
+    int failed = log_open(config.logfile, level);
+    if (failed) {
+        fprintf(stderr, "heapd: cannot open the log file '%s': %s\n", config.logfile,
+                strerror(failed));
+        return 1;
+    }
+    uint64_t clients = raise_descriptors(config.maxclients);
+    if (clients == 0) {
+        fprintf(stderr, "heapd: the limit of open files leaves no room for clients\n");
+        return 1;
+    }
+    if (clients < config.maxclients) {
+        log_line(LOG_WARNING,
+                 "maxclients is %" PRIu64 " instead of %" PRIu64
+                 ": the system allows no more open files",
+                 clients, config.maxclients);
+        config.maxclients = clients;
+    }
+    return daemon_run(&config, clients);
+}

@@ -1,0 +1,427 @@
+#include "net/conn.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+#include "base/log.h"
+#include "base/panic.h"
+
+static_assert(sizeof(struct view) == sizeof(struct proto_view) &&
+                  offsetof(struct view, p) == offsetof(struct proto_view, p) &&
+                  offsetof(struct view, n) == offsetof(struct proto_view, n),
+              "the arguments of a request are passed on as they were read");
+static_assert(offsetof(struct conn, session) == 0, "conn_of is a cast");
+
+static uv_stream_t *stream_of(struct conn *c)
+{
+    return (uv_stream_t *)&c->tcp;
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *c = handle->data;
+    struct net *net = c->net;
+    inbox_fini(&c->in, &net->server->mem);
+    outbox_fini(&c->out);
+    request_reader_fini(&c->reader);
+    mem_free(&net->server->mem, c, sizeof *c);
+    net->open--;
+    if (net->draining) net_keep_going(net); /* the daemon looks whether it was the last one */
+}
+
+static void end_session(struct conn *c)
+{
+    if (!c->session_open) return;
+    c->session_open = false;
+    session_close(&c->net->server->sessions, &c->session);
+}
+
+void conn_close(struct conn *c)
+{
+    if (c->state == CONN_CLOSING) return;
+    c->state = CONN_CLOSING;
+    c->reading = false;
+    net_move(c->net, c, NET_NOWHERE);
+    end_session(c);
+    uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+static void log_closing(const struct conn *c, const char *why, uint64_t bytes)
+{
+    log_line(LOG_WARNING, "client id=%" PRIu64 " addr=%s closed: %s (%" PRIu64 " bytes)",
+             c->session.id, c->session.address, why, bytes);
+}
+
+/* --- what comes next -------------------------------------------------------------------------- */
+
+static void on_written(uv_write_t *request, int status);
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
+static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
+
+static void read_on(struct conn *c, bool on)
+{
+    if (on == c->reading) return;
+    c->reading = on;
+    if (!on)
+        uv_read_stop(stream_of(c));
+    else if (uv_read_start(stream_of(c), on_alloc, on_read) != 0)
+        conn_close(c);
+}
+
+/* Sends what can be sent, and keeps the accounts. False when that closed the connection. */
+static bool send_replies(struct conn *c)
+{
+    struct proto_buf *out = outbox_target(&c->out, &c->net->shared_out);
+    if (out->failed && c->state == CONN_OPEN) {
+        log_closing(c, "no memory for its replies", out->n);
+        c->state = CONN_FINISHING;
+    }
+    if (outbox_send(&c->out, stream_of(c), &c->net->shared_out, on_written) != 0) {
+        conn_close(c);
+        return false;
+    }
+    uint64_t waits = outbox_bytes(&c->out);
+    c->session.output_bytes = waits;
+    if (waits > c->net->server->config.output_buffer_limit) {
+        log_closing(c, "more replies wait for it than output-buffer-limit allows", waits);
+        conn_close(c);
+        return false;
+    }
+    c->slow = waits > (c->slow ? CONN_LOW_BYTES : CONN_HIGH_BYTES);
+    return true;
+}
+
+static bool may_run(const struct conn *c)
+{
+    return c->state == CONN_OPEN && c->session.wait == SESSION_RUNS &&
+           !c->session.close_after_reply && !c->slow;
+}
+
+static bool share_left(const struct conn *c)
+{
+    return c->share.commands < CONN_SHARE_COMMANDS &&
+           c->net->server->mono_ns - c->share.began_ns < CONN_SHARE_NS;
+}
+
+/* No request of this connection will be run any more. */
+static bool has_finished(const struct conn *c)
+{
+    if (c->session.close_after_reply) return true;
+    return c->ended && c->session.wait == SESSION_RUNS && (c->hungry || !inbox_bytes(&c->in));
+}
+
+/* Everything is written. */
+static void end(struct conn *c)
+{
+    if (c->ended || c->net->draining || uv_shutdown(&c->shutdown, stream_of(c), NULL) != 0) {
+        conn_close(c);
+        return;
+    }
+    end_session(c);
+    c->state = CONN_LINGERING;
+    c->linger_until_ns = c->net->server->mono_ns + NET_LINGER_NS;
+    net_move(c->net, c, NET_LINGERING);
+    read_on(c, true);
+}
+
+/* After anything happened: the one place that decides whether to end, to wait, to go on in the next
+ * turn, or to read. */
+static void settle(struct conn *c)
+{
+    if (c->state == CONN_OPEN && has_finished(c)) c->state = CONN_FINISHING;
+    if (c->state == CONN_FINISHING) {
+        net_move(c->net, c, NET_NOWHERE);
+        read_on(c, false);
+        if (outbox_bytes(&c->out) == 0) end(c);
+        return;
+    }
+    bool waits = c->session.wait != SESSION_RUNS, can = !waits && !c->slow;
+    bool left = inbox_bytes(&c->in) && !c->hungry;
+    bool sated = c->share.turn == c->net->turn && c->share.bytes >= CONN_SHARE_BYTES;
+    enum net_place place = waits ? NET_WAITING : can && (left || sated) ? NET_READY : NET_NOWHERE;
+    c->session.input_bytes = inbox_bytes(&c->in);
+    if (place != c->place) net_move(c->net, c, place);
+    read_on(c, can && place == NET_NOWHERE && !c->ended);
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+/* The reader cannot go on: bytes are missing, or the request is broken. */
+static void stop(struct conn *c, enum request_status why, struct proto_buf *out)
+{
+    c->hungry = true;
+    if (why == REQUEST_MORE) return;
+    char text[REQUEST_ERROR_BYTES + 8];
+    const char *error = why == REQUEST_OOM ? "OOM no memory for the request" : text;
+    if (why == REQUEST_BROKEN) snprintf(text, sizeof text, "ERR %s", c->reader.error);
+    proto_put_error(out, error, strlen(error));
+    c->state = CONN_FINISHING;
+}
+
+/* Runs requests until the bytes, the share or what may be sent at once is used up; returns the
+ * bytes that were used. */
+static size_t run_requests(struct conn *c, struct view bytes)
+{
+    struct net *net = c->net;
+    struct request_reader *r = &c->reader;
+    struct proto_buf *out = outbox_target(&c->out, &net->shared_out);
+    size_t at = 0, before = out->n;
+    while (at < bytes.n && out->n - before < CONN_SEND_BYTES && may_run(c) && share_left(c)) {
+        enum request_status status = request_reader_next(r, bytes.p + at, bytes.n - at);
+        if (status != REQUEST_READY) {
+            stop(c, status, out);
+            break;
+        }
+        at += r->bytes;
+        c->share.commands++;
+        if (r->argc == 0) continue;
+        dispatch(net->server, &c->session, r->argc, (const struct view *)r->argv, out);
+        if (c->session.last_command == net->kill_name) net->kills = true;
+        if (out->failed) break;
+        if (c->session.kill) {
+            /* It killed itself, and is still told so. */
+            c->session.kill = false;
+            c->session.close_after_reply = true;
+        }
+    }
+    net->server->stats.net_output_bytes += out->n - before;
+    return at;
+}
+
+/* The same, sending in between, until the share is used up. */
+static size_t run_share(struct conn *c, struct view bytes)
+{
+    size_t at = 0;
+    do {
+        at += run_requests(c, (struct view){bytes.p + at, bytes.n - at});
+        if (!send_replies(c)) break;
+    } while (at < bytes.n && !c->hungry && may_run(c) && share_left(c));
+    return at;
+}
+
+static void begin_share(struct conn *c)
+{
+    const struct config *config = &c->net->server->config;
+    c->net->busy = true;
+    if (c->share.turn != c->net->turn) {
+        c->share.turn = c->net->turn;
+        c->share.bytes = c->share.commands = 0;
+        c->share.began_ns = c->net->server->mono_ns;
+    }
+    if (c->reader.limits.bulk_bytes_max != config->proto_max_bulk_len) {
+        struct request_limits limits = REQUEST_LIMITS_DEFAULT;
+        limits.bulk_bytes_max = config->proto_max_bulk_len;
+        request_reader_limit(&c->reader, &limits);
+    }
+}
+
+void conn_continue(struct conn *c)
+{
+    begin_share(c);
+    size_t used = run_share(c, c->hungry ? (struct view){0} : inbox_view(&c->in));
+    if (c->state == CONN_CLOSING) return;
+    if (used) inbox_skip(&c->in, &c->net->server->mem, used);
+    settle(c);
+}
+
+void conn_resume(struct conn *c)
+{
+    struct proto_buf *out = outbox_target(&c->out, &c->net->shared_out);
+    size_t before = out->n;
+    if (!dispatch_resume(c->net->server, &c->session, out)) return;
+    c->net->server->stats.net_output_bytes += out->n - before;
+    conn_continue(c);
+}
+
+void conn_drain(struct conn *c)
+{
+    int waiting = 0;
+    if (ioctl(c->session.fd, FIONREAD, &waiting) != 0 || waiting <= 0)
+        c->ended = true;
+    else
+        c->drain_bytes = (uint64_t)waiting;
+    settle(c);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct conn *c = request->data;
+    outbox_landed(&c->out);
+    if (c->state == CONN_CLOSING) return;
+    net_turn(c->net);
+    if (status < 0 || outbox_resend(&c->out, stream_of(c), on_written) != 0) {
+        conn_close(c);
+        return;
+    }
+    c->session.active_ms = c->net->server->now_ms;
+    conn_continue(c);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)suggested;
+    struct conn *c = handle->data;
+    struct net *net = c->net;
+    struct inbox_room room = {net->shared_in, INBOX_SHARED_BYTES};
+    c->in_shared = true;
+    if (c->state == CONN_OPEN) {
+        size_t need = c->hungry ? c->reader.need : 0;
+        if (inbox_offer(&c->in, &net->server->mem, net->shared_in, need, &room))
+            room = (struct inbox_room){NULL, 0}; /* libuv reports it as UV_ENOBUFS */
+        c->in_shared = room.p >= net->shared_in && room.p < net->shared_in + INBOX_SHARED_BYTES;
+    }
+    *buf = (uv_buf_t){.base = room.p, .len = room.n};
+}
+
+/* What was not run stays; false when that closed the connection. */
+static bool keep_rest(struct conn *c, struct view bytes, size_t used)
+{
+    struct mem *m = &c->net->server->mem;
+    struct view rest = {bytes.p + used, bytes.n - used};
+    if (!c->in_shared) {
+        inbox_skip(&c->in, m, used);
+    } else if ((rest.n || inbox_bytes(&c->in)) && inbox_replace(&c->in, m, rest)) {
+        log_closing(c, "no memory for its input", rest.n);
+        conn_close(c);
+        return false;
+    }
+    uint64_t most = c->net->server->config.proto_max_bulk_len + CONN_REQUEST_BYTES_MORE;
+    if (c->hungry && rest.n > most) {
+        log_closing(c, "its request is too long", rest.n);
+        conn_close(c);
+        return false;
+    }
+    if (rest.n == 0) request_reader_trim(&c->reader);
+    return true;
+}
+
+static void on_bytes(struct conn *c, size_t n)
+{
+    struct net *net = c->net;
+    struct view bytes = {net->shared_in, inbox_bytes(&c->in) + n};
+    if (!c->in_shared) {
+        inbox_filled(&c->in, n);
+        bytes = inbox_view(&c->in);
+    }
+    begin_share(c);
+    c->share.bytes += n;
+    net->server->stats.net_input_bytes += n;
+    c->session.active_ms = net->server->now_ms;
+    if (net->draining) {
+        c->ended = n >= c->drain_bytes;
+        c->drain_bytes -= c->ended ? c->drain_bytes : n;
+    }
+    c->hungry = false;
+    size_t used = run_share(c, bytes);
+    if (c->state != CONN_CLOSING && keep_rest(c, bytes, used)) settle(c);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
+{
+    (void)buf;
+    struct conn *c = stream->data;
+    if (nread == 0) return; /* it would have blocked */
+    net_turn(c->net);
+    if (nread > 0) {
+        if (c->state == CONN_OPEN) on_bytes(c, (size_t)nread);
+    } else if (nread == UV_EOF && c->state == CONN_OPEN) {
+        c->reading = false;
+        c->ended = true;
+        settle(c);
+    } else {
+        if (nread == UV_ENOBUFS) log_closing(c, "no memory for its input", inbox_bytes(&c->in));
+        conn_close(c);
+    }
+}
+
+/* --- the beginning ---------------------------------------------------------------------------- */
+
+static void put_address(char to[SESSION_ADDRESS_BYTES], const struct sockaddr_storage *from)
+{
+    char name[INET6_ADDRSTRLEN] = "?";
+    bool six = from->ss_family == AF_INET6;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+    const struct sockaddr_in *in4 = (const struct sockaddr_in *)from;
+    if (six)
+        uv_ip6_name(in6, name, sizeof name);
+    else
+        uv_ip4_name(in4, name, sizeof name);
+    unsigned port = ntohs(six ? in6->sin6_port : in4->sin_port);
+    snprintf(to, SESSION_ADDRESS_BYTES, six ? "[%s]:%u" : "%s:%u", name, port);
+}
+
+static void introduce(struct conn *c)
+{
+    struct sockaddr_storage address = {0};
+    int length = sizeof address;
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&address, &length) == 0)
+        put_address(c->session.address, &address);
+    length = sizeof address;
+    if (uv_tcp_getsockname(&c->tcp, (struct sockaddr *)&address, &length) == 0)
+        put_address(c->session.local_address, &address);
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0) c->session.fd = fd;
+    uv_tcp_nodelay(&c->tcp, 1);
+    uint64_t keepalive = c->net->server->config.tcp_keepalive;
+    if (keepalive) uv_tcp_keepalive(&c->tcp, 1, (unsigned)keepalive);
+}
+
+static bool is_one_too_many(const struct net *net)
+{
+    uint64_t most = net->server->config.maxclients;
+    if (most > net->clients_max) most = net->clients_max;
+    return net->server->sessions.count >= most;
+}
+
+static void refuse(struct conn *c)
+{
+    static char text[] = "-ERR max number of clients reached\r\n";
+    uv_buf_t buf = {.base = text, .len = sizeof text - 1};
+    c->net->server->stats.rejected_connections++;
+    uv_try_write(stream_of(c), &buf, 1);
+}
+
+bool conn_accept(struct net *net, uv_stream_t *listening)
+{
+    struct server *s = net->server;
+    struct conn *c = mem_alloc(&s->mem, sizeof *c);
+    if (!c) return false;
+    *c = (struct conn){.net = net, .state = CONN_OPEN};
+    inbox_init(&c->in);
+    outbox_init(&c->out);
+    c->out.request.data = c;
+    struct request_limits limits = REQUEST_LIMITS_DEFAULT;
+    limits.bulk_bytes_max = s->config.proto_max_bulk_len;
+    request_reader_init(&c->reader, &limits);
+    uv_tcp_init(net->loop, &c->tcp);
+    c->tcp.data = c;
+    net->open++;
+    net_turn(net);
+    bool accepted = uv_accept(listening, stream_of(c)) == 0, many = is_one_too_many(net);
+    if (accepted && many) refuse(c);
+    if (!accepted || many || session_open(&s->sessions, &c->session, s->now_ms)) {
+        conn_close(c);
+        return true;
+    }
+    c->session_open = true;
+    s->stats.connections++;
+    introduce(c);
+    read_on(c, true);
+    return true;
+}
+
+int conn_check(const struct conn *c)
+{
+    bool open = c->state == CONN_OPEN || c->state == CONN_FINISHING;
+    if (c->session_open != open) return 1;
+    bool left = c->state == CONN_OPEN && inbox_bytes(&c->in) && !c->hungry;
+    if (c->reading && left) return 2;
+    bool waits = c->state == CONN_OPEN && c->session.wait != SESSION_RUNS;
+    if (waits != (c->place == NET_WAITING)) return 3;
+    return 0;
+}

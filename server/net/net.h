@@ -1,0 +1,103 @@
+/*
+ * What all connections share, and the turn of the loop as they see it: the buffers for input and
+ * for replies, and the queues of connections that are to be looked at without an event of their
+ * own. daemon.c starts it and calls it once a turn; conn.c and listener.c use it. It does not run
+ * requests.
+ *
+ * One turn of the loop:
+ *   1. net_run_ready   (idle phase)  connections whose input was left over continue first
+ *   2. reads and writes (poll phase) each ready connection takes its share
+ *   3. net_after_steps (check phase) the daemon ran server_step; who waited for that continues
+ * The first of these that finds anything to do begins the turn: it reads the clocks (server_turn).
+ *
+ * A loop that has work left must not block: whoever leaves some calls net_keep_going. The daemon
+ * ends that (net_may_block) when nothing is left. A turn that a timer began does not block either,
+ * for its clocks would be old when the poll returns.
+ *
+ * Invariants (net_check)
+ *   1. Between two connections the shared reply buffer is empty.
+ *   2. Every connection in a queue says so, and stands in it once.
+ *   3. While a connection is ready, the loop keeps going.
+ * Ownership: the buffers; the connections own themselves until they are closed. Cost: a turn costs
+ * what its connections do; a turn after a CLIENT KILL, and a tick, look at every session.
+ */
+#ifndef HEAPD_NET_NET_H
+#define HEAPD_NET_NET_H
+
+#include <uv.h>
+
+#include "command/command.h"
+
+enum {
+    NET_LISTENERS_MAX = 16,
+    NET_TICK_MS = 1000,         /* idle clients, lingering connections */
+    NET_LINGER_NS = 1000000000, /* how long a client may take to read the end and to close */
+};
+
+struct conn;
+struct listener;
+
+enum net_place { NET_NOWHERE, NET_READY, NET_WAITING, NET_LINGERING, NET_PLACES };
+
+struct net_queue {
+    struct conn *first, *last;
+};
+
+struct net {
+    struct server *server;
+    uv_loop_t *loop;
+    char *shared_in; /* INBOX_SHARED_BYTES */
+    struct proto_buf shared_out;
+    struct net_queue queues[NET_PLACES]; /* NET_NOWHERE stays empty */
+    uint64_t turn;                       /* its number */
+    bool turn_open;                      /* the clocks were read in this turn */
+    bool busy;                           /* a connection had input in this turn */
+    bool draining;         /* the process ends: nothing more is read than has arrived */
+    bool kills;            /* somebody ran CLIENT KILL in this turn */
+    const char *kill_name; /* CLIENT KILL, as sessions name their last command */
+    uint64_t clients_max;  /* that the process has descriptors for */
+    uint64_t open;         /* connections whose handle is not closed yet */
+    int64_t complained_ms; /* when the log was last told that accepting failed */
+    uv_idle_t going;
+    uv_prepare_t before_poll;
+    uv_timer_t tick;
+    struct listener *listeners[NET_LISTENERS_MAX];
+    uint32_t listener_count;
+};
+
+/* `loop` and `server` outlive it. */
+enum status net_init(struct net *net, struct server *server, uv_loop_t *loop,
+                     uint64_t clients_max) MUST_USE;
+/* Closes all handles; the loop must run until it is empty, then net_fini. */
+void net_close(struct net *net);
+void net_fini(struct net *net);
+
+/* Begins the turn, unless it has begun. */
+static inline void net_turn(struct net *net)
+{
+    if (net->turn_open) return;
+    net->turn_open = true;
+    net->turn++;
+    server_turn(net->server);
+}
+
+/* In the check phase, after server_step: kills, and what waited continues. Ends the turn. True
+ * while a connection is ready, so that the loop must not block. */
+bool net_after_steps(struct net *net);
+
+/* The next poll does not block. */
+void net_keep_going(struct net *net);
+void net_may_block(struct net *net);
+
+/* The process ends: what has arrived is executed and answered, then every connection is closed. */
+void net_drain(struct net *net);
+/* Whether all are closed. */
+bool net_is_drained(const struct net *net);
+
+/* Moves a connection to a queue's end, out of the one that it is in. */
+void net_move(struct net *net, struct conn *c, enum net_place place);
+
+/* The number of the invariant above that does not hold, or 0. */
+int net_check(const struct net *net);
+
+#endif

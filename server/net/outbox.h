@@ -1,0 +1,56 @@
+/*
+ * The replies of a connection on their way out. conn.c alone calls it.
+ *
+ * Replies are written into a buffer that all connections share and sent from there at once; what
+ * the socket does not take becomes the connection's own, buffer and all, and is written by libuv
+ * while further replies collect in a second buffer. So an idle connection holds no output memory,
+ * and nothing is copied. It decides nothing about limits: it only knows how many bytes wait.
+ *
+ * Invariants (outbox_check)
+ *   1. Nothing waits behind (`behind.n` == 0) unless a write is under way.
+ *   2. `flying` holds memory exactly while a write is under way.
+ * Ownership: both buffers and the request; the shared buffer is net's, and empty whenever another
+ * connection begins. The outbox must not be freed while a write is under way (libuv ends it before
+ * it closes the handle).
+ * Cost: one write(2) for the replies of a share, when the reader keeps up.
+ */
+#ifndef HEAPD_NET_OUTBOX_H
+#define HEAPD_NET_OUTBOX_H
+
+#include <uv.h>
+
+#include "proto/buf.h"
+
+/* What the shared buffer keeps between two shares. */
+enum { OUTBOX_SHARED_KEPT_BYTES = 1 << 20 };
+
+struct outbox {
+    struct proto_buf flying, behind;
+    uv_write_t request;
+    bool under_way;
+};
+
+void outbox_init(struct outbox *out);
+void outbox_fini(struct outbox *out);
+
+/* Where replies go now. */
+static inline struct proto_buf *outbox_target(struct outbox *out, struct proto_buf *shared)
+{
+    return out->under_way ? &out->behind : shared;
+}
+
+/* Sends what lies in the target; `done` is called once if a write had to be left to libuv. 0 or a
+ * libuv error, after which the connection is of no more use. */
+int outbox_send(struct outbox *out, uv_stream_t *stream, struct proto_buf *shared,
+                uv_write_cb done);
+/* From `done`: the write has ended. What waits behind it is sent by the next outbox_resend. */
+void outbox_landed(struct outbox *out);
+int outbox_resend(struct outbox *out, uv_stream_t *stream, uv_write_cb done);
+
+/* Bytes that wait for the reader: what libuv still has to write, and what is behind. */
+size_t outbox_bytes(const struct outbox *out);
+
+/* The number of the invariant above that does not hold, or 0. */
+int outbox_check(const struct outbox *out);
+
+#endif
