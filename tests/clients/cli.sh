@@ -19,7 +19,8 @@ is "database 0" PONG "$(cli -n 0 ping)"
 is "repeat" "1
 2
 3" "$(cli -r 3 incr counter)"
-has "an unknown command" "^ERR unknown command 'nosuch', with args beginning with: 'x' ?$" "$(cli nosuch x)"
+has "an unknown command" "^ERR unknown command 'nosuch', with args beginning with: 'x' ?$" \
+    "$(cli nosuch x)"
 cli -e get >/dev/null
 is "an error with -e gives code 1" 1 $?
 cli rpush list a b c >/dev/null
@@ -49,7 +50,8 @@ is "commands on stdin" "OK
 2
 42" "$(printf 'set n 1\nincr n\necho 42\n' | cli)"
 out=$(awk 'BEGIN { for (i = 0; i < 20000; i++)
-    printf "*3\r\n$3\r\nSET\r\n$%d\r\npipe:%d\r\n$%d\r\n%d\r\n", length(i) + 5, i, length(i), i }' | cli --pipe)
+    printf "*3\r\n$3\r\nSET\r\n$%d\r\npipe:%d\r\n$%d\r\n%d\r\n", length(i) + 5, i, length(i), i }' |
+    cli --pipe)
 has "--pipe: 20,000 commands" '^errors: 0, replies: 20000$' "$out"
 is "--pipe: the last one is there" 19999 "$(cli get pipe:19999)"
 out=$(printf 'SET a 1\r\nINCR list\r\nGET a\r\n' | cli --pipe)
@@ -69,7 +71,8 @@ lacks "--memkeys: no error" 'error' "$out"
 # Statistics.
 out=$(cli info)
 for field in redis_version: uptime_in_seconds: connected_clients: used_memory: used_memory_human: \
-    maxmemory: total_connections_received: total_commands_processed: keyspace_hits: 'db0:keys=[0-9]+'; do
+    maxmemory: total_connections_received: total_commands_processed: keyspace_hits: \
+    'db0:keys=[0-9]+'; do
     has "info: $field" "^$field" "$out"
 done
 has "info keyspace" '^db0:keys=[0-9]+,expires=[0-9]+,avg_ttl=[0-9]+' "$(cli info keyspace)"
@@ -79,8 +82,10 @@ has "--stat" '^[0-9]+ +[0-9.]+[BKMG] +[0-9]+ +0 +[0-9]+ ' \
 
 # The prompt on a terminal: COMMAND DOCS, hints, output for people.
 if command -v script >/dev/null; then
-    out=$( (sleep 1; printf 'get counter\r'; sleep 0.4; printf 'hgetall hash\r'; sleep 0.4; printf 'exit\r') |
-        timeout 20 script -qec "stty rows 24 cols 120; exec redis-cli -p $PORT" /dev/null 2>&1 | tr '\r' '\n')
+    out=$( (sleep 1; printf 'get counter\r'; sleep 0.4; printf 'hgetall hash\r'; sleep 0.4
+        printf 'exit\r') |
+        timeout 20 script -qec "stty rows 24 cols 120; exec redis-cli -p $PORT" /dev/null 2>&1 |
+        tr '\r' '\n')
     has "the prompt: a reply" '^"3"$' "$out"
     has "the prompt: an array" '^2\) "v1"$' "$out"
     lacks "the prompt: no error" 'error|ERR' "$out"

@@ -101,13 +101,16 @@ const tests = [
   ['automatic pipelining', async () => {
     const auto = new Redis({ ...options, enableAutoPipelining: true });
     await Promise.all(range(500).map((i) => auto.set(`a${i}`, i)));
-    assert.deepEqual(await Promise.all(range(500).map((i) => auto.get(`a${i}`))), range(500).map(String));
+    const replies = await Promise.all(range(500).map((i) => auto.get(`a${i}`)));
+    assert.deepEqual(replies, range(500).map(String));
     auto.disconnect();
   }],
   ['scan streams', async () => {
     await r.mset(...range(1000).flatMap((i) => [`scan:${i}`, i]), 'other', 1);
     const found = new Set();
-    for await (const keys of r.scanStream({ match: 'scan:*', count: 50 })) keys.forEach((k) => found.add(k));
+    for await (const keys of r.scanStream({ match: 'scan:*', count: 50 })) {
+      keys.forEach((k) => found.add(k));
+    }
     assert.equal(found.size, 1000);
     await r.hset('h', Object.fromEntries(range(500).map((i) => [`f${i}`, i])));
     let count = 0;

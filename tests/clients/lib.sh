@@ -1,4 +1,5 @@
-# Sourced by the shell tests: PORT is the server's; ok and FAIL lines, the closing line, the exit code.
+# Sourced by the shell tests (PORT is the server's): ok and FAIL lines, the closing line, the exit
+# code.
 
 passed=0
 failed=0

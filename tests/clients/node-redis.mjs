@@ -99,7 +99,8 @@ const tests = (RESP, r) => [
     assert.equal(await r.zAdd('z', { score: Infinity, value: 'c' }), 1);
     assert.deepEqual(await r.zRangeWithScores('z', 0, -1), [
       { value: 'a', score: 1 }, { value: 'b', score: 2.5 }, { value: 'c', score: Infinity }]);
-    assert.deepEqual(await r.zRange('z', '(1', '+inf', { BY: 'SCORE', LIMIT: { offset: 0, count: 1 } }), ['b']);
+    const limited = { BY: 'SCORE', LIMIT: { offset: 0, count: 1 } };
+    assert.deepEqual(await r.zRange('z', '(1', '+inf', limited), ['b']);
     assert.equal(await r.zScore('z', 'b'), 2.5);
     assert.equal(await r.zScore('z', 'nobody'), null);
     assert.deepEqual(await r.zmScore('z', ['a', 'nobody']), [1, null]);
@@ -111,7 +112,8 @@ const tests = (RESP, r) => [
     assert.equal(await r.zPopMin('z'), null);
   }],
   ['pipelines', async () => {
-    const replies = await Promise.all(range(3000).flatMap((i) => [r.set(`p${i}`, `${i}`), r.get(`p${i}`)]));
+    const replies = await Promise.all(
+      range(3000).flatMap((i) => [r.set(`p${i}`, `${i}`), r.get(`p${i}`)]));
     assert.equal(replies[5999], '2999');
     const multi = r.multi();
     for (const i of range(100)) multi.incr('n').get('n');
@@ -120,15 +122,21 @@ const tests = (RESP, r) => [
   ['scan iterators', async () => {
     await r.mSet(range(1000).map((i) => [`scan:${i}`, `${i}`]));
     const found = new Set();
-    for await (const keys of r.scanIterator({ MATCH: 'scan:*', COUNT: 50 })) keys.forEach((k) => found.add(k));
+    for await (const keys of r.scanIterator({ MATCH: 'scan:*', COUNT: 50 })) {
+      keys.forEach((k) => found.add(k));
+    }
     assert.equal(found.size, 1000);
     await r.hSet('h', Object.fromEntries(range(500).map((i) => [`f${i}`, `${i}`])));
     const fields = new Set();
-    for await (const entries of r.hScanIterator('h')) entries.forEach(({ field }) => fields.add(field));
+    for await (const entries of r.hScanIterator('h')) {
+      entries.forEach(({ field }) => fields.add(field));
+    }
     assert.equal(fields.size, 500);
     await r.zAdd('z', range(300).map((i) => ({ score: i, value: `m${i}` })));
     const scores = new Map();
-    for await (const entries of r.zScanIterator('z')) entries.forEach((e) => scores.set(e.value, e.score));
+    for await (const entries of r.zScanIterator('z')) {
+      entries.forEach((e) => scores.set(e.value, e.score));
+    }
     assert.equal(scores.get('m299'), 299);
     await r.sAdd('s', range(300).map(String));
     const members = new Set();
@@ -136,7 +144,8 @@ const tests = (RESP, r) => [
     assert.equal(members.size, 300);
   }],
   ['reconnects when it is killed', async () => {
-    const other = await connect(RESP, { socket: { host: '127.0.0.1', port, reconnectStrategy: () => 20 } });
+    const socket = { host: '127.0.0.1', port, reconnectStrategy: () => 20 };
+    const other = await connect(RESP, { socket });
     assert.equal(await r.sendCommand(['CLIENT', 'KILL', 'ID', String(await other.clientId())]), 1);
     await new Promise((resolve) => setTimeout(resolve, 150));
     assert.equal(await other.ping(), 'PONG');
@@ -166,4 +175,5 @@ const tests = (RESP, r) => [
 const two = await connect(2);
 const three = await connect(3);
 const named = (prefix, rows) => rows.map(([name, body]) => [`${prefix}: ${name}`, body]);
-await run([...named('RESP2', tests(2, two)), ...named('RESP3', tests(3, three))], () => two.flushAll());
+const all = [...named('RESP2', tests(2, two)), ...named('RESP3', tests(3, three))];
+await run(all, () => two.flushAll());

@@ -3,9 +3,9 @@
 #
 #     run.sh [--redis] [--port N] PATH [test ...]
 #
-# Starts PATH (heapd; with --redis a redis-server, to try the tests themselves) on a free loopback port,
-# runs the tests named, or all, and stops it; it must end with code 0. The tests: benchmark cli python
-# ioredis node-redis. The npm packages go to node_modules here when they are missing.
+# Starts PATH (heapd; with --redis a redis-server, to try the tests themselves) on a free loopback
+# port, runs the tests named, or all, and stops it; it must end with code 0. The tests: benchmark,
+# cli, python, ioredis, node-redis. The npm packages go to node_modules here when they are missing.
 here=$(cd "$(dirname "$0")" && pwd)
 kind=heapd
 PORT=
@@ -57,7 +57,8 @@ done
 npm_packages() {
     [ -d "$here/node_modules/ioredis" ] && [ -d "$here/node_modules/redis" ] && return 0
     echo "installing ioredis and redis from npm into $here/node_modules"
-    (cd "$here" && npm ci --omit=dev --no-audit --no-fund --ignore-scripts >"$work/npm" 2>&1) && return 0
+    (cd "$here" && npm ci --omit=dev --no-audit --no-fund --ignore-scripts) >"$work/npm" 2>&1 &&
+        return 0
     cat "$work/npm"
     return 1
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Differential test: the same commands to Debian's redis-server and to heapd, and the replies compared.
+"""Differential test: the same commands to Debian's redis-server and to heapd, replies compared.
 
-Runs, for RESP2 and RESP3: the exact cases of cases.txt, then seeded random commands; once, the broken
-input of rawcases.py. At the first difference in the random part it looks for a short history that
-shows it still, prints that, and ends with exit code 1. What heapd does otherwise on purpose stands in
-differences.txt.
+Runs the broken input of rawcases.py, and for RESP2 and RESP3 the exact cases of cases.txt and
+seeded random commands. At the first difference in the random part it looks for a short history that
+shows it still, prints that, and ends with exit code 1. What heapd does otherwise on purpose stands
+in differences.txt.
 
     diff.py --heapd build/bin/heapd
     diff.py --heapd redis-server --heapd-is-redis     # Redis against itself: must be clean
@@ -17,6 +17,7 @@ import time
 
 import compare
 import gen
+import ingredients
 import resp
 import servers
 from engine import BATCH_MAX, Engine, Mismatch
@@ -28,8 +29,13 @@ CONTENTS_EVERY = 1000
 SHRINK_S = 40.0
 SHOWN_MAX = 60
 
-READS = {"string": [b"GET"], "list": [b"LRANGE", b"0", b"-1"], "hash": [b"HGETALL"], "set": [b"SMEMBERS"],
-         "zset": [b"ZRANGE", b"0", b"-1", b"WITHSCORES"]}
+READS = {
+    "string": [b"GET"],
+    "list": [b"LRANGE", b"0", b"-1"],
+    "hash": [b"HGETALL"],
+    "set": [b"SMEMBERS"],
+    "zset": [b"ZRANGE", b"0", b"-1", b"WITHSCORES"],
+}
 
 
 def show_answer(answer):
@@ -88,7 +94,8 @@ def run_cases(engine, report):
             except (Mismatch, servers.Gone) as found:
                 at = rest + getattr(found, "index", 0)
                 report.add("exact case, RESP%d" % engine.protocol, case[:at],
-                           getattr(found, "command", case[at]), getattr(found, "answers", []), str(found))
+                           getattr(found, "command", case[at]), getattr(found, "answers", []),
+                           str(found))
                 if any(link.closed for link in engine.links) or isinstance(found, servers.Gone):
                     break
                 rest = resume(engine, case, at + 1)
@@ -195,6 +202,7 @@ def report_random(engine, report, history, found, title):
 def run_random(engine, report, seed, commands, only):
     """Random commands, in segments that begin with an empty keyspace."""
     source = gen.Gen(seed, only)
+    title = "seed %d, RESP%d" % (seed, engine.protocol)
     done = 0
     while done < commands and not report.full():
         engine.restart()
@@ -202,21 +210,20 @@ def run_random(engine, report, seed, commands, only):
         history = []
         try:
             while len(history) < SEGMENT and done + len(history) < commands:
-                source.types = engine.types(gen.KEYS)
+                source.types = engine.types(ingredients.KEYS)
                 batch = [source.command() for _ in range(BATCH_MAX)]
                 if len(history) % CONTENTS_EVERY >= CONTENTS_EVERY - BATCH_MAX:
-                    batch += read_all(engine.types(gen.ALL_KEYS))
+                    batch += read_all(engine.types(ingredients.ALL_KEYS))
                 start = len(history)
                 history += batch
                 engine.run(batch)
         except Mismatch as found:
             del history[start + found.index + 1:]
-            report_random(engine, report, history, found,
-                          "seed %d, RESP%d" % (seed, engine.protocol))
+            report_random(engine, report, history, found, title)
         except servers.Gone as gone:
             engine.pair[1].kill()
-            report_random(engine, report, history, Mismatch(0, history[-1], [None, None], str(gone)),
-                          "seed %d, RESP%d" % (seed, engine.protocol))
+            found = Mismatch(0, history[-1], [None, None], str(gone))
+            report_random(engine, report, history, found, title)
         done += len(history)
     return done
 
@@ -224,7 +231,8 @@ def run_random(engine, report, seed, commands, only):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--heapd", required=True, help="path of heapd")
-    parser.add_argument("--heapd-is-redis", action="store_true", help="the second server is Redis, too")
+    parser.add_argument("--heapd-is-redis", action="store_true",
+                        help="the second server is Redis, too")
     parser.add_argument("--redis", default="redis-server", help="path of redis-server")
     parser.add_argument("--commands", type=int, default=200000, help="random commands a protocol")
     parser.add_argument("--seed", type=int, default=1)
@@ -310,7 +318,8 @@ def main():
         codes = [server.stop() for server in pair]
     for server, code in zip(pair, codes):
         if code != 0:
-            report.add("at the end", [], [b"SIGTERM"], [], "%s ended with exit code %d" % (server.name, code))
+            report.add("at the end", [], [b"SIGTERM"], [],
+                       "%s ended with exit code %d" % (server.name, code))
             print(server.log_tail())
     for name, times in sorted(comparer.used.items()):
         print("diff: rule %s held %d times" % (name, times))

@@ -1,9 +1,9 @@
 """Runs commands against both servers and finds the first reply that differs.
 
 Commands go out in batches, one send a server. Three kinds need more than one reply each: a random
-member is judged against the set it came from, a scan is followed to its end, and a key that was just
-given a past expiry is looked at once, so that both servers have dropped it before anything counts
-keys. After SPOP the second server is brought to the first one's members.
+member is judged against the set it came from, a scan is followed to its end, and a key that was
+just given a past expiry is looked at once, so that both servers have dropped it before anything
+counts keys. After SPOP the second server is brought to the first one's members.
 """
 
 import time

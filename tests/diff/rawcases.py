@@ -1,9 +1,9 @@
 """Bytes that are no proper pipeline: inline commands, broken protocol, limits.
 
 Each entry is sent on its own connection, by itself. Both servers must answer the same bytes, and
-close or stay alike, but for the names that a `raw` rule of differences.txt gives. Left out is what Redis
-itself leaves to chance: a NUL before the end of a line hides that end from it, and whether an inline
-command of more than 64 KiB is served depends on how its bytes arrive.
+close or stay alike, but for the names that a `raw` rule of differences.txt gives. Left out is what
+Redis itself leaves to chance: a NUL before the end of a line hides that end from it, and whether an
+inline command of more than 64 KiB is served depends on how its bytes arrive.
 """
 
 

@@ -1,8 +1,8 @@
 """RESP for the differential test: requests out, replies in, and both as text for people.
 
 A reply becomes a node: a pair (type byte, content). Content is the raw line for one-line types (so
-that `:07` and `:7` differ), the bytes of a bulk, a list of nodes for an aggregate (a map is one flat
-list), None for RESP2's two nulls. Only replies that were read to their end come here.
+that `:07` and `:7` differ), the bytes of a bulk, a list of nodes for an aggregate (a map is one
+flat list), None for RESP2's two nulls. Only replies that were read to their end come here.
 """
 
 LINE_TYPES = b"+-:,#(_"

@@ -1,9 +1,9 @@
 """The two servers of the differential test, and one connection to each.
 
-A Server starts its program on a free loopback port, with an empty keyspace and nothing kept on disk,
-and stops it by SIGTERM, which must end in exit code 0; `spoil`, a function over requests, makes it a server with a
-fault, for the test of this test. A Link is one connection; `roundtrip` sends
-the same batch to every link before it reads, so that both servers work at the same time.
+A Server starts its program on a free loopback port, with an empty keyspace and nothing kept on
+disk, and stops it by SIGTERM, which must end in exit code 0; `spoil`, a function over requests,
+makes it a server with a fault, for the test of this test. A Link is one connection; `roundtrip`
+sends the same batch to every link before it reads, so that both servers work at the same time.
 """
 
 import os
@@ -29,7 +29,7 @@ class Gone(Exception):
 
 
 def free_port(ports):
-    """A free port: the first of `ports` (a range) that can be bound, or any when there is no range."""
+    """A free port: the first of `ports` (a range) that can be bound; any without a range."""
     for port in ports or [0]:
         with socket.socket() as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
