@@ -1,0 +1,376 @@
+/* Lists: LPUSH and its kin, pops, ranges, LSET, LREM, LINSERT, LTRIM and the moves between lists.
+ */
+#include "command/command.h"
+#include "value/list.h"
+
+/* A change is made only when its reply of one line is sure to have room. */
+static enum status line_reserve(struct call *c)
+{
+    return proto_buf_reserve(c->out, PROTO_NUMBER_LINE_BYTES_MAX) ? STATUS_OK : STATUS_OOM;
+}
+
+/* After REF, whether all sources from argument `first` on are bound: asked before the first change,
+ * because storing marks a container for life. */
+static enum status sources_bound(struct call *c, uint32_t first)
+{
+    enum status status = STATUS_OK;
+    val source;
+    for (uint32_t i = first; c->by_ref && i < c->argc && !status; i++)
+        status = call_source(c, i, &source);
+    return status;
+}
+
+/* --- pushes
+ * -------------------------------------------------------------------------------------------------
+ */
+
+enum push_where { PUSH_ANYWHERE, PUSH_ON_EXISTING };
+
+static enum status push(struct call *c, enum list_end end, enum push_where where)
+{
+    struct subject s;
+    enum status status = call_write(c, 1, OBJ_LIST, &s);
+    if (!status) status = sources_bound(c, 2);
+    if (!status) status = line_reserve(c);
+    if (status) return status;
+    if (!s.o) {
+        if (where == PUSH_ON_EXISTING) {
+            reply_integer(c, 0);
+            return STATUS_OK;
+        }
+        status = call_ensure(c, 1, OBJ_LIST, &s);
+        if (status) return status;
+    }
+    uint32_t i = 2;
+    for (; i < c->argc; i++) {
+        val v;
+        status = call_value(c, i, &v);
+        if (!status) status = list_push_take(c->heap, s.o, end, v);
+        if (status) break;
+    }
+    if (!status) {
+        reply_integer(c, (int64_t)list_length(s.o));
+        return STATUS_OK;
+    }
+    while (i-- > 2) val_release(c->heap, list_pop(c->heap, s.o, end));
+    call_settle(c, &s);
+    return status;
+}
+
+enum status cmd_lpush(struct call *c)
+{
+    return push(c, LIST_HEAD, PUSH_ANYWHERE);
+}
+
+enum status cmd_rpush(struct call *c)
+{
+    return push(c, LIST_TAIL, PUSH_ANYWHERE);
+}
+
+enum status cmd_lpushx(struct call *c)
+{
+    return push(c, LIST_HEAD, PUSH_ON_EXISTING);
+}
+
+enum status cmd_rpushx(struct call *c)
+{
+    return push(c, LIST_TAIL, PUSH_ON_EXISTING);
+}
+
+/* --- pops
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+/* The index of the element that is `i` places from an end. */
+static uint64_t index_from(const struct obj *o, enum list_end end, uint64_t i)
+{
+    return end == LIST_HEAD ? i : list_length(o) - 1 - i;
+}
+
+static enum status pop_one(struct call *c, struct subject *s, enum list_end end)
+{
+    enum status status = reply_value(c, list_get(s->o, index_from(s->o, end, 0)));
+    if (!status && c->out->failed) status = STATUS_OOM;
+    if (status) return status;
+    val_release(c->heap, list_pop(c->heap, s->o, end));
+    call_settle(c, s);
+    return STATUS_OK;
+}
+
+static enum status pop_many(struct call *c, struct subject *s, enum list_end end, uint64_t count)
+{
+    uint64_t length = list_length(s->o);
+    if (count > length) count = length;
+    reply_array(c, count);
+    for (uint64_t i = 0; i < count; i++) {
+        enum status status = reply_value(c, list_get(s->o, index_from(s->o, end, i)));
+        if (status) return status;
+    }
+    if (c->out->failed) return STATUS_OOM;
+    enum status status = list_trim(c->heap, s->o, end == LIST_HEAD ? count : 0, length - count);
+    if (!status) call_settle(c, s);
+    return status;
+}
+
+static enum status pop(struct call *c, enum list_end end)
+{
+    bool counted = c->argc > 2;
+    int64_t count = 1;
+    if (c->argc > 3) return call_error_arity(c);
+    if (counted && (call_integer(c, 2, &count) || count < 0))
+        return call_error(c, "ERR value is out of range, must be positive");
+    struct subject s;
+    enum status status = call_write(c, 1, OBJ_LIST, &s);
+    if (status) return status;
+    /* An empty list that REF keeps bound has nothing to give, as one that is not there. */
+    if (!s.o || list_length(s.o) == 0) {
+        if (counted)
+            reply_null_array(c);
+        else
+            reply_null(c);
+        return STATUS_OK;
+    }
+    return counted ? pop_many(c, &s, end, (uint64_t)count) : pop_one(c, &s, end);
+}
+
+enum status cmd_lpop(struct call *c)
+{
+    return pop(c, LIST_HEAD);
+}
+
+enum status cmd_rpop(struct call *c)
+{
+    return pop(c, LIST_TAIL);
+}
+
+/* --- looking
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+enum status cmd_llen(struct call *c)
+{
+    struct subject s;
+    enum status status = call_read(c, 1, OBJ_LIST, &s);
+    if (!status) reply_integer(c, s.o ? (int64_t)list_length(s.o) : 0);
+    return status;
+}
+
+struct span {
+    uint64_t first, count;
+};
+
+/* What `start` to `stop`, both counted from the end when negative, mean for a list of this length.
+ */
+static struct span span_of(int64_t start, int64_t stop, uint64_t length)
+{
+    int64_t n = (int64_t)length;
+    if (start < 0) start += n;
+    if (stop < 0) stop += n;
+    if (start < 0) start = 0;
+    if (stop >= n) stop = n - 1;
+    if (start > stop) return (struct span){0};
+    return (struct span){(uint64_t)start, (uint64_t)(stop - start) + 1};
+}
+
+/* The span that arguments 2 and 3 give, of the list in argument 1 if it is there. */
+enum span_use { SPAN_READ, SPAN_WRITE };
+
+static enum status span_get(struct call *c, enum span_use use, struct subject *s, struct span *span)
+{
+    int64_t start, stop;
+    enum status status = call_integer(c, 2, &start);
+    if (!status) status = call_integer(c, 3, &stop);
+    if (!status)
+        status = use == SPAN_READ ? call_read(c, 1, OBJ_LIST, s) : call_write(c, 1, OBJ_LIST, s);
+    if (!status) *span = s->o ? span_of(start, stop, list_length(s->o)) : (struct span){0};
+    return status;
+}
+
+enum status cmd_lrange(struct call *c)
+{
+    struct subject s;
+    struct span span;
+    enum status status = span_get(c, SPAN_READ, &s, &span);
+    if (status) return status;
+    c->open = s.o;
+    reply_array(c, span.count);
+    for (uint64_t i = 0; i < span.count && !status; i++)
+        status = reply_value(c, list_get(s.o, span.first + i));
+    return status;
+}
+
+/* The place that argument 2 means; STATUS_INDEX_RANGE when the list has no such place. */
+static enum status index_get(struct call *c, const struct obj *o, uint64_t *index)
+{
+    int64_t i, n = (int64_t)list_length(o);
+    enum status status = call_integer(c, 2, &i);
+    if (status) return status;
+    if (i < 0) i += n;
+    if (i < 0 || i >= n) return STATUS_INDEX_RANGE;
+    *index = (uint64_t)i;
+    return STATUS_OK;
+}
+
+/* The key is looked up before the index is read, as Redis does it. */
+enum status cmd_lindex(struct call *c)
+{
+    struct subject s;
+    uint64_t index;
+    enum status status = call_read(c, 1, OBJ_LIST, &s);
+    if (status) return status;
+    status = s.o ? index_get(c, s.o, &index) : STATUS_INDEX_RANGE;
+    if (status == STATUS_OK) return reply_value(c, list_get(s.o, index));
+    if (status != STATUS_INDEX_RANGE) return status;
+    reply_null(c);
+    return STATUS_OK;
+}
+
+/* --- changes in the middle
+ * ----------------------------------------------------------------------------------- */
+
+enum status cmd_lset(struct call *c)
+{
+    struct subject s;
+    uint64_t index;
+    val v;
+    enum status status = call_write(c, 1, OBJ_LIST, &s);
+    if (!status && !s.o) status = STATUS_NO_KEY;
+    if (!status) status = index_get(c, s.o, &index);
+    if (!status) status = line_reserve(c);
+    if (!status) status = call_value(c, 3, &v);
+    if (status) return status;
+    list_set_take(c->heap, s.o, index, v);
+    reply_ok(c);
+    return STATUS_OK;
+}
+
+enum status cmd_lrem(struct call *c)
+{
+    int64_t count;
+    struct subject s;
+    struct needle n;
+    enum status status = call_integer(c, 2, &count);
+    if (!status) status = call_write(c, 1, OBJ_LIST, &s);
+    if (!status) status = call_needle(c, 3, &n);
+    if (!status) status = line_reserve(c);
+    if (status) return status;
+    uint64_t removed = 0, max = count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
+    if (s.o) {
+        /* What an identity names may live by this list alone, and has to outlive the search. */
+        val_retain(c->heap, n.v);
+        removed = list_remove_matching(c->heap, s.o, &n, count < 0 ? LIST_TAIL : LIST_HEAD,
+                                       max ? max : UINT64_MAX);
+        val_release(c->heap, n.v);
+        call_settle(c, &s);
+    }
+    reply_integer(c, (int64_t)removed);
+    return STATUS_OK;
+}
+
+/* The first element that matches, or the list's length. */
+static uint64_t list_find(const struct obj *o, const struct needle *n)
+{
+    uint64_t length = list_length(o), i = 0;
+    while (i < length && !needle_matches(n, list_get(o, i))) i++;
+    return i;
+}
+
+enum status cmd_linsert(struct call *c)
+{
+    bool after = call_is(c, 2, "after");
+    if (!after && !call_is(c, 2, "before")) return STATUS_SYNTAX;
+    struct subject s;
+    struct needle pivot;
+    enum status status = call_write(c, 1, OBJ_LIST, &s);
+    if (!status) status = sources_bound(c, 4);
+    if (!status) status = call_needle(c, 3, &pivot);
+    if (!status) status = line_reserve(c);
+    if (status) return status;
+    if (!s.o) {
+        reply_integer(c, 0);
+        return STATUS_OK;
+    }
+    uint64_t at = list_find(s.o, &pivot);
+    if (at == list_length(s.o)) {
+        reply_integer(c, -1);
+        return STATUS_OK;
+    }
+    val v;
+    status = call_value(c, 4, &v);
+    if (!status) status = list_insert_take(c->heap, s.o, at + after, v);
+    if (!status) reply_integer(c, (int64_t)list_length(s.o));
+    return status;
+}
+
+enum status cmd_ltrim(struct call *c)
+{
+    struct subject s;
+    struct span span;
+    enum status status = span_get(c, SPAN_WRITE, &s, &span);
+    if (!status) status = line_reserve(c);
+    if (!status && s.o) {
+        status = list_trim(c->heap, s.o, span.first, span.count);
+        if (!status) call_settle(c, &s);
+    }
+    if (!status) reply_ok(c);
+    return status;
+}
+
+/* --- moves
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+/*
+ * The element is pushed first, which can fail and then has changed nothing, and popped second,
+ * which cannot. In between it is counted twice; so a collector's trial sees an increment (rule 1 of
+ * collect.h) and need not be told of a move.
+ */
+static enum status move_element(struct call *c, struct subject *from, enum list_end from_end,
+                                struct subject *to, enum list_end to_end)
+{
+    val v = list_get(from->o, index_from(from->o, from_end, 0));
+    enum status status = reply_value(c, v);
+    if (!status && c->out->failed) status = STATUS_OOM;
+    /* An end that is pushed back where it was: nothing moves. */
+    if (status || (from->o == to->o && (from_end == to_end || list_length(from->o) == 1)))
+        return status;
+    if (!to->o) status = call_ensure(c, to->i, OBJ_LIST, to);
+    if (status) return status;
+    val_retain(c->heap, v);
+    status = list_push_take(c->heap, to->o, to_end, v);
+    if (!status) val_release(c->heap, list_pop(c->heap, from->o, from_end));
+    call_settle(c, to);
+    call_settle(c, from);
+    return status;
+}
+
+static enum status move(struct call *c, enum list_end from_end, enum list_end to_end)
+{
+    struct subject from, to;
+    enum status status = call_write(c, 1, OBJ_LIST, &from);
+    if (status) return status;
+    if (!from.o || list_length(from.o) == 0) {
+        reply_null(c);
+        return STATUS_OK;
+    }
+    status = call_write(c, 2, OBJ_LIST, &to);
+    return status ? status : move_element(c, &from, from_end, &to, to_end);
+}
+
+static bool end_get(struct call *c, uint32_t i, enum list_end *end)
+{
+    *end = call_is(c, i, "left") ? LIST_HEAD : LIST_TAIL;
+    return *end == LIST_HEAD || call_is(c, i, "right");
+}
+
+enum status cmd_lmove(struct call *c)
+{
+    enum list_end from_end, to_end;
+    if (!end_get(c, 3, &from_end) || !end_get(c, 4, &to_end)) return STATUS_SYNTAX;
+    return move(c, from_end, to_end);
+}
+
+enum status cmd_rpoplpush(struct call *c)
+{
+    return move(c, LIST_TAIL, LIST_HEAD);
+}
