@@ -219,7 +219,6 @@ static void trial_start(struct heap *h)
     struct collect *c = &h->collect;
     c->phase = COLLECT_GRAY;
     c->trial_open = true;
-    c->trial_number = (c->trial_number + 1) & ~COLLECT_NEW;
     c->places = c->roots = c->black_list = 0;
     c->next = 1;
     c->take_left = c->candidates.count;
@@ -287,6 +286,10 @@ static void gray_step(struct heap *h, uint32_t slots)
     struct collect *c = &h->collect;
     if (c->take_left) {
         for (uint32_t i = 0; i < slots && c->take_left && !c->faulted; i++) take_candidate(h);
+        /* From here on what becomes visible is new. Not before: a candidate that has not been taken
+         * yet may come up again without being noted twice, and this trial must then see all that it
+         * refers to. */
+        if (c->take_left == 0) c->trial_number = (c->trial_number + 1) & ~COLLECT_NEW;
     } else if (c->scanning) {
         scan_step(h, slots, gray_visit);
     } else if (c->next <= c->places) {

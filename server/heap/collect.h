@@ -33,7 +33,7 @@
  *   9. Slices run between commands only; nothing that survives a command holds an uncounted reference.
  *  10. A candidate's flag is cleared when it is taken out; an abandoned trial puts its candidates back.
  *  11. Immortals have no place. The shadow is as wide as the count.
- *  12. It ends: what is born, or becomes visible, in a trial has no place in it (COLLECT_NEW), and a scan stops at the end that the
+ *  12. It ends: what is born, or becomes visible, in a trial once its candidates are taken has no place in it (COLLECT_NEW), and a scan stops at the end that the
  *      container had when the scan began.
  *  13. A shadow below zero on an object that was not rescued is a bug: the trial is abandoned, logged and counted; debug builds assert.
  *  14. While the collector is off candidates are still noted.
