@@ -5,6 +5,11 @@
 static enum status unknown_command(struct call *c)
 {
     enum { SHOWN_BYTES_MAX = 128 };
+    /* A web page that makes a browser talk to us: closed without a word, as Redis does. */
+    if (call_is(c, 0, "post") || call_is(c, 0, "host:")) {
+        c->session->close_after_reply = true;
+        return STATUS_REPLIED;
+    }
     char args[SHOWN_BYTES_MAX * 2];
     size_t n = 0;
     for (uint32_t i = 1; i < c->argc && n < SHOWN_BYTES_MAX; i++) {
