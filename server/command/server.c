@@ -13,7 +13,21 @@ enum {
     STEP_NAMES = 64,  /* names that expire, or are freed, in one step */
     STEP_HANDLES = 128,
     RELEASE_SLOTS_MIN = 8, /* of a command's own share in freeing */
+    SAMPLE_MS = 1000,      /* between two samples of the rate of commands */
 };
+
+/* The clock of the network turns the loop once a second also when nobody asks anything. */
+static void sample_rate(struct server *s)
+{
+    struct server_stats *stats = &s->stats;
+    int64_t passed_ms = s->now_ms - stats->sampled_ms;
+    if (passed_ms >= 0 && passed_ms < SAMPLE_MS) return;
+    if (stats->sampled_ms && passed_ms > 0)
+        stats->commands_per_second =
+            (stats->commands - stats->sampled_commands) * 1000 / (uint64_t)passed_ms;
+    stats->sampled_commands = stats->commands;
+    stats->sampled_ms = s->now_ms;
+}
 
 void server_turn(struct server *s)
 {
@@ -21,6 +35,7 @@ void server_turn(struct server *s)
     s->wall_offset_ns = clock_read_ns(CLOCK_REALTIME) - s->mono_ns;
     s->now_ms = (s->mono_ns + s->wall_offset_ns) / 1000000;
     s->keyspace.clock_s = (uint32_t)(s->mono_ns / 1000000000);
+    sample_rate(s);
 }
 
 void server_tick(struct server *s)

@@ -21,6 +21,9 @@ struct command_stats {
 
 struct server_stats {
     uint64_t commands;
+    uint64_t commands_per_second; /* of the last second or more; server_turn samples it */
+    uint64_t sampled_commands;
+    int64_t sampled_ms;
     uint64_t connections, rejected_connections;
     uint64_t net_input_bytes, net_output_bytes;
     uint64_t error_replies;

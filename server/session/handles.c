@@ -32,9 +32,9 @@ static struct handle_entry *find(const struct handles *hs, uint64_t number)
     return table_find(&hs->held, &handle_type, number_hash(number), entry_match, &number);
 }
 
-void handles_init(struct handles *hs)
+void handles_init(struct handles *hs, uint64_t *total)
 {
-    *hs = (struct handles){0};
+    *hs = (struct handles){.total = total};
 }
 
 /* Room to remember one more number that this command made. */
@@ -62,6 +62,7 @@ static enum status hold_new(struct heap *h, struct handles *hs, val v, uint64_t 
     }
     val_retain(h, v);
     *e = (struct handle_entry){number, v};
+    ++*hs->total;
     hs->made[hs->made_count++] = number;
     return STATUS_OK;
 }
@@ -103,6 +104,7 @@ bool handles_release(struct heap *h, struct handles *hs, uint64_t number)
     if (!e) return false;
     val v = e->v;
     table_remove(&hs->held, &handle_type, h->pool, NULL, number_hash(number), e);
+    --*hs->total;
     let_go(h, v);
     return true;
 }
@@ -141,9 +143,16 @@ void handles_rollback(struct heap *h, struct handles *hs)
     while (hs->made_count) handles_release(h, hs, hs->made[--hs->made_count]);
 }
 
-static void drain_entry(void *heap, void *entry)
+struct drain {
+    struct heap *h;
+    uint64_t *total;
+};
+
+static void drain_entry(void *ctx, void *entry)
 {
-    let_go(heap, ((const struct handle_entry *)entry)->v);
+    const struct drain *d = ctx;
+    --*d->total;
+    let_go(d->h, ((const struct handle_entry *)entry)->v);
 }
 
 bool handles_drain(struct heap *h, struct handles *hs, uint32_t max)
@@ -153,7 +162,8 @@ bool handles_drain(struct heap *h, struct handles *hs, uint32_t max)
         hs->made = NULL;
         hs->made_count = hs->made_slots = 0;
     }
-    return table_drain(&hs->held, &handle_type, h->pool, max, drain_entry, h);
+    struct drain d = {h, hs->total};
+    return table_drain(&hs->held, &handle_type, h->pool, max, drain_entry, &d);
 }
 
 static size_t put(char out[HANDLE_TEXT_CHARS], char mark, uint64_t number)

@@ -5,7 +5,8 @@
  * never used before. Handles are roots. Called by the command floor; a connection that closes hands its table to
  * handles_bury, and session_step releases what was in it in bounded steps.
  *
- * Invariants: 1. no container is held twice; 2. every held container counts the handle among its roots.
+ * Invariants: 1. no container is held twice; 2. every held container counts the handle among its roots;
+ *   3. the shared count goes up and down with every handle.
  * Ownership: one count (and root) of each value. Cost: O(1) expected.
  */
 #ifndef HEAPD_SESSION_HANDLES_H
@@ -19,9 +20,11 @@ struct handles {
     struct table held;
     uint64_t *made; /* numbers made by the running command, for handles_rollback */
     uint32_t made_count, made_slots;
+    uint64_t *total; /* of all tables that were given the same count */
 };
 
-void handles_init(struct handles *hs);
+/* `total`, which the tables of a registry share, outlives them. */
+void handles_init(struct handles *hs, uint64_t *total);
 
 /* Holds v (retained here) and gives its number. */
 enum status handles_hold(struct heap *h, struct handles *hs, val v, uint64_t *number) MUST_USE;

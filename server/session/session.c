@@ -67,7 +67,7 @@ enum status session_open(struct sessions *ss, struct session *s, int64_t now_ms)
     if (!reserve_graves(ss, ss->count + ss->buried_count + 1)) return STATUS_OOM;
     *s = (struct session){.id = ss->next_id++, .created_ms = now_ms, .active_ms = now_ms, .fd = -1};
     protocol_init(s);
-    handles_init(&s->handles);
+    handles_init(&s->handles, &ss->handles);
     s->last_command = "NULL";
     s->next = ss->first;
     if (ss->first) ss->first->previous = s;
@@ -101,7 +101,7 @@ enum status session_reset(struct sessions *ss, struct session *s)
 {
     if (!reserve_graves(ss, ss->count + ss->buried_count + 1)) return STATUS_OOM;
     bury(ss, &s->handles);
-    handles_init(&s->handles);
+    handles_init(&s->handles, &ss->handles);
     protocol_init(s);
     return STATUS_OK;
 }
@@ -115,10 +115,7 @@ bool sessions_step(struct sessions *ss, uint32_t max)
 
 uint64_t sessions_handles(const struct sessions *ss)
 {
-    uint64_t n = 0;
-    for (const struct session *s = ss->first; s; s = s->next) n += handles_count(&s->handles);
-    for (uint32_t i = 0; i < ss->buried_count; i++) n += handles_count(&ss->buried[i]);
-    return n;
+    return ss->handles;
 }
 
 struct session *sessions_find(const struct sessions *ss, uint64_t id)

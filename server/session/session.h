@@ -4,7 +4,8 @@
  *
  * `struct sessions` is the registry: CLIENT LIST walks it, and it releases, in bounded steps, what closed clients held.
  *
- * Invariants: 1. count == the sessions in the list, waiting == those of them that wait; 2. there are at least count + buried_count
+ * Invariants: 1. count == the sessions in the list, waiting == those of them that wait, handles == what they and the
+ *   graves hold; 2. there are at least count + buried_count
  *   + 1 graves after session_open, so that closing cannot fail.
  * Ownership: net/ owns the memory of a session (it is embedded in a connection); the registry links it.
  */
@@ -41,6 +42,7 @@ struct sessions {
     struct heap *h;
     struct session *first;
     uint64_t count, waiting;
+    uint64_t handles; /* held by all of them, and by the buried */
     uint64_t next_id;
     struct handles *buried;
     uint32_t buried_count, buried_slots;
@@ -58,6 +60,7 @@ void session_close(struct sessions *ss, struct session *s);
 enum status session_reset(struct sessions *ss, struct session *s) MUST_USE;
 /* Releases up to `max` handles of closed sessions; true while more are left. */
 bool sessions_step(struct sessions *ss, uint32_t max);
+/* Handles that are held, those of closed sessions not yet released included. O(1). */
 uint64_t sessions_handles(const struct sessions *ss);
 struct session *sessions_find(const struct sessions *ss, uint64_t id);
 

@@ -1,0 +1,168 @@
+#include "command/snapshot.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+static uint64_t micros(struct timeval t)
+{
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
+}
+
+static void take_process(const struct server *s, struct snapshot_process *out)
+{
+    struct rusage usage = {0};
+    getrusage(RUSAGE_SELF, &usage);
+    *out = (struct snapshot_process){
+        .id = getpid(),
+        .uptime_ms = s->now_ms > s->started_ms ? s->now_ms - s->started_ms : 0,
+        .cpu_user_us = micros(usage.ru_utime),
+        .cpu_system_us = micros(usage.ru_stime),
+        .run_id = s->run_id,
+    };
+}
+
+static void take_clients(const struct server *s, struct snapshot_clients *out)
+{
+    *out = (struct snapshot_clients){
+        .connected = s->sessions.count,
+        .waiting = s->sessions.waiting,
+        .max = s->config.maxclients,
+        .handles = sessions_handles(&s->sessions),
+    };
+}
+
+static void take_memory(const struct server *s, struct snapshot_memory *out)
+{
+    uint64_t used = server_used_bytes(s), peak = s->stats.memory_peak_bytes;
+    *out = (struct snapshot_memory){
+        .used_bytes = used,
+        .peak_bytes = peak > used ? peak : used,
+        .resident_bytes = server_resident_bytes(),
+        .max_bytes = s->config.maxmemory,
+        .waiting_to_unmap_bytes = s->mem.trim_bytes,
+    };
+    if (used) out->fragmentation = (double)out->resident_bytes / (double)used;
+}
+
+static void take_heap(const struct server *s, struct snapshot_heap *out)
+{
+    const struct heap *h = &s->heap;
+    struct pool_stats pool;
+    pool_get_stats(h->pool, &pool);
+    *out = (struct snapshot_heap){
+        .objects = heap_objects(h),
+        .containers = heap_containers(h),
+        .names = keyspace_names(&s->keyspace),
+        .names_with_expiry = keyspace_names_with_expiry(&s->keyspace),
+        .release_pending_objects = h->release_pending,
+        .saturated = h->saturated,
+        .interned_strings = h->intern.strings.used,
+        .intern_saved_bytes = h->intern.saved_bytes,
+        .intern_hits = h->intern.hits,
+        .intern_misses = h->intern.misses,
+        .pool_reserved_bytes = pool.reserved_bytes,
+        .pool_live_bytes = pool.live_bytes,
+        .pool_free_bytes = pool.free_bytes,
+        .pool_overhead_bytes = pool.overhead_bytes,
+        .pool_arenas = pool.arenas,
+        .large_blocks = pool.large_blocks,
+        .large_bytes = pool.large_bytes,
+    };
+    memcpy(out->objects_by_type, h->objects, sizeof out->objects_by_type);
+}
+
+static void take_gc(const struct server *s, struct snapshot_gc *out)
+{
+    static const char *const phases[] = {"idle", "gray", "black", "free", "abandon"};
+    const struct collect *c = &s->heap.collect;
+    const struct collect_stats *stats = &c->stats;
+    *out = (struct snapshot_gc){
+        .enabled = c->enabled,
+        .phase = c->phase,
+        .phase_name = phases[c->phase],
+        .threshold = c->threshold,
+        .budget_us = c->budget_ns / 1000,
+        .candidates = c->candidates.count - c->candidates.dead,
+        .backlog_objects = collect_backlog(&s->heap),
+        .trials = stats->trials,
+        .abandoned = stats->abandoned,
+        .faults = stats->faults,
+        .collected_objects = stats->collected_objects,
+        .collected_bytes = stats->collected_bytes,
+        .rescued_objects = stats->rescued_objects,
+        .slices = stats->slices,
+        .cpu_us = stats->cpu_ns / 1000,
+        .longest_slice_us = stats->longest_slice_ns / 1000,
+        .slice_p50_us = histogram_quantile(&stats->slice_ns, 0.5) / 1000,
+        .slice_p99_us = histogram_quantile(&stats->slice_ns, 0.99) / 1000,
+        .last_candidates = stats->last_candidates,
+        .last_reached = stats->last_reached,
+        .last_condemned = stats->last_condemned,
+        .last_rescued = stats->last_rescued,
+        .last_us = stats->last_ns / 1000,
+    };
+}
+
+static void take_stats(const struct server *s, struct snapshot_stats *out)
+{
+    const struct server_stats *stats = &s->stats;
+    *out = (struct snapshot_stats){
+        .connections = stats->connections,
+        .rejected_connections = stats->rejected_connections,
+        .commands = stats->commands,
+        .commands_per_second = stats->commands_per_second,
+        .net_input_bytes = stats->net_input_bytes,
+        .net_output_bytes = stats->net_output_bytes,
+        .error_replies = stats->error_replies,
+        .keyspace_hits = s->keyspace.hits,
+        .keyspace_misses = s->keyspace.misses,
+        .expired_names = s->keyspace.expired,
+        .longest_step_us = stats->longest_step_ns / 1000,
+    };
+}
+
+void snapshot_take(const struct server *s, struct snapshot *out)
+{
+    take_process(s, &out->process);
+    take_clients(s, &out->clients);
+    take_memory(s, &out->memory);
+    take_heap(s, &out->heap);
+    take_gc(s, &out->gc);
+    take_stats(s, &out->stats);
+}
+
+const char *snapshot_type_name(enum obj_type type)
+{
+    switch (type) {
+    case OBJ_STRING: return "string";
+    case OBJ_NUMBER: return "number";
+    case OBJ_LIST: return "list";
+    case OBJ_HASH: return "hash";
+    case OBJ_SET: return "set";
+    case OBJ_ZSET: return "zset";
+    case OBJ_WEAK: return "weak";
+    case OBJ_SHAPE: return "shape";
+    case OBJ_NONE:
+    case OBJ_TYPES: break;
+    }
+    return "none";
+}
+
+void snapshot_reset(struct server *s)
+{
+    /* Not by assignment: the histograms of all commands would pass over the stack. */
+    uint64_t peak = s->stats.memory_peak_bytes;
+    memset(&s->stats, 0, sizeof s->stats);
+    s->stats.memory_peak_bytes = peak;
+    s->stats.sampled_ms = s->now_ms;
+    struct collect_stats *gc = &s->heap.collect.stats;
+    *gc = (struct collect_stats){
+        .last_candidates = gc->last_candidates,
+        .last_reached = gc->last_reached,
+        .last_condemned = gc->last_condemned,
+        .last_rescued = gc->last_rescued,
+        .last_ns = gc->last_ns,
+    };
+    s->keyspace.hits = s->keyspace.misses = s->keyspace.expired = 0;
+    s->heap.intern.hits = s->heap.intern.misses = 0;
+}

@@ -1,0 +1,94 @@
+/*
+ * The numbers of a running server, gathered once: INFO prints them, and the monitor serves them as
+ * /metrics and /stats.json. It decides nothing about names or formats.
+ *
+ * What is a table or a histogram is read in place, from struct server: stats.command[] by
+ * command_index(), stats.step_ns, and heap.collect.stats.slice_ns.
+ *
+ * Invariants
+ *   1. objects == the sum of objects_by_type; containers <= objects.
+ *   2. peak_bytes >= used_bytes.
+ *   3. pool_reserved_bytes == live + free + overhead.
+ * Ownership: numbers alone, but for texts that live as long as the server.
+ * Cost: reads counters, /proc/self/statm and getrusage; looks at no object, name or client.
+ */
+#ifndef HEAPD_COMMAND_SNAPSHOT_H
+#define HEAPD_COMMAND_SNAPSHOT_H
+
+#include "command/server.h"
+
+struct snapshot_process {
+    int64_t id;
+    int64_t uptime_ms;
+    uint64_t cpu_user_us, cpu_system_us;
+    const char *run_id;
+};
+
+struct snapshot_clients {
+    uint64_t connected;
+    uint64_t waiting; /* for a collection that they asked for */
+    uint64_t max;
+    uint64_t handles; /* that they hold, those of closed clients not yet released included */
+};
+
+struct snapshot_memory {
+    uint64_t used_bytes, peak_bytes, resident_bytes;
+    uint64_t max_bytes;              /* maxmemory; 0 = no limit */
+    uint64_t waiting_to_unmap_bytes; /* freed, not part of used */
+    double fragmentation;            /* resident to used; 0 when nothing is used */
+};
+
+struct snapshot_heap {
+    uint64_t objects, containers;
+    uint64_t objects_by_type[OBJ_TYPES];
+    uint64_t names, names_with_expiry;
+    uint64_t release_pending_objects;
+    uint64_t saturated; /* objects that became immortal */
+    uint64_t interned_strings, intern_saved_bytes, intern_hits, intern_misses;
+    uint64_t pool_reserved_bytes, pool_live_bytes, pool_free_bytes, pool_overhead_bytes;
+    uint64_t pool_arenas;
+    uint64_t large_blocks, large_bytes; /* beside the pools */
+};
+
+struct snapshot_gc {
+    bool enabled;
+    enum collect_phase phase;
+    const char *phase_name;
+    uint64_t threshold, budget_us;
+    uint64_t candidates, backlog_objects;
+    uint64_t trials, abandoned, faults;
+    uint64_t collected_objects, collected_bytes, rescued_objects;
+    uint64_t slices;
+    uint64_t cpu_us;
+    uint64_t longest_slice_us, slice_p50_us, slice_p99_us;
+    uint64_t last_candidates, last_reached, last_condemned, last_rescued, last_us;
+};
+
+struct snapshot_stats {
+    uint64_t connections, rejected_connections;
+    uint64_t commands, commands_per_second;
+    uint64_t net_input_bytes, net_output_bytes;
+    uint64_t error_replies;
+    uint64_t keyspace_hits, keyspace_misses, expired_names;
+    uint64_t longest_step_us; /* of anything bounded that runs beside commands; thread CPU time */
+};
+
+struct snapshot {
+    struct snapshot_process process;
+    struct snapshot_clients clients;
+    struct snapshot_memory memory;
+    struct snapshot_heap heap;
+    struct snapshot_gc gc;
+    struct snapshot_stats stats;
+};
+
+void snapshot_take(const struct server *s, struct snapshot *out);
+
+/* The name of a type in INFO and in metrics: "string", "list" and so on. */
+const char *snapshot_type_name(enum obj_type type);
+
+/* CONFIG RESETSTAT: what counts since the start counts from now on, the longest times too. What
+ * tells how things are (objects, memory, the last trial) stays. */
+void snapshot_reset(struct server *s);
+
+#endif
