@@ -97,7 +97,7 @@ static bool send_replies(struct conn *c)
 static bool may_run(const struct conn *c)
 {
     return c->state == CONN_OPEN && c->session.wait == SESSION_RUNS &&
-           !c->session.close_after_reply && !c->slow;
+           !c->session.close_after_reply && !c->session.kill && !c->slow;
 }
 
 static bool share_left(const struct conn *c)
@@ -181,11 +181,6 @@ static size_t run_requests(struct conn *c, struct view bytes)
         dispatch(net->server, &c->session, r->argc, (const struct view *)r->argv, out);
         if (c->session.last_command == net->kill_name) net->kills = true;
         if (out->failed) break;
-        if (c->session.kill) {
-            /* It killed itself, and is still told so. */
-            c->session.kill = false;
-            c->session.close_after_reply = true;
-        }
     }
     net->server->stats.net_output_bytes += out->n - before;
     return at;
