@@ -23,7 +23,7 @@ static const struct command rows[] = {
 
 enum { ROWS = sizeof rows / sizeof rows[0], SLOTS = 1024, NAME_BYTES_MAX = 32 };
 
-static_assert(ROWS <= COMMANDS_MAX, "statistics have a place for every command");
+static_assert((int)ROWS <= (int)COMMANDS_MAX, "statistics have a place for every command");
 
 /* Row + 1 by the hash of the upper-case name, open addressing at a quarter load. It is made of
  * constants at the first lookup. */
