@@ -1,0 +1,93 @@
+/*
+ * Listeners: what `bind` may say, and that a failure names the address.
+ *
+ * Method: worlds with other configurations; the sockets are tried by connecting.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "world.h"
+
+static void expect_refusal(const char *addresses, const char *word, const char *why)
+{
+    struct world *w = world_new(NULL);
+    snprintf(w->server.config.bind, sizeof w->server.config.bind, "%s", addresses);
+    char error[LISTENER_ERROR_BYTES];
+    assert_false(listener_open_all(&w->net, error));
+    assert_non_null(strstr(error, word));
+    assert_non_null(strstr(error, why));
+    assert_null(strchr(error, '\n'));
+    world_free(w);
+}
+
+static void test_listen_bad_address(void **state)
+{
+    (void)state;
+    expect_refusal("127.0.0.1 nowhere", "nowhere", "invalid argument");
+    expect_refusal("192.0.2.77", "192.0.2.77", "not available");
+    expect_refusal("", "no address", "no address");
+}
+
+static void test_listen_too_many_addresses(void **state)
+{
+    (void)state;
+    char all[CONFIG_TEXT_BYTES] = "";
+    size_t n = 0;
+    for (int i = 1; i <= NET_LISTENERS_MAX + 1; i++)
+        n += (size_t)snprintf(all + n, sizeof all - n, "127.0.0.%d ", i);
+    expect_refusal(all, "127.0.0.17", "too many addresses");
+}
+
+static void test_listen_port_in_use(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL);
+    close(world_connect(w));
+    char port[16], error[LISTENER_ERROR_BYTES];
+    snprintf(port, sizeof port, "%u", (unsigned)w->server.config.port);
+    assert_false(listener_open_all(&w->net, error));
+    assert_non_null(strstr(error, port));
+    assert_non_null(strstr(error, "address already in use"));
+    world_free(w);
+}
+
+static void test_listen_port_zero_is_off(void **state)
+{
+    (void)state;
+    struct world *w = world_new((const char *const[]){"--port", "0", NULL});
+    char error[LISTENER_ERROR_BYTES];
+    assert_true(listener_open_all(&w->net, error));
+    assert_int_equal(w->net.listener_count, 0);
+    world_free(w);
+}
+
+static void test_listen_several_addresses(void **state)
+{
+    (void)state;
+    struct world *w = world_new((const char *const[]){"--bind", "127.0.0.2", "127.0.0.1", NULL});
+    int fd = world_connect(w);
+    assert_int_equal(w->net.listener_count, 2);
+    assert_memory_equal(world_conn(w)->session.local_address, "127.0.0.1:", 10);
+    assert_memory_equal(world_conn(w)->session.address, "127.0.0.1:", 10);
+    close(fd);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_listen_bad_address),
+        cmocka_unit_test(test_listen_too_many_addresses),
+        cmocka_unit_test(test_listen_port_in_use),
+        cmocka_unit_test(test_listen_port_zero_is_off),
+        cmocka_unit_test(test_listen_several_addresses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

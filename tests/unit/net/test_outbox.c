@@ -1,0 +1,155 @@
+/*
+ * The outbox: replies leave whole and in order, at once or by libuv.
+ *
+ * Method: a stream over one end of a socket pair, read slowly at the other end.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/outbox.h"
+
+struct wire {
+    uv_loop_t loop;
+    uv_pipe_t pipe;
+    int fd; /* the reader's end */
+    struct outbox out;
+    struct proto_buf shared;
+    int landings, error;
+    uint64_t got; /* bytes read so far, as numbers in sequence */
+};
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct wire *w = request->data;
+    w->landings++;
+    outbox_landed(&w->out);
+    if (status == 0) w->error = outbox_resend(&w->out, (uv_stream_t *)&w->pipe, on_written);
+}
+
+static struct wire *wire_new(void)
+{
+    struct wire *w = test_calloc(1, sizeof *w);
+    int ends[2], bytes = 4096;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    assert_int_equal(uv_loop_init(&w->loop), 0);
+    uv_pipe_init(&w->loop, &w->pipe, 0);
+    assert_int_equal(uv_pipe_open(&w->pipe, ends[0]), 0);
+    w->fd = ends[1];
+    outbox_init(&w->out);
+    w->out.request.data = w;
+    proto_buf_init(&w->shared);
+    return w;
+}
+
+static void wire_free(struct wire *w)
+{
+    uv_close((uv_handle_t *)&w->pipe, NULL);
+    uv_run(&w->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&w->loop), 0);
+    outbox_fini(&w->out);
+    proto_buf_fini(&w->shared);
+    close(w->fd);
+    test_free(w);
+}
+
+/* Puts `count` numbers behind those put before, and sends. */
+static void put(struct wire *w, uint32_t *next, uint32_t count)
+{
+    struct proto_buf *target = outbox_target(&w->out, &w->shared);
+    for (; count; count--, (*next)++) proto_buf_append(target, (const char *)next, sizeof *next);
+    assert_int_equal(outbox_send(&w->out, (uv_stream_t *)&w->pipe, &w->shared, on_written), 0);
+    assert_int_equal(outbox_check(&w->out), 0);
+    assert_int_equal(w->shared.n, 0);
+}
+
+static void take(struct wire *w, size_t most)
+{
+    unsigned char bytes[5000];
+    ssize_t n = recv(w->fd, bytes, most < sizeof bytes ? most : sizeof bytes, MSG_DONTWAIT);
+    for (ssize_t i = 0; i < n; i++, w->got++) {
+        uint32_t number = (uint32_t)(w->got / 4);
+        if (bytes[i] != ((const unsigned char *)&number)[w->got % 4])
+            fail_msg("byte %llu", (unsigned long long)w->got);
+    }
+}
+
+static void test_outbox_sends_at_once(void **state)
+{
+    (void)state;
+    struct wire *w = wire_new();
+    uint32_t next = 0;
+    put(w, &next, 100);
+    assert_int_equal(outbox_bytes(&w->out), 0);
+    take(w, 5000);
+    assert_int_equal(w->got, 400);
+    put(w, &next, 0);
+    wire_free(w);
+}
+
+static void test_outbox_keeps_the_order_behind_a_slow_reader(void **state)
+{
+    (void)state;
+    struct wire *w = wire_new();
+    uint32_t next = 0;
+    for (int i = 0; i < 3000; i++) {
+        put(w, &next, (uint32_t)(i * 7 % 300));
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+        if (i % 3) take(w, (size_t)(i % 1500));
+    }
+    assert_in_range(outbox_bytes(&w->out), 1, (uint64_t)next * 4);
+    while (w->got < (uint64_t)next * 4) {
+        take(w, 5000);
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+        assert_int_equal(outbox_check(&w->out), 0);
+    }
+    uv_run(&w->loop, UV_RUN_NOWAIT);
+    assert_int_equal(outbox_bytes(&w->out), 0);
+    assert_false(w->out.under_way);
+    assert_in_range(w->landings, 1, 3000);
+    wire_free(w);
+}
+
+static void test_outbox_closed_under_way(void **state)
+{
+    (void)state;
+    struct wire *w = wire_new();
+    uint32_t next = 0;
+    put(w, &next, 100000);
+    put(w, &next, 100000);
+    assert_in_range(outbox_bytes(&w->out), 400001, 800000);
+    wire_free(w);
+}
+
+static void test_outbox_failed_buffer_starts_afresh(void **state)
+{
+    (void)state;
+    struct wire *w = wire_new();
+    assert_null(proto_buf_reserve(&w->shared, SIZE_MAX));
+    uint32_t next = 0;
+    put(w, &next, 0);
+    assert_false(w->shared.failed);
+    put(w, &next, 10);
+    take(w, 5000);
+    assert_int_equal(w->got, 40);
+    wire_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_outbox_sends_at_once),
+        cmocka_unit_test(test_outbox_keeps_the_order_behind_a_slow_reader),
+        cmocka_unit_test(test_outbox_closed_under_way),
+        cmocka_unit_test(test_outbox_failed_buffer_starts_afresh),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

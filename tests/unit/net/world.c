@@ -1,0 +1,234 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "world.h"
+
+static struct world *the_world;
+
+/* --- a command floor of a few words --------------------------------------------------------------
+ */
+
+static const char KILL_NAME[] = "kill";
+
+const struct command *command_find(struct view name)
+{
+    static const struct command client = {.name = "client"};
+    return view_is(name, "client") ? &client : NULL;
+}
+
+const struct command *command_find_sub(const struct command *container, struct view name)
+{
+    static const struct command kill = {.name = KILL_NAME};
+    return container && view_is(name, "kill") ? &kill : NULL;
+}
+
+static void put_bulk(struct proto_buf *out, size_t n)
+{
+    proto_put_bulk_begin(out, n);
+    char *p = proto_buf_reserve(out, n);
+    if (!p) return;
+    memset(p, 'x', n);
+    out->n += n;
+    proto_put_bulk_end(out);
+}
+
+void dispatch(struct server *server, struct session *session, uint32_t argc,
+              const struct view *argv, struct proto_buf *out)
+{
+    server_tick(server);
+    session->commands++;
+    session->last_command = "any";
+    struct view last = argv[argc - 1];
+    if (view_is(argv[0], "ping")) {
+        proto_put_simple(out, "PONG", 4);
+    } else if (view_is(argv[0], "echo")) {
+        proto_put_bulk(out, last.p, last.n);
+    } else if (view_is(argv[0], "length")) {
+        proto_put_integer(out, (int64_t)last.n);
+    } else if (view_is(argv[0], "bulk")) {
+        put_bulk(out, strtoul(last.p, NULL, 10));
+    } else if (view_is(argv[0], "wait")) {
+        session->wait = SESSION_WAITS_COLLECT;
+        server->sessions.waiting++;
+    } else if (view_is(argv[0], "quit")) {
+        proto_put_ok(out);
+        session->close_after_reply = true;
+    } else if (view_is(argv[0], "kill")) {
+        struct session *victim = sessions_find(&server->sessions, strtoul(last.p, NULL, 10));
+        if (victim) victim->kill = true;
+        session->last_command = KILL_NAME;
+        proto_put_ok(out);
+    } else if (view_is(argv[0], "nomem")) {
+        proto_buf_reserve(out, SIZE_MAX);
+    } else {
+        proto_put_error(out, "ERR unknown", 11);
+    }
+}
+
+bool dispatch_resume(struct server *server, struct session *session, struct proto_buf *out)
+{
+    if (!the_world->go) return false;
+    session->wait = SESSION_RUNS;
+    server->sessions.waiting--;
+    proto_put_integer(out, 1);
+    return true;
+}
+
+/* --- the loop
+ * -------------------------------------------------------------------------------------- */
+
+static void on_check(uv_check_t *handle)
+{
+    struct world *w = handle->data;
+    net_turn(&w->net);
+    if (net_after_steps(&w->net))
+        net_keep_going(&w->net);
+    else
+        net_may_block(&w->net);
+}
+
+static void check_all(struct world *w)
+{
+    assert_int_equal(net_check(&w->net), 0);
+    for (struct session *s = w->server.sessions.first; s; s = s->next) {
+        const struct conn *c = conn_of(s);
+        assert_int_equal(conn_check(c), 0);
+        assert_int_equal(inbox_check(&c->in), 0);
+        assert_int_equal(outbox_check(&c->out), 0);
+        assert_int_equal(request_reader_check(&c->reader), 0);
+    }
+}
+
+void world_turn(struct world *w)
+{
+    uv_run(&w->loop, UV_RUN_NOWAIT);
+    check_all(w);
+}
+
+static uint64_t free_port(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &length), 0);
+    close(fd);
+    return ntohs(at.sin_port);
+}
+
+struct world *world_new(const char *const *options)
+{
+    struct world *w = calloc(1, sizeof *w);
+    assert_non_null(w);
+    the_world = w;
+    char *argv[16] = {"heapd"}, error[CONFIG_ERROR_BYTES];
+    int argc = 1;
+    for (; options && options[argc - 1]; argc++) argv[argc] = (char *)(uintptr_t)options[argc - 1];
+    struct config config;
+    config_init(&config);
+    config.port = free_port();
+    if (!config_load(&config, argc, argv, error)) fail_msg("%s", error);
+    assert_int_equal(uv_loop_init(&w->loop), 0);
+    assert_int_equal(server_init(&w->server, &config), STATUS_OK);
+    assert_int_equal(net_init(&w->net, &w->server, &w->loop, 1000), STATUS_OK);
+    uv_check_init(&w->loop, &w->check);
+    w->check.data = w;
+    uv_check_start(&w->check, on_check);
+    return w;
+}
+
+void world_free(struct world *w)
+{
+    net_close(&w->net);
+    uv_close((uv_handle_t *)&w->check, NULL);
+    uv_run(&w->loop, UV_RUN_DEFAULT);
+    assert_int_equal(w->net.open, 0);
+    assert_int_equal(w->server.sessions.count, 0);
+    net_fini(&w->net);
+    server_fini(&w->server);
+    assert_int_equal(w->server.mem.bytes, 0);
+    assert_int_equal(uv_loop_close(&w->loop), 0);
+    free(w);
+}
+
+/* --- clients
+ * --------------------------------------------------------------------------------------- */
+
+int world_connect(struct world *w)
+{
+    if (w->net.listener_count == 0) {
+        char error[LISTENER_ERROR_BYTES];
+        if (!listener_open_all(&w->net, error)) fail_msg("%s", error);
+    }
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)w->server.config.port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    uint64_t before = w->server.stats.connections + w->server.stats.rejected_connections;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    WORLD_UNTIL(w, w->server.stats.connections + w->server.stats.rejected_connections > before);
+    return fd;
+}
+
+struct conn *world_conn(struct world *w)
+{
+    assert_non_null(w->server.sessions.first);
+    return conn_of(w->server.sessions.first);
+}
+
+void world_send(struct world *w, int fd, const char *text, size_t n)
+{
+    while (n) {
+        ssize_t sent = send(fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0) {
+            assert_int_equal(errno, EAGAIN);
+            world_turn(w);
+            continue;
+        }
+        text += sent;
+        n -= (size_t)sent;
+    }
+}
+
+void world_read(struct world *w, int fd, char *to, size_t n)
+{
+    for (int turns = 0; n; turns++) {
+        ssize_t got = recv(fd, to, n, MSG_DONTWAIT);
+        if (got < 0) {
+            assert_int_equal(errno, EAGAIN);
+            assert_in_range(turns, 0, 5000);
+            world_turn(w);
+            if (turns > 100) usleep(1000);
+            continue;
+        }
+        assert_int_not_equal(got, 0);
+        to += got;
+        n -= (size_t)got;
+    }
+}
+
+void world_expect(struct world *w, int fd, const char *text)
+{
+    char got[1024];
+    size_t n = strlen(text);
+    assert_in_range(n, 1, sizeof got);
+    world_read(w, fd, got, n);
+    assert_memory_equal(got, text, n);
+}
+
+void world_expect_end(struct world *w, int fd)
+{
+    char byte;
+    ssize_t got = -1;
+    WORLD_UNTIL(w, (got = recv(fd, &byte, 1, MSG_DONTWAIT)) >= 0 || errno != EAGAIN);
+    assert_true(got == 0 || errno == ECONNRESET);
+}

@@ -1,0 +1,58 @@
+/*
+ * A loop with the network floor, a server, and a command floor of a few words in place of the real
+ * one, so that these tests try net/ alone.
+ *
+ *   PING             +PONG
+ *   ECHO text        the text, as a bulk
+ *   LENGTH text      its length
+ *   BULK n           n bytes of x
+ *   WAIT             waits until world.go is set, then :1
+ *   QUIT             +OK, and the end
+ *   KILL id          marks another session, as CLIENT KILL does
+ *   NOMEM            a reply that does not fit into memory
+ *
+ * The loop, the clients' sockets and the test run in one thread: world_turn() runs one turn of the
+ * loop, and checks every invariant of net/ after it.
+ */
+#ifndef HEAPD_TESTS_NET_WORLD_H
+#define HEAPD_TESTS_NET_WORLD_H
+
+#include "net/conn.h"
+#include "net/listener.h"
+
+struct world {
+    struct server server;
+    struct net net;
+    uv_loop_t loop;
+    uv_check_t check;
+    bool go; /* waits end */
+};
+
+/* `options` as on the command line, NULL at the end; the port is a free one unless named. */
+struct world *world_new(const char *const *options);
+void world_free(struct world *w);
+void world_turn(struct world *w);
+/* Turns until the condition holds; fails the test after some seconds. */
+#define WORLD_UNTIL(w, condition)                                                                  \
+    do {                                                                                           \
+        for (int turns = 0; !(condition); turns++) {                                               \
+            if (turns > 5000) fail_msg("never: %s", #condition);                                   \
+            world_turn(w);                                                                         \
+            if (turns > 100) usleep(1000);                                                         \
+        }                                                                                          \
+    } while (0)
+
+/* A client's socket, non-blocking; its connection is accepted. */
+int world_connect(struct world *w);
+/* The newest connection. */
+struct conn *world_conn(struct world *w);
+/* Sends all of it, turning the loop where the socket is full. */
+void world_send(struct world *w, int fd, const char *text, size_t n);
+/* Reads n bytes, turning the loop where there are none. */
+void world_read(struct world *w, int fd, char *to, size_t n);
+/* Reads exactly this text. */
+void world_expect(struct world *w, int fd, const char *text);
+/* Reads the end of the stream. */
+void world_expect_end(struct world *w, int fd);
+
+#endif
