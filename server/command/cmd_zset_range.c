@@ -1,0 +1,209 @@
+/*
+ * Ranges of sorted sets: ZRANGE in all its forms, and ZCOUNT. Every form ends as a range of ranks,
+ * which is then walked from either end.
+ */
+#include "command/command.h"
+#include "value/zset.h"
+
+enum by { BY_RANK, BY_SCORE, BY_LEX };
+
+struct range {
+    enum by by;
+    bool rev, with_scores;
+    int64_t offset, limit; /* limit < 0: all */
+    union {
+        int64_t rank;
+        struct zset_bound score;
+        struct zset_lex_bound lex;
+    } min, max;
+};
+
+/* The ranks from begin to before end; begin >= end: none. */
+struct ranks {
+    uint64_t begin, end;
+};
+
+/* --- bounds --- */
+
+static enum status score_bound(struct call *c, uint32_t i, struct zset_bound *out)
+{
+    struct view text = c->argv[i];
+    out->exclusive = text.n > 0 && text.p[0] == '(';
+    if (out->exclusive) {
+        text.p++;
+        text.n--;
+    }
+    if (num_get_bound(text, &out->score)) return STATUS_OK;
+    return call_error(c, "ERR min or max is not a float");
+}
+
+/* "-" and "+" stand alone; nothing behind a NUL counts, as in Redis. */
+static bool is_sign(struct view text, char sign)
+{
+    return text.n > 0 && text.p[0] == sign && (text.n == 1 || text.p[1] == 0);
+}
+
+static enum status lex_bound(struct call *c, uint32_t i, struct zset_lex_bound *out)
+{
+    struct view text = c->argv[i];
+    *out = (struct zset_lex_bound){.kind = ZSET_LEX_TEXT};
+    if (is_sign(text, '-')) {
+        out->kind = ZSET_LEX_MIN;
+    } else if (is_sign(text, '+')) {
+        out->kind = ZSET_LEX_MAX;
+    } else if (text.n > 0 && (text.p[0] == '[' || text.p[0] == '(')) {
+        out->exclusive = text.p[0] == '(';
+        out->text = (struct view){text.p + 1, text.n - 1};
+    } else {
+        return call_error(c, "ERR min or max not valid string range item");
+    }
+    return STATUS_OK;
+}
+
+static enum status parse_bounds(struct call *c, struct range *r)
+{
+    /* From high to low, the higher bound comes first. Ranks are counted from the other end
+     * instead. */
+    bool swapped = r->rev && r->by != BY_RANK;
+    uint32_t min = swapped ? 3 : 2, max = swapped ? 2 : 3;
+    enum status status = STATUS_OK;
+    switch (r->by) {
+    case BY_RANK:
+        status = call_integer(c, min, &r->min.rank);
+        return status ? status : call_integer(c, max, &r->max.rank);
+    case BY_SCORE:
+        status = score_bound(c, min, &r->min.score);
+        return status ? status : score_bound(c, max, &r->max.score);
+    case BY_LEX:
+        status = lex_bound(c, min, &r->min.lex);
+        return status ? status : lex_bound(c, max, &r->max.lex);
+    }
+    return status;
+}
+
+static enum status parse_options(struct call *c, struct range *r)
+{
+    for (uint32_t i = 4; i < c->argc; i++) {
+        enum status status;
+        if (call_is(c, i, "withscores")) {
+            r->with_scores = true;
+        } else if (call_is(c, i, "limit") && i + 2 < c->argc) {
+            status = call_integer(c, i + 1, &r->offset);
+            if (!status) status = call_integer(c, i + 2, &r->limit);
+            if (status) return status;
+            i += 2;
+        } else if (call_is(c, i, "rev") && !r->rev) {
+            r->rev = true;
+        } else if (call_is(c, i, "byscore") && r->by == BY_RANK) {
+            r->by = BY_SCORE;
+        } else if (call_is(c, i, "bylex") && r->by == BY_RANK) {
+            r->by = BY_LEX;
+        } else {
+            return STATUS_SYNTAX;
+        }
+    }
+    if (r->limit != -1 && r->by == BY_RANK)
+        return call_error(c, "ERR syntax error, LIMIT is only supported in combination with either "
+                             "BYSCORE or BYLEX");
+    if (r->with_scores && r->by == BY_LEX)
+        return call_error(c, "ERR syntax error, WITHSCORES not supported in combination with "
+                             "BYLEX");
+    return STATUS_OK;
+}
+
+/* --- ranks --- */
+
+static struct ranks ranks_of_indexes(const struct range *r, uint64_t length)
+{
+    int64_t n = (int64_t)length, first = r->min.rank, last = r->max.rank;
+    if (first < 0) first += n;
+    if (last < 0) last += n;
+    if (first < 0) first = 0;
+    if (last >= n) last = n - 1;
+    if (first > last) return (struct ranks){0, 0};
+    if (!r->rev) return (struct ranks){(uint64_t)first, (uint64_t)last + 1};
+    return (struct ranks){(uint64_t)(n - 1 - last), (uint64_t)(n - first)};
+}
+
+static struct ranks ranks_of_scores(const struct obj *o, struct zset_bound min,
+                                    struct zset_bound max)
+{
+    return (struct ranks){zset_rank_of_score(o, min, ZSET_BEGIN),
+                          zset_rank_of_score(o, max, ZSET_END)};
+}
+
+static struct ranks ranks_of(struct call *c, const struct range *r, const struct obj *o)
+{
+    switch (r->by) {
+    case BY_RANK: break;
+    case BY_SCORE: return ranks_of_scores(o, r->min.score, r->max.score);
+    case BY_LEX:
+        return (struct ranks){zset_rank_of_lex(c->heap, o, r->min.lex, ZSET_BEGIN),
+                              zset_rank_of_lex(c->heap, o, r->max.lex, ZSET_END)};
+    }
+    return ranks_of_indexes(r, zset_length(o));
+}
+
+/* What LIMIT leaves, counted from the end at which the range begins. A negative offset leaves
+ * nothing. By rank there is no LIMIT: one that asks for all has passed, whatever its offset. */
+static struct ranks limited(const struct range *r, struct ranks all)
+{
+    if (r->by == BY_RANK) return all;
+    if (all.begin >= all.end || r->offset < 0) return (struct ranks){0, 0};
+    uint64_t count = all.end - all.begin, offset = (uint64_t)r->offset;
+    if (offset >= count) return (struct ranks){0, 0};
+    count -= offset;
+    if (r->limit >= 0 && (uint64_t)r->limit < count) count = (uint64_t)r->limit;
+    if (r->rev) return (struct ranks){all.end - offset - count, all.end - offset};
+    return (struct ranks){all.begin + offset, all.begin + offset + count};
+}
+
+/* --- commands --- */
+
+static enum status reply_range(struct call *c, const struct range *r, const struct obj *o,
+                               struct ranks ranks)
+{
+    struct zset_iter it;
+    bool paired = r->with_scores && c->session->protocol >= 3;
+    uint64_t count = ranks.end - ranks.begin;
+    enum status status = STATUS_OK;
+    reply_array(c, r->with_scores && !paired ? count * 2 : count);
+    if (count == 0) return STATUS_OK;
+    c->open = o;
+    zset_seek(o, r->rev ? ranks.end - 1 : ranks.begin, &it);
+    for (uint64_t i = 0; i < count && !status; i++) {
+        struct zset_entry entry = zset_at(&it);
+        if (paired) reply_array(c, 2);
+        status = reply_value(c, entry.member);
+        if (r->with_scores) reply_double(c, entry.score);
+        (void)(r->rev ? zset_prev(&it) : zset_next(&it));
+    }
+    return status;
+}
+
+enum status cmd_zrange(struct call *c)
+{
+    struct subject s;
+    struct range r = {.by = BY_RANK, .limit = -1};
+    struct ranks ranks = {0, 0};
+    enum status status = parse_options(c, &r);
+    if (!status) status = parse_bounds(c, &r);
+    if (!status) status = call_read(c, 1, OBJ_ZSET, &s);
+    if (status) return status;
+    if (s.o && zset_length(s.o) > 0) ranks = limited(&r, ranks_of(c, &r, s.o));
+    return reply_range(c, &r, s.o, ranks);
+}
+
+enum status cmd_zcount(struct call *c)
+{
+    struct subject s;
+    struct zset_bound min, max;
+    struct ranks ranks = {0, 0};
+    enum status status = score_bound(c, 2, &min);
+    if (!status) status = score_bound(c, 3, &max);
+    if (!status) status = call_read(c, 1, OBJ_ZSET, &s);
+    if (status) return status;
+    if (s.o) ranks = ranks_of_scores(s.o, min, max);
+    reply_integer(c, ranks.begin < ranks.end ? (int64_t)(ranks.end - ranks.begin) : 0);
+    return STATUS_OK;
+}

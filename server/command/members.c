@@ -1,0 +1,128 @@
+#include "command/members.h"
+
+#include "base/glob.h"
+
+enum {
+    REPLY_LINE_BYTES_MAX = 64,    /* an integer, or a score as a bulk */
+    SCAN_WHOLE_MEMBERS_MAX = 128, /* Redis: zset-max-listpack-entries */
+    SCAN_COUNT = 10,
+    SCAN_STEPS_PER_COUNT = 10, /* a scan over mostly empty buckets ends too */
+};
+
+enum status members_reply_room(struct call *c)
+{
+    return proto_buf_reserve(c->out, REPLY_LINE_BYTES_MAX) ? STATUS_OK : STATUS_OOM;
+}
+
+enum status members_bound(struct call *c, struct members_at at)
+{
+    enum status status = STATUS_OK;
+    val source;
+    for (uint32_t i = at.first; c->by_ref && i < c->argc && !status; i += at.step)
+        status = call_source(c, i, &source);
+    return status;
+}
+
+bool members_needle(struct call *c, uint32_t i, struct needle *out)
+{
+    if (!c->by_ref) {
+        *out = needle_of_text(c->heap, c->argv[i]);
+        return true;
+    }
+    struct subject s;
+    if (call_inspect(c, i, &s) || val_is_none(s.v)) return false;
+    *out = needle_of_val(c->heap, s.v);
+    return true;
+}
+
+void members_put_header(struct call *c, size_t at, uint64_t n)
+{
+    char header[PROTO_NUMBER_LINE_BYTES_MAX];
+    size_t end = c->out->n;
+    reply_set(c, n);
+    if (c->out->failed) return;
+    size_t bytes = c->out->n - end;
+    DASSERT(bytes <= sizeof header);
+    memcpy(header, c->out->p + end, bytes);
+    memmove(c->out->p + at + bytes, c->out->p + at, end - at);
+    memcpy(c->out->p + at, header, bytes);
+}
+
+/* strtoul with base 10, as Redis calls it: signs pass, "" is 0, nothing behind a NUL counts. */
+static bool cursor_get(struct view text, uint64_t *out)
+{
+    size_t n = strnlen(text.p, text.n), i = n > 0 && (text.p[0] == '-' || text.p[0] == '+');
+    uint64_t cursor = 0;
+    if (i && n == 1) return false;
+    bool negative = i && text.p[0] == '-';
+    for (; i < n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9') return false;
+        if (__builtin_mul_overflow(cursor, 10, &cursor) ||
+            __builtin_add_overflow(cursor, (uint64_t)(text.p[i] - '0'), &cursor))
+            return false;
+    }
+    *out = negative ? 0 - cursor : cursor;
+    return true;
+}
+
+static enum status options_get(struct call *c, struct members_scan *scan)
+{
+    for (uint32_t i = 3; i < c->argc; i += 2) {
+        if (i + 1 == c->argc) return STATUS_SYNTAX;
+        if (call_is(c, i, "count")) {
+            enum status status = call_integer(c, i + 1, &scan->count);
+            if (status) return status;
+            if (scan->count < 1) return STATUS_SYNTAX;
+        } else if (call_is(c, i, "match")) {
+            scan->pattern = c->argv[i + 1];
+        } else {
+            return STATUS_SYNTAX;
+        }
+    }
+    if (scan->pattern.n == 1 && scan->pattern.p[0] == '*') scan->pattern = (struct view){0};
+    return STATUS_OK;
+}
+
+bool members_scan_shows(struct members_scan *scan, val member)
+{
+    scan->seen++;
+    if (scan->status) return false;
+    if (scan->pattern.p) {
+        char scratch[VAL_TEXT_CHARS];
+        if (!val_is_string(member)) return false;
+        if (!glob_match(scan->pattern, val_text(&member, scratch), GLOB_EXACT)) return false;
+    }
+    scan->shown++;
+    return scan->writes;
+}
+
+/* One pass from the cursor on; returns the next cursor. */
+static uint64_t pass(const struct obj *o, struct members_scan *scan, members_step *step)
+{
+    bool whole = container_length(o) <= SCAN_WHOLE_MEMBERS_MAX;
+    uint64_t cursor = whole ? 0 : scan->cursor, count = (uint64_t)scan->count, steps = 0, steps_max;
+    if (whole || __builtin_mul_overflow(count, SCAN_STEPS_PER_COUNT, &steps_max))
+        steps_max = UINT64_MAX;
+    scan->seen = scan->shown = 0;
+    do cursor = step(o, cursor, scan);
+    while (cursor && ++steps < steps_max && (whole || scan->seen < count));
+    return cursor;
+}
+
+enum status members_scan(struct call *c, const struct members_scan_type *type)
+{
+    struct subject s;
+    struct members_scan scan = {.c = c, .count = SCAN_COUNT};
+    if (!cursor_get(c->argv[2], &scan.cursor)) return call_error(c, "ERR invalid cursor");
+    enum status status = call_read(c, 1, type->type, &s);
+    if (!status && s.o) status = options_get(c, &scan);
+    if (status) return status;
+    reply_array(c, 2);
+    uint64_t next = s.o ? pass(s.o, &scan, type->step) : 0;
+    reply_format(c, "%llu", (unsigned long long)next);
+    reply_array(c, scan.shown * type->items);
+    if (!scan.shown) return STATUS_OK;
+    scan.writes = true;
+    pass(s.o, &scan, type->step);
+    return scan.status;
+}
