@@ -123,7 +123,7 @@ enum heapd_status heapd_read(struct heapd *h, struct reply **out);
 uint64_t heapd_pending(const struct heapd *h);
 
 /*
- * From now on, replies to what is appended go to `take`, as they arrive, in order, from within
+ * Replies that arrive from now on go to `take`, in order, from within
  * heapd_append, heapd_flush, heapd_read (those before the one that it hands out, if they are there
  * already) and heapd_call. `take` owns the tree, and must not use the connection. NULL: replies
  * wait for heapd_read again.
@@ -159,11 +159,10 @@ struct heapd_scan {
 
     /* Private. */
     struct heapd *h;
-    struct proto_buf request; /* views of the arguments, the cursor's slot left open */
-    struct proto_buf text;    /* the bytes that they look at */
+    struct proto_buf before, after; /* the request in RESP, on either side of the cursor */
     struct reply *batch;
+    size_t at; /* in the elements of the batch */
     char cursor[32];
-    size_t at, cursor_index;
     bool pairs, last;
 };
 
@@ -188,21 +187,20 @@ void heapd_scan_fini(struct heapd_scan *s);
 struct heapd_scope {
     struct heapd *h;
     struct heapd_scope *outer;
-    struct heapd_scope_handle *first; /* in no order */
-    struct heapd_scope_handle **table;
-    size_t count, room; /* handles; slots of the table, 0 or a power of two */
+    struct heapd_scope_handle **table; /* by hash of the text, linear probing */
+    size_t count, room;                /* handles; slots of the table, 0 or a power of two */
+    uint64_t connection;               /* which of h's connections took them */
 };
 
-struct heapd_scope heapd_scope_make(struct heapd *h);
-/* Must follow where the scope has come to lie: the connection remembers the address. */
-void heapd_scope_begin(struct heapd_scope *scope);
+/* The connection remembers the address of *scope until its end. */
+void heapd_scope_begin(struct heapd_scope *scope, struct heapd *h);
 /* Sends RELEASE and reads its answer. On a lost connection there is nothing to give back. */
 void heapd_scope_end(struct heapd_scope *scope);
 
 /* HEAPD_SCOPE(scope, h); begins a scope that ends where the variable does. */
 #define HEAPD_SCOPE(scope, h)                                                                      \
-    struct heapd_scope scope __attribute__((cleanup(heapd_scope_end))) = heapd_scope_make(h);      \
-    heapd_scope_begin(&scope)
+    struct heapd_scope scope __attribute__((cleanup(heapd_scope_end)));                            \
+    heapd_scope_begin(&scope, (h))
 
 /*
  * The handle that a reply is ("&:1f"), held by the scope now: a text that lives as long as the
