@@ -176,6 +176,17 @@ enum heapd_status heapd_append_raw(struct heapd *h, const char *bytes, size_t n)
     return queued(h);
 }
 
+enum heapd_status heapd_poll(struct heapd *h)
+{
+    enum heapd_status status = usable(h);
+    bool got = h->take != NULL;
+    while (status == HEAPD_OK && got) {
+        status = conn_receive(h, &got);
+        arrived(h);
+    }
+    return status;
+}
+
 enum heapd_status heapd_flush(struct heapd *h)
 {
     enum heapd_status status = usable(h);

@@ -113,8 +113,7 @@ enum heapd_status conn_open(struct heapd *h, const char *host, uint16_t port)
     return HEAPD_OK;
 }
 
-/* Feeds what is there now, once. *got is false if nothing was. */
-static enum heapd_status receive(struct heapd *h, bool *got)
+enum heapd_status conn_receive(struct heapd *h, bool *got)
 {
     char chunk[CONN_CHUNK_BYTES];
     ssize_t n;
@@ -138,7 +137,7 @@ enum heapd_status conn_read(struct heapd *h)
     if (h->fd < 0) return h->status != HEAPD_OK ? h->status : HEAPD_NO_CONNECTION;
     for (;;) {
         bool got = false;
-        enum heapd_status status = receive(h, &got);
+        enum heapd_status status = conn_receive(h, &got);
         if (status != HEAPD_OK || got) return status;
         short revents;
         status = wait_for(h, POLLIN, &revents);
@@ -151,7 +150,7 @@ static enum heapd_status write_failed(struct heapd *h, int error)
 {
     bool got = true;
     while (got && h->fd >= 0)
-        if (receive(h, &got) != HEAPD_OK) return h->status;
+        if (conn_receive(h, &got) != HEAPD_OK) return h->status;
     return conn_fail(h, HEAPD_CLOSED, "Connection lost: %s", strerror(error));
 }
 
@@ -172,7 +171,7 @@ enum heapd_status conn_write(struct heapd *h, void (*arrived)(struct heapd *h))
         if (status != HEAPD_OK) return status;
         if ((revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
         bool got = false;
-        status = receive(h, &got);
+        status = conn_receive(h, &got);
         if (got && arrived != NULL) arrived(h);
         if (status != HEAPD_OK) return status;
         if (h->fd < 0) return h->status; /* `arrived` found the bytes broken */

@@ -66,6 +66,9 @@ enum heapd_status conn_open(struct heapd *h, const char *host, uint16_t port);
  * is called (it may be NULL). */
 enum heapd_status conn_write(struct heapd *h, void (*arrived)(struct heapd *h));
 
+/* Feeds the reader what is there now; *got is false if nothing is. */
+enum heapd_status conn_receive(struct heapd *h, bool *got);
+
 /* Waits for bytes, once, and feeds them to the reader. */
 enum heapd_status conn_read(struct heapd *h);
 

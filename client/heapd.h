@@ -115,6 +115,8 @@ enum heapd_status heapd_append_strings(struct heapd *h, const char *command, ...
  */
 enum heapd_status heapd_append_raw(struct heapd *h, const char *bytes, size_t n);
 
+/* Reads what has arrived, without waiting, for the taker; does nothing without one. */
+enum heapd_status heapd_poll(struct heapd *h);
 /* Writes all that is queued. */
 enum heapd_status heapd_flush(struct heapd *h);
 /* Flushes, then waits for the next reply: *out is the caller's. */

@@ -1,0 +1,135 @@
+#include "client/heapctl/jsonify.h"
+
+#include "proto/writer.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static json_t *base64(const char *p, size_t n)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char *text = malloc((n + 2) / 3 * 4 + 1), *to = text;
+    if (text == NULL) return NULL;
+    for (; n > 0; p += n < 3 ? n : 3, n -= n < 3 ? n : 3) {
+        const unsigned char *in = (const unsigned char *)p;
+        unsigned bits = (unsigned)in[0] << 16;
+        if (n > 1) bits |= (unsigned)in[1] << 8;
+        if (n > 2) bits |= in[2];
+        *to++ = digits[bits >> 18];
+        *to++ = digits[bits >> 12 & 63];
+        *to++ = n > 1 ? digits[bits >> 6 & 63] : '=';
+        *to++ = n > 2 ? digits[bits & 63] : '=';
+    }
+    json_t *out = json_pack("{s:s#}", "base64", text, (int)(to - text));
+    free(text);
+    return out;
+}
+
+static json_t *bytes(const char *p, size_t n)
+{
+    /* jansson refuses what is not UTF-8; lack of memory shows at the second try. */
+    json_t *out = json_stringn(p, n);
+    return out != NULL ? out : base64(p, n);
+}
+
+/* {"name": text} */
+static json_t *named(const char *name, const struct reply *reply)
+{
+    json_t *text = bytes(reply->text, reply->n);
+    return text != NULL ? json_pack("{s:o}", name, text) : NULL;
+}
+
+static json_t *array(const struct reply *children, size_t n)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; i < n && out != NULL; i++) {
+        /* Steals, and fails on NULL. */
+        if (json_array_append_new(out, jsonify_reply(&children[i])) == 0) continue;
+        json_decref(out);
+        out = NULL;
+    }
+    return out;
+}
+
+static json_t *pairs(const struct reply *map)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; i < map->n && out != NULL; i++) {
+        if (json_array_append_new(out, array(&map->children[2 * i], 2)) == 0) continue;
+        json_decref(out);
+        out = NULL;
+    }
+    return out;
+}
+
+/* The text of a key; `number` has PROTO_I64_BYTES_MAX bytes. p is NULL if it cannot be one. */
+static struct proto_view key_text(const struct reply *key, char *number)
+{
+    switch (key->type) {
+    case REPLY_SIMPLE:
+    case REPLY_BULK:
+    case REPLY_DOUBLE:
+    case REPLY_BIG_NUMBER: return (struct proto_view){key->text, key->n};
+    case REPLY_INTEGER: return (struct proto_view){number, proto_format_i64(number, key->integer)};
+    case REPLY_ERROR:
+    case REPLY_ARRAY:
+    case REPLY_NULL:
+    case REPLY_BOOL:
+    case REPLY_VERBATIM:
+    case REPLY_MAP:
+    case REPLY_SET:
+    case REPLY_PUSH:
+    case REPLY_ATTRIBUTE: break;
+    }
+    return (struct proto_view){NULL, 0};
+}
+
+static json_t *object(const struct reply *map)
+{
+    json_t *out = json_object();
+    for (size_t i = 0; i < map->n && out != NULL; i++) {
+        char number[PROTO_I64_BYTES_MAX];
+        struct proto_view key = key_text(&map->children[2 * i], number);
+        json_t *value = NULL;
+        if (key.p != NULL && json_object_getn(out, key.p, key.n) == NULL)
+            value = jsonify_reply(&map->children[2 * i + 1]);
+        /* Steals, and fails on NULL and on a key that is not UTF-8. */
+        if (value != NULL && json_object_setn_new(out, key.p, key.n, value) == 0) continue;
+        json_decref(out);
+        return pairs(map);
+    }
+    return out;
+}
+
+json_t *jsonify_reply(const struct reply *reply)
+{
+    switch (reply->type) {
+    case REPLY_SIMPLE:
+    case REPLY_BULK:
+    case REPLY_BIG_NUMBER: return bytes(reply->text, reply->n);
+    case REPLY_ERROR: return named("error", reply);
+    case REPLY_INTEGER: return json_integer(reply->integer);
+    case REPLY_NULL: return json_null();
+    case REPLY_BOOL: return json_boolean(reply->integer != 0);
+    case REPLY_DOUBLE:
+        return isfinite(reply->number) ? json_real(reply->number) : bytes(reply->text, reply->n);
+    case REPLY_VERBATIM:
+        if (strcmp(reply->format, "ref") == 0) return named("ref", reply);
+        return bytes(reply->text, reply->n);
+    case REPLY_ARRAY:
+    case REPLY_SET:
+    case REPLY_PUSH: return array(reply->children, reply->n);
+    case REPLY_MAP:
+    case REPLY_ATTRIBUTE: return object(reply);
+    }
+    return NULL;
+}
+
+bool jsonify_print(FILE *to, const struct reply *reply)
+{
+    json_t *json = jsonify_reply(reply);
+    bool done = json != NULL && json_dumpf(json, to, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
+    json_decref(json);
+    putc('\n', to);
+    return done;
+}

@@ -1,0 +1,132 @@
+#include "client/heapctl/print.h"
+
+#include <inttypes.h>
+
+void print_quoted(FILE *to, const char *p, size_t n)
+{
+    putc('"', to);
+    for (; n > 0; p++, n--) {
+        unsigned char c = (unsigned char)*p;
+        switch (c) {
+        case '\\':
+        case '"': fprintf(to, "\\%c", c); break;
+        case '\n': fputs("\\n", to); break;
+        case '\r': fputs("\\r", to); break;
+        case '\t': fputs("\\t", to); break;
+        case '\a': fputs("\\a", to); break;
+        case '\b': fputs("\\b", to); break;
+        default:
+            if (c >= 0x20 && c < 0x7f)
+                putc(c, to);
+            else
+                fprintf(to, "\\x%02x", c);
+        }
+    }
+    putc('"', to);
+}
+
+static void text(FILE *to, const char *before, const struct reply *reply)
+{
+    fputs(before, to);
+    fwrite(reply->text, 1, reply->n, to);
+}
+
+static void pretty(FILE *to, const struct reply *reply, int indent);
+
+static const char *empty_name(enum reply_type type)
+{
+    return type == REPLY_MAP    ? "(empty hash)"
+           : type == REPLY_SET  ? "(empty set)"
+           : type == REPLY_PUSH ? "(empty push)"
+                                : "(empty array)";
+}
+
+/* The first child stands on the line of its parent; each further one on its own, indented. */
+static void pretty_children(FILE *to, const struct reply *reply, int indent)
+{
+    if (reply->n == 0) {
+        fputs(empty_name(reply->type), to);
+        return;
+    }
+    char mark = reply->type == REPLY_MAP ? '#' : reply->type == REPLY_SET ? '~' : ')';
+    int width = snprintf(NULL, 0, "%zu", reply->n);
+    for (size_t i = 0; i < reply->n; i++) {
+        if (i > 0) fprintf(to, "\n%*s", indent, "");
+        fprintf(to, "%*zu%c ", width, i + 1, mark);
+        if (reply->type != REPLY_MAP) {
+            pretty(to, &reply->children[i], indent + width + 2);
+            continue;
+        }
+        pretty(to, &reply->children[2 * i], indent + width + 2);
+        fputs(" => ", to);
+        pretty(to, &reply->children[2 * i + 1], indent + width + 2);
+    }
+}
+
+/* Without the newline at its end. */
+static void pretty(FILE *to, const struct reply *reply, int indent)
+{
+    switch (reply->type) {
+    case REPLY_SIMPLE: text(to, "", reply); break;
+    case REPLY_ERROR: text(to, "(error) ", reply); break;
+    case REPLY_INTEGER: fprintf(to, "(integer) %" PRId64, reply->integer); break;
+    case REPLY_BULK: print_quoted(to, reply->text, reply->n); break;
+    case REPLY_NULL: fputs("(nil)", to); break;
+    case REPLY_BOOL: fputs(reply->integer != 0 ? "(true)" : "(false)", to); break;
+    case REPLY_DOUBLE: text(to, "(double) ", reply); break;
+    case REPLY_BIG_NUMBER: text(to, "(big number) ", reply); break;
+    case REPLY_VERBATIM: text(to, strcmp(reply->format, "ref") == 0 ? "(ref) " : "", reply); break;
+    case REPLY_ARRAY:
+    case REPLY_MAP:
+    case REPLY_SET:
+    case REPLY_PUSH:
+    case REPLY_ATTRIBUTE: pretty_children(to, reply, indent); break;
+    }
+}
+
+void print_pretty(FILE *to, const struct reply *reply)
+{
+    pretty(to, reply, 0);
+    putc('\n', to);
+}
+
+static void raw(FILE *to, const struct reply *reply)
+{
+    switch (reply->type) {
+    case REPLY_SIMPLE:
+    case REPLY_BULK:
+    case REPLY_DOUBLE:
+    case REPLY_BIG_NUMBER:
+    case REPLY_VERBATIM: text(to, "", reply); break;
+    case REPLY_ERROR:
+        text(to, "", reply);
+        putc('\n', to);
+        break;
+    case REPLY_INTEGER: fprintf(to, "%" PRId64, reply->integer); break;
+    case REPLY_NULL: break;
+    case REPLY_BOOL: fputs(reply->integer != 0 ? "(true)" : "(false)", to); break;
+    case REPLY_ARRAY:
+    case REPLY_SET:
+    case REPLY_PUSH:
+        for (size_t i = 0; i < reply->n; i++) {
+            if (i > 0) putc('\n', to);
+            raw(to, &reply->children[i]);
+        }
+        break;
+    case REPLY_MAP:
+    case REPLY_ATTRIBUTE:
+        for (size_t i = 0; i < reply->n; i++) {
+            if (i > 0) putc('\n', to);
+            raw(to, &reply->children[2 * i]);
+            putc(' ', to);
+            raw(to, &reply->children[2 * i + 1]);
+        }
+        break;
+    }
+}
+
+void print_raw(FILE *to, const struct reply *reply)
+{
+    raw(to, reply);
+    putc('\n', to);
+}

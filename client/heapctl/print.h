@@ -1,0 +1,25 @@
+/*
+ * Prints replies as redis-cli does: for eyes (quoted, numbered, indented) or raw (bytes as they
+ * are). heapctl calls it for every reply; JSON is jsonify.h.
+ *
+ * Invariants
+ *  1. What is printed ends with a newline.
+ *
+ * Ownership: nothing is kept.
+ *
+ * Cost: O(bytes printed). It recurses into children, REPLY_DEPTH_MAX deep at most: no server can
+ * make a deeper tree.
+ */
+#ifndef HEAPCTL_PRINT_H
+#define HEAPCTL_PRINT_H
+
+#include "proto/reply.h"
+
+#include <stdio.h>
+
+void print_pretty(FILE *to, const struct reply *reply);
+void print_raw(FILE *to, const struct reply *reply);
+/* In double quotes, with escapes for what no terminal shows. */
+void print_quoted(FILE *to, const char *p, size_t n);
+
+#endif
