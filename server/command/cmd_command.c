@@ -279,3 +279,29 @@ enum status cmd_command_list(struct call *c)
         if (passes(&filter, command_at(i))) reply_text(c, command_at(i)->name);
     return STATUS_OK;
 }
+
+enum status cmd_command_help(struct call *c)
+{
+    static const char *const lines[] = {
+        "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "(no subcommand)",
+        "    Return details about all commands.",
+        "COUNT",
+        "    Return the total number of commands in this server.",
+        "LIST [FILTERBY (MODULE <module>|ACLCAT <category>|PATTERN <pattern>)]",
+        "    Return a list of all commands in this server.",
+        "INFO [<command-name> ...]",
+        "    Return details about multiple commands.",
+        "    If no command names are given, details for all commands are returned.",
+        "DOCS [<command-name> ...]",
+        "    Return documentation details about multiple commands.",
+        "    If no command names are given, documentation details for all",
+        "    commands are returned.",
+        "HELP",
+        "    Prints this help.",
+    };
+    enum { LINES = sizeof lines / sizeof lines[0] };
+    reply_array(c, LINES);
+    for (int i = 0; i < LINES; i++) reply_simple(c, lines[i]);
+    return STATUS_OK;
+}

@@ -73,7 +73,8 @@ const struct command *command_find(struct view name)
 const struct command *command_find_sub(const struct command *container, struct view name)
 {
     char full[2 * NAME_BYTES_MAX];
-    if (name.n > NAME_BYTES_MAX || memchr(name.p, '|', name.n)) return NULL;
+    if (name.n > NAME_BYTES_MAX || memchr(name.p, '|', name.n) || memchr(name.p, '\0', name.n))
+        return NULL;
     int n = snprintf(full, sizeof full, "%s|%.*s", container->name, (int)name.n, name.p);
     return n > 0 ? command_find((struct view){full, (size_t)n}) : NULL;
 }
