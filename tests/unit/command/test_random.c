@@ -1,0 +1,223 @@
+/*
+ * Random commands, by value and by reference, on a heap of more than a thousand live objects with
+ * cycles. Goal: whatever clients send, counts and sums are exact at every moment, each request gets
+ * one well-formed reply, no live object is ever condemned, and no garbage is left at the end.
+ *
+ * Method: commands are drawn from the table itself, so none is forgotten: keys where keys stand,
+ * values (or sources, after REF) where `v` stands, and elsewhere numbers, fields and the words of
+ * the command's own syntax. The collector takes a slice of one slot at every command. heap_check()
+ * follows each command.
+ *
+ * HEAPD_RANDOM_COMMANDS and HEAPD_RANDOM_SEED change the length and the history.
+ */
+#include "world.h"
+
+enum { NODES = 1100, KEYS = 24, LIVE_OBJECTS_MIN = 1000, WORDS_MAX = 32, WORD_BYTES = 24 };
+
+/* The words of a command's syntax that stand for themselves: NX, COUNT, BYSCORE. */
+struct words {
+    char at[WORDS_MAX][WORD_BYTES];
+    uint32_t count;
+};
+
+static void words_of(const struct command *cmd, struct words *words)
+{
+    words->count = 0;
+    const char *p = cmd->syntax ? cmd->syntax : "";
+    while (*p && words->count < WORDS_MAX) {
+        size_t n = strspn(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        bool whole =
+            n > 1 && n < WORD_BYTES && !strchr("-_abcdefghijklmnopqrstuvwxyz", p[n] ? p[n] : ' ');
+        if (whole) {
+            memcpy(words->at[words->count], p, n);
+            words->at[words->count++][n] = 0;
+        }
+        p += n ? n : 1;
+    }
+}
+
+/* Left out: what ends the process or a session, and what shows times. */
+static bool left_out(const struct command *cmd)
+{
+    static const char *const names[] = {"shutdown",    "quit",     "auth",   "config|set",
+                                        "client|kill", "flushall", "flushdb"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(cmd->name, names[i]) == 0) return true;
+    return !cmd->run;
+}
+
+static void arg_key(struct world *w)
+{
+    uint64_t kind = draw(w, 20);
+    if (kind < 12)
+        world_arg(w, "k%u", (unsigned)draw(w, KEYS));
+    else if (kind < 16)
+        world_arg(w, "n%u", (unsigned)draw(w, 12));
+    else if (kind < 19)
+        world_arg(w, "&:%x", 1 + (unsigned)draw(w, 1400));
+    else
+        world_arg(w, "#:%x", 1 + (unsigned)draw(w, 1400));
+}
+
+static void arg_value(struct world *w)
+{
+    switch (draw(w, 6)) {
+    case 0: world_arg(w, "%d", (int)draw(w, 40) - 20); break;
+    case 1: world_arg(w, "%llu", 9223372036854775807ULL - draw(w, 3)); break;
+    case 2: world_arg(w, "%u.5", (unsigned)draw(w, 9)); break;
+    case 3: world_arg(w, "a text of some length, number %u", (unsigned)draw(w, 20)); break;
+    case 4: world_arg(w, "%s", ""); break;
+    default: world_arg(w, "v%u", (unsigned)draw(w, 20)); break;
+    }
+}
+
+static void arg_other(struct world *w, const struct words *words)
+{
+    uint64_t kind = draw(w, 10);
+    if (kind < 3 && words->count)
+        world_arg(w, "%s", words->at[draw(w, words->count)]);
+    else if (kind < 6)
+        world_arg(w, "%d", (int)draw(w, 12) - 4);
+    else if (kind < 8)
+        world_arg(w, "f%u", (unsigned)draw(w, 10));
+    else if (kind < 9)
+        arg_key(w);
+    else
+        arg_value(w);
+}
+
+static bool in_range(uint32_t i, int first, int last, int step)
+{
+    if (first == 0 || (int)i < first || step <= 0) return false;
+    if (last >= 0 && (int)i > last) return false;
+    return ((int)i - first) % step == 0;
+}
+
+/* `LIMIT` and `COUNT` with huge numbers, and the like, are other tests' matter. */
+static void draw_command(struct world *w)
+{
+    const struct command *cmd;
+    struct words words;
+    do cmd = command_at((uint32_t)draw(w, command_count()));
+    while (left_out(cmd));
+    words_of(cmd, &words);
+    world_begin(w);
+    bool by_ref = (cmd->values.first || cmd->values.replies) && draw(w, 2);
+    if (by_ref) world_arg(w, "REF");
+    const char *bar = strchr(cmd->name, '|');
+    world_arg(w, "%.*s", (int)(bar ? bar - cmd->name : (int)strlen(cmd->name)), cmd->name);
+    uint32_t args = 1;
+    if (bar) {
+        world_arg(w, "%s", bar + 1);
+        args = 2;
+    }
+    uint32_t arity = (uint32_t)(cmd->arity < 0 ? -cmd->arity : cmd->arity);
+    uint32_t wanted = arity + (cmd->arity < 0 ? (uint32_t)draw(w, 6) : 0);
+    for (; args < wanted; args++) {
+        if (in_range(args, cmd->first_key, cmd->last_key, cmd->key_step))
+            arg_key(w);
+        else if (in_range(args, cmd->values.first, cmd->values.last, cmd->values.step))
+            by_ref ? arg_key(w) : arg_value(w);
+        else
+            arg_other(w, &words);
+    }
+}
+
+/* A few names, from which a random graph of nested containers hangs: more than a thousand objects,
+ * many on cycles. */
+static void build_graph(struct world *w)
+{
+    static const char *const types[] = {"list", "hash", "set", "zset"};
+    char handles[NODES][HANDLE_TEXT_CHARS];
+    for (int i = 0; i < NODES; i++) {
+        world_begin(w);
+        world_arg(w, "REF");
+        world_arg(w, "NEW");
+        world_arg(w, "%s", types[draw(w, 4)]);
+        world_run(w, 0);
+        const char *text = memchr(w->out.p, '\n', w->out.n);
+        assert_non_null(text);
+        snprintf(handles[i], sizeof handles[i], "%.*s", (int)strcspn(text + 1, "\r"), text + 1);
+    }
+    for (int i = 0; i < NODES; i++) {
+        const char *from = handles[i / 3], *to = handles[i];
+        const char *lines[] = {"REF RPUSH %s %s", "REF HSET %s f%s %s", "REF SADD %s %s",
+                               "REF ZADD %s 1 %s"};
+        /* One of the four fits the container's type; the others are refused. */
+        for (int form = 0; form < 4; form++) {
+            char line[128];
+            if (form == 1)
+                snprintf(line, sizeof line, "REF HSET %s %s %s", from, to + 2, to);
+            else
+                snprintf(line, sizeof line, lines[form], from, to);
+            world_do(w, 0, line);
+            const char *back = handles[draw(w, NODES)];
+            if (form == 1)
+                snprintf(line, sizeof line, "REF HSET %s back %s", to, back);
+            else
+                snprintf(line, sizeof line, lines[form], to, back);
+            if (draw(w, 3) == 0) world_do(w, 0, line);
+        }
+    }
+    for (int i = 0; i < 12; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "REF SET n%d %s", i, handles[i]);
+        world_do(w, 0, line);
+    }
+    world_do(w, 0, "RESET");
+    while (server_step(&w->server, true)) {
+    }
+}
+
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void new_client(struct world *w, int i)
+{
+    session_close(&w->server.sessions, &w->sessions[i]);
+    assert_int_equal(session_open(&w->server.sessions, &w->sessions[i], 0), STATUS_OK);
+    if (draw(w, 2)) w->sessions[i].protocol = 3;
+}
+
+static void test_random_commands_keep_the_heap_sound(void **state)
+{
+    (void)state;
+    struct world *w = calloc(1, sizeof *w);
+    uint64_t commands = setting("HEAPD_RANDOM_COMMANDS", 20000), replied_error = 0;
+    world_init(w, setting("HEAPD_RANDOM_SEED", 1));
+    w->server.config.reply_values_max = 2000;
+    build_graph(w);
+    w->server.heap.collect.slice_slots_max = 1;
+    for (uint64_t i = 0; i < commands; i++) {
+        if (heap_containers(&w->server.heap) < LIVE_OBJECTS_MIN) build_graph(w);
+        if (draw(w, 200) == 0) new_client(w, (int)draw(w, WORLD_SESSIONS));
+        if (draw(w, 16) == 0) server_turn(&w->server);
+        draw_command(w);
+        world_run(w, (int)draw(w, WORLD_SESSIONS));
+        world_assert_one_reply(w);
+        replied_error += world_replied(w, "-");
+        server_step(&w->server, draw(w, 2));
+        world_assert_sound(w);
+        if (w->server.heap.collect.phase == COLLECT_FREE && draw(w, 4) == 0)
+            assert_int_equal(heap_trace(&w->server.heap).condemned, 0);
+        if (i % 5000 == 4999) world_assert_no_garbage(w);
+    }
+    /* Commands that are nearly all refused would prove nothing. */
+    assert_true(replied_error < commands * 3 / 4);
+    assert_true(w->server.heap.collect.stats.trials > 0);
+    assert_int_equal(w->server.heap.collect.stats.faults, 0);
+    world_assert_no_garbage(w);
+    world_fini(w);
+    free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random_commands_keep_the_heap_sound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

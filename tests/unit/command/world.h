@@ -1,0 +1,173 @@
+/*
+ * A server without a network: commands go in as texts, replies come out as bytes, and steps are
+ * taken by hand.
+ *
+ * Ownership: world_fini closes all sessions and requires that nothing is left in the heap.
+ */
+#ifndef TEST_COMMAND_WORLD_H
+#define TEST_COMMAND_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "command/command.h"
+#include "heap/check.h"
+#include "proto/reply.h"
+
+enum { WORLD_SESSIONS = 3, WORLD_ARGS = 64, WORLD_ARG_BYTES = 4096 };
+
+struct world {
+    struct server server;
+    struct session sessions[WORLD_SESSIONS];
+    struct proto_buf out; /* the last reply */
+    uint64_t seed;
+    /* The command that is being put together. */
+    struct view argv[WORLD_ARGS];
+    uint32_t argc;
+    char text[WORLD_ARG_BYTES];
+    size_t text_used;
+};
+
+static inline uint64_t draw(struct world *w, uint64_t below)
+{
+    w->seed = w->seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (w->seed >> 33) % below;
+}
+
+static inline void world_init(struct world *w, uint64_t seed)
+{
+    *w = (struct world){.seed = seed};
+    struct config config;
+    config_init(&config);
+    snprintf(config.hash_seed, sizeof config.hash_seed, "1f");
+    assert_int_equal(server_init(&w->server, &config), STATUS_OK);
+    for (int i = 0; i < WORLD_SESSIONS; i++)
+        assert_int_equal(session_open(&w->server.sessions, &w->sessions[i], 0), STATUS_OK);
+    proto_buf_init(&w->out);
+}
+
+static inline void world_arg_bytes(struct world *w, const char *p, size_t n)
+{
+    assert_true(w->argc < WORLD_ARGS && w->text_used + n < WORLD_ARG_BYTES);
+    memcpy(w->text + w->text_used, p, n);
+    w->argv[w->argc++] = (struct view){w->text + w->text_used, n};
+    w->text_used += n;
+}
+
+static inline void world_arg(struct world *w, const char *format, ...)
+{
+    char arg[512];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(arg, sizeof arg, format, args);
+    va_end(args);
+    world_arg_bytes(w, arg, (size_t)n);
+}
+
+static inline void world_begin(struct world *w)
+{
+    w->argc = 0;
+    w->text_used = 0;
+}
+
+/* The command in words, for a failure's message. */
+static inline const char *world_command(const struct world *w)
+{
+    static char shown[WORLD_ARG_BYTES * 2];
+    size_t n = 0;
+    for (uint32_t i = 0; i < w->argc; i++)
+        n +=
+            (size_t)snprintf(shown + n, sizeof shown - n, "%.*s ", (int)w->argv[i].n, w->argv[i].p);
+    return shown;
+}
+
+/* Runs what has been put together on a session; the reply is in w->out. */
+static inline void world_run(struct world *w, int session)
+{
+    struct session *s = &w->sessions[session];
+    proto_buf_clear(&w->out, SIZE_MAX);
+    dispatch(&w->server, s, w->argc, w->argv, &w->out);
+    while (s->wait != SESSION_RUNS && !dispatch_resume(&w->server, s, &w->out))
+        server_step(&w->server, true);
+}
+
+/* The same for a command without spaces in its arguments. */
+static inline void world_do(struct world *w, int session, const char *line)
+{
+    world_begin(w);
+    while (*line) {
+        size_t n = strcspn(line, " ");
+        world_arg_bytes(w, line, n);
+        line += n + (line[n] == ' ');
+    }
+    world_run(w, session);
+}
+
+static inline bool world_replied(const struct world *w, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return w->out.n >= n && memcmp(w->out.p, prefix, n) == 0;
+}
+
+/* Exactly one well-formed reply. */
+static inline void world_assert_one_reply(struct world *w)
+{
+    struct reply_reader reader;
+    struct reply *reply = NULL;
+    reply_reader_init(&reader, NULL);
+    if (reply_reader_feed(&reader, w->out.p, w->out.n) != REPLY_READY ||
+        reply_reader_next(&reader, &reply) != REPLY_READY)
+        fail_msg("%s: no whole reply: %.*s", world_command(w), (int)w->out.n, w->out.p);
+    reply_free(reply);
+    if (reply_reader_next(&reader, &reply) != REPLY_MORE)
+        fail_msg("%s: more than one reply: %.*s", world_command(w), (int)w->out.n, w->out.p);
+    reply_reader_fini(&reader);
+}
+
+static inline void world_assert_sound(struct world *w)
+{
+    char text[256];
+    const char *wrong = heap_check(&w->server.heap, text);
+    if (wrong) fail_msg("after %s: %s", world_command(w), wrong);
+    if (!keyspace_check(&w->server.keyspace))
+        fail_msg("after %s: keyspace_check", world_command(w));
+}
+
+/* Everything that waits is done: the release queue, debris, buried handles, and two full
+ * collections. */
+static inline void world_settle(struct world *w)
+{
+    for (int i = 0; i < 2; i++) {
+        uint64_t found, ticket = collect_full_begin(&w->server.heap);
+        while (!collect_full_found(&w->server.heap, ticket, &found)) server_step(&w->server, true);
+        while (server_step(&w->server, true)) {
+        }
+    }
+}
+
+static inline void world_assert_no_garbage(struct world *w)
+{
+    world_settle(w);
+    struct heap_trace trace = heap_trace(&w->server.heap);
+    assert_false(trace.failed);
+    assert_int_equal(trace.objects, heap_objects(&w->server.heap));
+}
+
+static inline void world_fini(struct world *w)
+{
+    world_do(w, 0, "FLUSHALL");
+    for (int i = 0; i < WORLD_SESSIONS; i++) session_close(&w->server.sessions, &w->sessions[i]);
+    world_settle(w);
+    assert_int_equal(heap_objects(&w->server.heap), 0);
+    proto_buf_fini(&w->out);
+    server_fini(&w->server);
+    assert_int_equal(w->server.mem.bytes, 0);
+}
+
+#endif
