@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/panic.h"
+#include "monitor/monitor.h"
 #include "net/conn.h"
 #include "net/listener.h"
 
@@ -18,6 +19,7 @@ struct daemon {
     const struct config *config; /* as it was at start-up */
     struct server server;
     struct net net;
+    struct monitor *monitor; /* NULL: off */
     uv_loop_t loop;
     uv_check_t after_poll;
     uv_timer_t wake;
@@ -155,6 +157,7 @@ static void end(struct daemon *d)
     if (d->ending) return;
     d->ending = true;
     net_close(&d->net);
+    monitor_stop(d->monitor);
     uv_close((uv_handle_t *)&d->after_poll, NULL);
     uv_close((uv_handle_t *)&d->wake, NULL);
     uv_close((uv_handle_t *)&d->deadline, NULL);
@@ -192,6 +195,7 @@ static bool serve(struct daemon *d)
         fprintf(stderr, "%s\n", error);
         return false;
     }
+    if (monitor_start(&d->monitor, &d->server, &d->loop)) return false;
     handle_signals(d);
     uv_check_start(&d->after_poll, after_poll);
     announce(d->config);

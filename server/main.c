@@ -12,9 +12,10 @@
 
 #include "base/log.h"
 #include "daemon.h"
+#include "monitor/monitor.h"
 
 /* Descriptors that are not clients: listeners, the loop's own, the log, HTTP and its clients. */
-enum { DESCRIPTORS_RESERVED = 32 };
+enum { DESCRIPTORS_RESERVED = 96 };
 
 static const char usage[] =
     "usage: heapd [FILE] [--directive value ...]\n"

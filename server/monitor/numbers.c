@@ -1,0 +1,131 @@
+#include "monitor/numbers.h"
+
+/* clang-format off */
+#define FORM(value)                                                                                \
+    _Generic((value), uint64_t: NUMBER_U64, int64_t: NUMBER_I64, bool: NUMBER_BOOL,                \
+             double: NUMBER_DOUBLE, const char *: NUMBER_TEXT)
+#define ROW(section, key, unit, kind, family, label, help)                                         \
+    {#section, #key, offsetof(struct snapshot, section.key),                                       \
+     FORM(((struct snapshot *)NULL)->section.key), NUMBER_##unit, NUMBER_##kind,                   \
+     family, label, help}
+/* Of /stats.json alone: texts, what Prometheus computes itself, and what metrics.c writes under a
+ * name that other programs share. */
+#define ONLY_JSON(section, key)             ROW(section, key, PLAIN, GAUGE, NULL, "", "")
+#define GAUGE(section, key, family, help)   ROW(section, key, PLAIN, GAUGE, family, "", help)
+#define COUNTER(section, key, family, help) ROW(section, key, PLAIN, COUNTER, family, "", help)
+#define SECONDS(section, key, family, help) ROW(section, key, MICROSECONDS, GAUGE, family, "", help)
+#define SECONDS_TOTAL(section, key, family, help)                                                  \
+    ROW(section, key, MICROSECONDS, COUNTER, family, "", help)
+#define POOL(key, state)                                                                           \
+    ROW(heap, key, PLAIN, GAUGE, "heapd_pool_bytes", "state=\"" state "\"",                        \
+        "Memory of the pools: of live cells, of free cells, and what the pools need themselves.")
+
+static const struct number rows[] = {
+    ONLY_JSON(process, id),
+    ONLY_JSON(process, uptime_ms),
+    ONLY_JSON(process, cpu_user_us),
+    ONLY_JSON(process, cpu_system_us),
+    ONLY_JSON(process, run_id),
+
+    GAUGE(clients, connected, "heapd_connected_clients", "Clients that are connected."),
+    GAUGE(clients, waiting, "heapd_waiting_clients", "Clients that wait for a collection."),
+    GAUGE(clients, max, "heapd_max_clients", "Clients that may be connected at once."),
+    GAUGE(clients, handles, "heapd_handles", "Handles that clients hold, or left behind."),
+
+    GAUGE(memory, used_bytes, "heapd_memory_used_bytes",
+          "Memory of values, names, tables and buffers."),
+    GAUGE(memory, peak_bytes, "heapd_memory_peak_bytes", "The most memory that was used."),
+    ONLY_JSON(memory, resident_bytes),
+    GAUGE(memory, max_bytes, "heapd_memory_max_bytes", "The limit maxmemory; 0 is none."),
+    GAUGE(memory, waiting_to_unmap_bytes, "heapd_memory_waiting_to_unmap_bytes",
+          "Memory that is free and goes back to the system in steps."),
+    GAUGE(memory, fragmentation, "heapd_memory_fragmentation_ratio",
+          "Resident memory to used memory."),
+
+    GAUGE(heap, containers, "heapd_containers", "Lists, hashes, sets and sorted sets that live."),
+    ONLY_JSON(heap, objects),
+    GAUGE(heap, names, "heapd_names", "Names of the keyspace."),
+    GAUGE(heap, names_with_expiry, "heapd_names_with_expiry", "Names that will expire."),
+    GAUGE(heap, release_pending_objects, "heapd_release_pending_objects",
+          "Dead objects that wait to be freed."),
+    GAUGE(heap, saturated, "heapd_saturated_objects",
+          "Objects with so many references that they stay for good."),
+    GAUGE(heap, interned_strings, "heapd_interned_strings", "Strings of the intern table."),
+    GAUGE(heap, intern_saved_bytes, "heapd_intern_saved_bytes",
+          "Memory that equal strings share instead of repeating them."),
+    COUNTER(heap, intern_hits, "heapd_intern_hits_total",
+            "Strings that were there when they were to be interned."),
+    COUNTER(heap, intern_misses, "heapd_intern_misses_total",
+            "Strings that were not there when they were to be interned."),
+    ONLY_JSON(heap, pool_reserved_bytes),
+    POOL(pool_live_bytes, "live"),
+    POOL(pool_free_bytes, "free"),
+    POOL(pool_overhead_bytes, "overhead"),
+    GAUGE(heap, pool_arenas, "heapd_pool_arenas", "Arenas that the pools reserve."),
+    GAUGE(heap, large_blocks, "heapd_large_blocks", "Blocks too large for the pools."),
+    GAUGE(heap, large_bytes, "heapd_large_bytes", "Memory of blocks too large for the pools."),
+
+    GAUGE(gc, enabled, "heapd_gc_enabled", "1 while the collector is on."),
+    ONLY_JSON(gc, phase_name),
+    GAUGE(gc, threshold, "heapd_gc_threshold_candidates", "Candidates that start a trial."),
+    SECONDS(gc, budget_us, "heapd_gc_budget_seconds", "Time that a slice may take."),
+    GAUGE(gc, candidates, "heapd_gc_candidates",
+          "Containers that lost a reference and wait for a trial."),
+    GAUGE(gc, backlog_objects, "heapd_gc_backlog_objects",
+          "Objects that the collector has still to look at or to clear."),
+    COUNTER(gc, trials, "heapd_gc_trials_total", "Trials that began."),
+    COUNTER(gc, abandoned, "heapd_gc_abandoned_trials_total", "Trials that were given up."),
+    COUNTER(gc, faults, "heapd_gc_faults_total",
+            "Trials given up for a count that cannot be; more than 0 is a bug."),
+    COUNTER(gc, collected_objects, "heapd_gc_collected_objects_total",
+            "Objects that only the collector could free."),
+    COUNTER(gc, collected_bytes, "heapd_gc_collected_bytes_total", "Their memory."),
+    COUNTER(gc, rescued_objects, "heapd_gc_rescued_objects_total",
+            "Objects that commands took hold of during a trial."),
+    ONLY_JSON(gc, slices),
+    SECONDS_TOTAL(gc, cpu_us, "heapd_gc_cpu_seconds_total",
+                  "CPU time of trials, clearing, and freeing what they found."),
+    SECONDS(gc, longest_slice_us, "heapd_gc_longest_slice_seconds",
+            "The longest slice since the start, or since CONFIG RESETSTAT."),
+    ONLY_JSON(gc, slice_p50_us),
+    ONLY_JSON(gc, slice_p99_us),
+    GAUGE(gc, last_candidates, "heapd_gc_last_trial_candidates", "Candidates of the last trial."),
+    GAUGE(gc, last_reached, "heapd_gc_last_trial_reached_objects",
+          "Objects that the last trial reached."),
+    GAUGE(gc, last_condemned, "heapd_gc_last_trial_condemned_objects",
+          "Objects that the last trial condemned."),
+    GAUGE(gc, last_rescued, "heapd_gc_last_trial_rescued_objects",
+          "Objects that were rescued during the last trial."),
+    SECONDS(gc, last_us, "heapd_gc_last_trial_seconds", "CPU time of the last trial."),
+
+    COUNTER(stats, connections, "heapd_connections_total", "Connections that were accepted."),
+    COUNTER(stats, rejected_connections, "heapd_rejected_connections_total",
+            "Connections that were refused."),
+    COUNTER(stats, commands, "heapd_commands_total", "Commands that were run."),
+    ONLY_JSON(stats, commands_per_second),
+    COUNTER(stats, net_input_bytes, "heapd_network_received_bytes_total",
+            "Bytes that clients sent."),
+    COUNTER(stats, net_output_bytes, "heapd_network_sent_bytes_total",
+            "Bytes that were sent to clients."),
+    COUNTER(stats, error_replies, "heapd_error_replies_total", "Replies that were errors."),
+    COUNTER(stats, keyspace_hits, "heapd_keyspace_hits_total", "Lookups that found the name."),
+    COUNTER(stats, keyspace_misses, "heapd_keyspace_misses_total",
+            "Lookups that did not find the name."),
+    COUNTER(stats, expired_names, "heapd_expired_names_total", "Names that expired."),
+    SECONDS(stats, longest_step_us, "heapd_longest_step_seconds",
+            "The longest bounded step of what runs beside commands, CPU time."),
+};
+/* clang-format on */
+
+const struct number *number_at(uint32_t index)
+{
+    return index < sizeof rows / sizeof *rows ? &rows[index] : NULL;
+}
+
+uint64_t number_bucket_limit_ns(uint32_t index)
+{
+    /* Fine up to a millisecond, where commands and slices should lie, coarse above. */
+    static const uint8_t bits[] = {8,  9,  10, 11, 12, 13, 14, 15, 16, 17,
+                                   18, 19, 20, 22, 24, 26, 28, 30, 32};
+    return index < sizeof bits ? (1ULL << bits[index]) - 1 : 0;
+}

@@ -1,0 +1,24 @@
+/*
+ * /stats.json: the numbers of the server as one nested object, for dashboards and scripts. page.c
+ * calls it.
+ *
+ *   {"version", "ready", "process": {...}, "clients", "memory", "heap": {"objects_by_type", ...},
+ *    "gc": {"slice_ns", ...}, "stats": {"step_ns", ...}, "commands": {"get": {...}, ...}}
+ *
+ * Keys are the snapshot's own, their units last. Durations (slice_ns, step_ns, and duration_ns of a
+ * command) are {count, sum, max, p50, p99, buckets}; a bucket is [limit, values up to it], with the
+ * limits of /metrics.
+ *
+ * Cost: as /metrics, and a tree of small allocations beside.
+ */
+#ifndef HEAPD_MONITOR_STATS_H
+#define HEAPD_MONITOR_STATS_H
+
+#include <hiredis/sds.h>
+
+#include "command/server.h"
+
+/* The caller frees it with sdsfree; NULL when memory is short. */
+sds stats_text(const struct server *s);
+
+#endif
