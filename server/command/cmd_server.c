@@ -30,9 +30,18 @@ enum status cmd_config_get(struct call *c)
     return STATUS_OK;
 }
 
-static enum status refuse_value(struct call *c, uint32_t i, const char *why)
+/* As the table writes a directive that was asked for in any case. */
+static struct view canonical(const struct call *c, struct view asked)
 {
-    struct view name = c->argv[i];
+    const char *name;
+    char value[CONFIG_TEXT_BYTES];
+    for (uint32_t i = 0; config_get(&c->server->config, i, &name, value); i++)
+        if (view_is(asked, name)) return view_of(name);
+    return asked;
+}
+
+static enum status refuse_value(struct call *c, struct view name, const char *why)
+{
     return call_error(c, "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s",
                       name.n > 128 ? 128 : (int)name.n, name.p, why);
 }
@@ -60,10 +69,10 @@ static enum status set_all(struct call *c, struct config *config)
     char error[CONFIG_ERROR_BYTES], first_error[CONFIG_ERROR_BYTES];
     uint32_t invalid = 0;
     for (uint32_t i = 2; i < c->argc; i += 2) {
-        if (named_before(c, i)) return refuse_value(c, i, "duplicate parameter");
+        if (named_before(c, i)) return refuse_value(c, c->argv[i], "duplicate parameter");
         switch (config_set(config, c->argv[i], c->argv[i + 1], error)) {
         case CONFIG_SET_UNKNOWN: return refuse_name(c, i);
-        case CONFIG_SET_FIXED: return refuse_value(c, i, "can't set immutable config");
+        case CONFIG_SET_FIXED: return refuse_value(c, c->argv[i], "can't set immutable config");
         case CONFIG_SET_INVALID:
             if (!invalid) memcpy(first_error, error, sizeof error);
             if (!invalid) invalid = i;
@@ -71,7 +80,7 @@ static enum status set_all(struct call *c, struct config *config)
         case CONFIG_SET_DONE: break;
         }
     }
-    return invalid ? refuse_value(c, invalid, first_error) : STATUS_OK;
+    return invalid ? refuse_value(c, canonical(c, c->argv[invalid]), first_error) : STATUS_OK;
 }
 
 /* CONFIG SET directive value [directive value ...]: all or none. */
