@@ -136,7 +136,7 @@ def parse(path):
             else:
                 raise Broken(f"{path}:{number}: unknown directive {line}")
             continue
-        m = LINE.fullmatch(line.rstrip())
+        m = LINE.fullmatch(line)
         if not m or (m[1] and m[3] != ">") or (m[3] == "!" and not m[2]):
             raise Broken(f"{path}:{number}: not a line of a wire test: {line}")
         name = m[2] if m[2] or m[3].startswith("<") else ""
