@@ -176,6 +176,14 @@ enum heapd_status heapd_append_raw(struct heapd *h, const char *bytes, size_t n)
     return queued(h);
 }
 
+enum heapd_status heapd_alive(struct heapd *h)
+{
+    enum heapd_status status = usable(h);
+    bool got = true;
+    while (status == HEAPD_OK && got) status = conn_receive(h, &got);
+    return status;
+}
+
 enum heapd_status heapd_poll(struct heapd *h)
 {
     enum heapd_status status = usable(h);

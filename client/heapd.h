@@ -80,6 +80,9 @@ enum heapd_status heapd_connect(struct heapd *h, const struct heapd_options *opt
 /* Unread replies are forgotten, and what was not yet written is not sent. */
 void heapd_close(struct heapd *h);
 bool heapd_connected(const struct heapd *h);
+/* Looks, without waiting, whether the other side closed a connection on which nothing is awaited.
+ */
+enum heapd_status heapd_alive(struct heapd *h);
 
 /* What the last failure was, one line for a person; "" if there was none. Borrowed. */
 const char *heapd_error(const struct heapd *h);

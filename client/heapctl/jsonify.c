@@ -84,19 +84,35 @@ static struct proto_view key_text(const struct reply *key, char *number)
     return (struct proto_view){NULL, 0};
 }
 
-static json_t *object(const struct reply *map)
+/* An object of the keys, with nulls; NULL if they cannot be one. Looked at before any value is
+ * made, for a retreat behind the values would double the work at every level. */
+static json_t *keys(const struct reply *map)
 {
     json_t *out = json_object();
     for (size_t i = 0; i < map->n && out != NULL; i++) {
         char number[PROTO_I64_BYTES_MAX];
         struct proto_view key = key_text(&map->children[2 * i], number);
-        json_t *value = NULL;
-        if (key.p != NULL && json_object_getn(out, key.p, key.n) == NULL)
-            value = jsonify_reply(&map->children[2 * i + 1]);
-        /* Steals, and fails on NULL and on a key that is not UTF-8. */
-        if (value != NULL && json_object_setn_new(out, key.p, key.n, value) == 0) continue;
+        if (key.p != NULL && json_object_getn(out, key.p, key.n) == NULL &&
+            json_object_setn_new(out, key.p, key.n, json_null()) == 0)
+            continue;
         json_decref(out);
-        return pairs(map);
+        out = NULL;
+    }
+    return out;
+}
+
+static json_t *object(const struct reply *map)
+{
+    json_t *out = keys(map);
+    if (out == NULL) return pairs(map);
+    for (size_t i = 0; i < map->n && out != NULL; i++) {
+        char number[PROTO_I64_BYTES_MAX];
+        struct proto_view key = key_text(&map->children[2 * i], number);
+        json_t *value = jsonify_reply(&map->children[2 * i + 1]);
+        /* Steals, and fails on NULL. */
+        if (json_object_setn_new(out, key.p, key.n, value) == 0) continue;
+        json_decref(out);
+        out = NULL;
     }
     return out;
 }

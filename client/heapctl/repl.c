@@ -1,0 +1,260 @@
+#include "client/heapctl/repl.h"
+
+#include "client/heapctl/complete.h"
+#include "client/heapctl/hist.h"
+
+#include <locale.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define PROMPT_BYTES_MAX 300
+#define HINT_BYTES_MAX   256
+/* Columns between the line and the hint; below HINT_COLUMNS_MIN none is shown. */
+#define HINT_GAP         4
+#define HINT_COLUMNS_MIN 6
+#define COLUMNS_DEFAULT  80
+/* libedit sends what stands between two of these to the terminal, and counts no column for it. */
+#define ESCAPE_MARK '\1'
+
+struct repl {
+    struct run *run;
+    EditLine *el;
+    struct hist hist;
+    struct docs docs;
+    bool docs_tried;
+    char prompt[PROMPT_BYTES_MAX];
+    char hint[HINT_BYTES_MAX];
+};
+
+static struct repl *repl_of(EditLine *el)
+{
+    void *data = NULL;
+    el_get(el, EL_CLIENTDATA, &data);
+    return data;
+}
+
+static size_t columns(void)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return COLUMNS_DEFAULT;
+    return size.ws_col;
+}
+
+static char *prompt(EditLine *el)
+{
+    struct repl *r = repl_of(el);
+    const struct heapd_options *to = &r->run->options->connect;
+    if (heapd_connected(r->run->h))
+        snprintf(r->prompt, sizeof(r->prompt), "%s:%u> ", to->host, (unsigned)to->port);
+    else
+        snprintf(r->prompt, sizeof(r->prompt), "not connected> ");
+    return r->prompt;
+}
+
+/* The hint in dim letters, cut to what the line leaves free. */
+static char *right_prompt(EditLine *el)
+{
+    struct repl *r = repl_of(el);
+    const LineInfo *line = el_line(el);
+    size_t n = (size_t)(line->lastchar - line->buffer);
+    char text[HINT_BYTES_MAX / 2];
+    complete_hint(&r->docs, line->buffer, n, text, sizeof(text));
+    size_t taken = strlen(r->prompt) + n + HINT_GAP, width = columns();
+    size_t room = width > taken ? width - taken : 0;
+    r->hint[0] = 0;
+    if (*text == 0 || room < HINT_COLUMNS_MIN) return r->hint;
+    const char *cut = "";
+    if (strlen(text) > room) {
+        text[room - 3] = 0;
+        cut = "...";
+    }
+    snprintf(r->hint, sizeof(r->hint), "%c\033[2m%c%s%s%c\033[0m%c", ESCAPE_MARK, ESCAPE_MARK, text,
+             cut, ESCAPE_MARK, ESCAPE_MARK);
+    return r->hint;
+}
+
+/* A blank, and the hint anew: libedit redraws the right side only when it is told to. */
+static unsigned char on_blank(EditLine *el, int c)
+{
+    (void)c;
+    return el_insertstr(el, " ") == 0 ? CC_REFRESH : CC_ERROR;
+}
+
+static unsigned char show_syntax(struct repl *r, const char *line, size_t n)
+{
+    char text[2 * HINT_BYTES_MAX];
+    complete_hint(&r->docs, line, n, text, sizeof(text));
+    if (*text == 0) return CC_REFRESH_BEEP;
+    printf("\n%s\n", text);
+    fflush(stdout);
+    return CC_REDISPLAY;
+}
+
+static unsigned char on_tab(EditLine *el, int key)
+{
+    (void)key;
+    struct repl *r = repl_of(el);
+    const LineInfo *line = el_line(el);
+    size_t n = (size_t)(line->cursor - line->buffer);
+    struct complete c;
+    if (!complete_init(&c, &r->docs, line->buffer, n)) return CC_ERROR;
+    unsigned char result = CC_REFRESH;
+    bool longer = strlen(c.common) > c.typed;
+    if (c.count == 0) {
+        result = show_syntax(r, line->buffer, n);
+    } else if (c.count == 1 || longer) {
+        el_deletestr(el, (int)c.typed);
+        el_insertstr(el, c.common);
+        if (c.count == 1) el_insertstr(el, " ");
+    } else {
+        putc('\n', stdout);
+        complete_print(stdout, &c, columns());
+        fflush(stdout);
+        result = CC_REDISPLAY;
+    }
+    complete_fini(&c);
+    return result;
+}
+
+static void load_docs(struct repl *r)
+{
+    if (r->docs_tried || !heapd_connected(r->run->h)) return;
+    r->docs_tried = true;
+    struct reply *reply = heapd_call(r->run->h, "COMMAND", "DOCS");
+    if (reply == NULL) return;
+    /* An older server does not know it, or wants a password first: no hints then. */
+    if (!heapd_is_error(reply)) docs_init(&r->docs, reply);
+    reply_free(reply);
+}
+
+static void help_row(const struct doc *doc)
+{
+    printf("\n  %s %s\n  summary: %s\n  since: %s\n  group: %s\n", doc->name, doc->syntax,
+           doc->summary, doc->since, doc->group);
+    if (*doc->complexity != 0) printf("  complexity: %s\n", doc->complexity);
+}
+
+/* A command, and all its subcommands. */
+static bool help_command(const struct docs *docs, size_t argc, const struct proto_view *argv)
+{
+    size_t used;
+    const struct doc *doc = docs_find(docs, argc, argv, &used);
+    if (doc == NULL) return false;
+    const struct doc *end = docs->rows + docs->count;
+    size_t n = strlen(doc->name);
+    const char *name = doc->name;
+    help_row(doc++);
+    for (; doc < end && strncmp(doc->name, name, n) == 0 && doc->name[n] == ' '; doc++)
+        help_row(doc);
+    return true;
+}
+
+static bool help_group(const struct docs *docs, struct proto_view group)
+{
+    bool any = false;
+    for (size_t i = 0; i < docs->count; i++) {
+        const struct doc *doc = &docs->rows[i];
+        if (strlen(doc->group) != group.n || memcmp(doc->group, group.p, group.n) != 0) continue;
+        printf("  %s %s\n      %s\n", doc->name, doc->syntax, doc->summary);
+        any = true;
+    }
+    return any;
+}
+
+static void help(const struct repl *r, size_t argc, const struct proto_view *argv)
+{
+    if (argc == 0) {
+        puts("  help <command>    what it does\n"
+             "  help @<group>     the commands of a group: @string, @hash, @heap, @gc, ...\n"
+             "  <TAB>             completes names; behind one, shows what may follow\n"
+             "  exit, quit        leaves");
+        return;
+    }
+    bool known = argv[0].n > 1 && argv[0].p[0] == '@'
+                     ? help_group(&r->docs, (struct proto_view){argv[0].p + 1, argv[0].n - 1})
+                     : help_command(&r->docs, argc, argv);
+    if (!known) puts("  No such command or group; <TAB> on an empty line lists all commands.");
+    if (known) putchar('\n');
+}
+
+/* False: leave. */
+static bool run_words(struct repl *r, const struct words *words)
+{
+    struct proto_view first = words->argv[0];
+    if (words_is(first, "EXIT") || words_is(first, "QUIT")) return false;
+    if (words_is(first, "HELP") || words_is(first, "?")) {
+        help(r, words->argc - 1, words->argv + 1);
+        return true;
+    }
+    run_command(r->run, words->argc, words->argv);
+    /* The docs may have been refused for lack of a password. */
+    if (r->docs.count == 0 && (words_is(first, "AUTH") || words_is(first, "HELLO")))
+        r->docs_tried = false;
+    return true;
+}
+
+static bool run_line(struct repl *r, const char *line, size_t n)
+{
+    struct words words;
+    switch (words_split(line, n, &words)) {
+    case WORDS_OOM: fputs("heapctl: out of memory\n", stderr); return true;
+    case WORDS_UNBALANCED: puts("Invalid argument(s)"); return true;
+    case WORDS_OK: break;
+    }
+    bool on = true;
+    if (words.argc > 0) {
+        if (!hist_is_secret(words.argc, words.argv)) hist_add(&r->hist, line, n);
+        on = run_words(r, &words);
+    }
+    words_fini(&words);
+    return on;
+}
+
+static bool edit_init(struct repl *r)
+{
+    /* The letters alone: numbers stay as the protocol writes them. */
+    setlocale(LC_CTYPE, "");
+    r->el = el_init("heapctl", stdin, stdout, stderr);
+    if (r->el == NULL) return false;
+    el_set(r->el, EL_CLIENTDATA, r);
+    el_set(r->el, EL_PROMPT, prompt);
+    el_set(r->el, EL_RPROMPT_ESC, right_prompt, ESCAPE_MARK);
+    el_set(r->el, EL_SIGNAL, 1);
+    el_set(r->el, EL_EDITOR, "emacs");
+    el_set(r->el, EL_HIST, history, r->hist.lines);
+    el_set(r->el, EL_ADDFN, "heapctl-tab", "completes, or shows the syntax", on_tab);
+    el_set(r->el, EL_ADDFN, "heapctl-blank", "a blank, and the hint anew", on_blank);
+    el_source(r->el, NULL);
+    el_set(r->el, EL_BIND, "\t", "heapctl-tab", NULL);
+    el_set(r->el, EL_BIND, " ", "heapctl-blank", NULL);
+    el_set(r->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    return true;
+}
+
+int repl_run(struct run *run)
+{
+    struct repl r = {.run = run};
+    run->interactive = true;
+    if (!hist_init(&r.hist) || !edit_init(&r)) {
+        fputs("heapctl: no memory, or no terminal\n", stderr);
+        hist_fini(&r.hist);
+        return EXIT_USAGE;
+    }
+    run_connect(run);
+    bool on = true;
+    while (on) {
+        int n = 0;
+        load_docs(&r);
+        const char *line = el_gets(r.el, &n);
+        if (line == NULL || n <= 0) {
+            putchar('\n');
+            break;
+        }
+        size_t length = strcspn(line, "\r\n");
+        on = run_line(&r, line, length);
+    }
+    el_end(r.el);
+    hist_fini(&r.hist);
+    docs_fini(&r.docs);
+    return EXIT_DONE;
+}
