@@ -107,8 +107,24 @@ def same_but_zero(a, b):
     return without_minus_zero(a) == without_minus_zero(b)
 
 
+def with_doubles(node):
+    """Texts that are a double in two ways (1e+17 and 100000000000000000) become the same."""
+    kind, content = node
+    if kind in AGGREGATE_TYPES and content is not None:
+        return kind, [with_doubles(item) for item in content]
+    try:
+        return kind, b"%r" % (float(content) + 0.0) if isinstance(content, bytes) else content
+    except ValueError:
+        return node
+
+
+def same_doubles(a, b):
+    return with_doubles(a) == with_doubles(b)
+
+
 MODES = {"type": same_type, "shape": same_shape, "keys": same_keys, "code": same_code,
-         "command": same_command, "zero": same_but_zero, "raw": lambda a, b: True}
+         "command": same_command, "zero": same_but_zero, "double": same_doubles,
+         "raw": lambda a, b: True}
 
 
 class Comparer:
