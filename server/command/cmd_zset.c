@@ -163,9 +163,10 @@ static void reply_zadd(struct call *c, const struct zadd *z)
         reply_null(c);
 }
 
-/* ZADD and ZINCRBY, whose scores and options have been parsed. */
-static enum status zadd(struct call *c, struct zadd *z)
+/* Whose arguments have been parsed. */
+static enum status zadd_run(struct zadd *z)
 {
+    struct call *c = z->c;
     struct subject s;
     enum status status = call_write(c, 1, OBJ_ZSET, &s);
     if (!status) status = members_bound(c, (struct members_at){z->first + 1, 2});
@@ -183,26 +184,30 @@ static enum status zadd(struct call *c, struct zadd *z)
     return status;
 }
 
-enum status cmd_zadd(struct call *c)
+static enum status zadd(struct call *c, struct zadd_options options)
 {
     struct zadd z;
     z.c = c;
-    z.options = (struct zadd_options){0};
+    z.options = options;
     z.pairs = NULL;
     z.added = z.updated = 0;
     z.done = false;
     enum status status = parse_options(c, &z);
     if (!status) status = parse_scores(c, &z);
-    if (!status) status = zadd(c, &z);
+    if (!status) status = zadd_run(&z);
     zadd_fini(&z);
     return status;
 }
 
+enum status cmd_zadd(struct call *c)
+{
+    return zadd(c, (struct zadd_options){0});
+}
+
+/* Redis looks for ZADD's options here, too; one of them leaves no pair, and is a syntax error. */
 enum status cmd_zincrby(struct call *c)
 {
-    struct zadd z = {.c = c, .options = {.incr = true}, .first = 2, .count = 1};
-    enum status status = parse_scores(c, &z);
-    return status ? status : zadd(c, &z);
+    return zadd(c, (struct zadd_options){.incr = true});
 }
 
 enum status cmd_zrem(struct call *c)
@@ -295,14 +300,25 @@ enum status cmd_zrevrank(struct call *c)
     return rank_from(c, FROM_HIGHEST);
 }
 
-/* Scores are bulk strings here in both protocols. */
+/*
+ * Scores are bulk strings here in both protocols. Redis's packed zsets keep a score that is an
+ * integer as one, and ZSCAN shows it with all its digits.
+ */
+static void reply_scan_score(const struct members_scan *scan, double score)
+{
+    char text[NUM_DOUBLE_CHARS];
+    if (scan->whole && fabs(score) <= (double)(INT64_MAX / 2) && trunc(score) == score)
+        proto_put_bulk_integer(scan->c->out, (int64_t)score);
+    else
+        reply_bulk(scan->c, (struct view){text, num_put_double(text, score)});
+}
+
 static void scan_each(void *ctx, val member, double score)
 {
     struct members_scan *scan = ctx;
-    char text[NUM_DOUBLE_CHARS];
     if (!members_scan_shows(scan, member)) return;
     scan->status = reply_value(scan->c, member);
-    reply_bulk(scan->c, (struct view){text, num_put_double(text, score)});
+    reply_scan_score(scan, score);
 }
 
 static uint64_t scan_step(const struct obj *o, uint64_t cursor, struct members_scan *scan)

@@ -99,13 +99,14 @@ bool members_scan_shows(struct members_scan *scan, val member)
 /* One pass from the cursor on; returns the next cursor. */
 static uint64_t pass(const struct obj *o, struct members_scan *scan, members_step *step)
 {
-    bool whole = container_length(o) <= SCAN_WHOLE_MEMBERS_MAX;
-    uint64_t cursor = whole ? 0 : scan->cursor, count = (uint64_t)scan->count, steps = 0, steps_max;
-    if (whole || __builtin_mul_overflow(count, SCAN_STEPS_PER_COUNT, &steps_max))
+    scan->whole = container_length(o) <= SCAN_WHOLE_MEMBERS_MAX;
+    uint64_t cursor = scan->whole ? 0 : scan->cursor, count = (uint64_t)scan->count, steps = 0,
+             steps_max;
+    if (scan->whole || __builtin_mul_overflow(count, SCAN_STEPS_PER_COUNT, &steps_max))
         steps_max = UINT64_MAX;
     scan->seen = scan->shown = 0;
     do cursor = step(o, cursor, scan);
-    while (cursor && ++steps < steps_max && (whole || scan->seen < count));
+    while (cursor && ++steps < steps_max && (scan->whole || scan->seen < count));
     return cursor;
 }
 

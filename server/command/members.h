@@ -40,6 +40,7 @@ struct members_scan {
     uint64_t cursor;
     int64_t count;
     struct view pattern; /* p NULL: all members */
+    bool whole;          /* a small container, all of it in one call */
     bool writes;         /* the second time */
     uint64_t seen, shown;
     enum status status;
