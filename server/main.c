@@ -15,7 +15,7 @@
 #include "monitor/monitor.h"
 
 /* Descriptors that are not clients: listeners, the loop's own, the log, HTTP and its clients. */
-enum { DESCRIPTORS_RESERVED = 96 };
+enum { DESCRIPTORS_RESERVED = 32 + MONITOR_CONNECTIONS_MAX };
 
 static const char usage[] =
     "usage: heapd [FILE] [--directive value ...]\n"
