@@ -41,7 +41,16 @@ static const char *empty_name(enum reply_type type)
                                 : "(empty array)";
 }
 
-/* The first child stands on the line of its parent; each further one on its own, indented. */
+/* Whether it takes several lines: the only child of an only child may. */
+static bool several(const struct reply *reply)
+{
+    while (reply->n == 1 && reply_children(reply) > 0)
+        reply = &reply->children[reply_children(reply) - 1];
+    return reply->n > 1 && reply_children(reply) > 0;
+}
+
+/* The first child stands on the line of its parent, but for a value of several; each further one on
+ * its own, indented. */
 static void pretty_children(FILE *to, const struct reply *reply, int indent)
 {
     if (reply->n == 0) {
@@ -59,7 +68,9 @@ static void pretty_children(FILE *to, const struct reply *reply, int indent)
         }
         pretty(to, &reply->children[2 * i], indent + width + 2);
         fputs(" => ", to);
-        pretty(to, &reply->children[2 * i + 1], indent + width + 2);
+        const struct reply *value = &reply->children[2 * i + 1];
+        if (several(value)) fprintf(to, "\n%*s", indent + width + 2, "");
+        pretty(to, value, indent + width + 2);
     }
 }
 
@@ -129,4 +140,10 @@ void print_raw(FILE *to, const struct reply *reply)
 {
     raw(to, reply);
     putc('\n', to);
+}
+
+void print_text(FILE *to, const struct reply *reply)
+{
+    raw(to, reply);
+    if (reply->text == NULL || reply->n == 0 || reply->text[reply->n - 1] != '\n') putc('\n', to);
 }

@@ -7,14 +7,16 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #define PROMPT_BYTES_MAX 300
 #define HINT_BYTES_MAX   256
 /* Columns between the line and the hint; below HINT_COLUMNS_MIN none is shown. */
 #define HINT_GAP         4
 #define HINT_COLUMNS_MIN 6
 #define COLUMNS_DEFAULT  80
-/* libedit sends what stands between two of these to the terminal, and counts no column for it. */
-#define ESCAPE_MARK '\1'
 
 struct repl {
     struct run *run;
@@ -51,25 +53,20 @@ static char *prompt(EditLine *el)
     return r->prompt;
 }
 
-/* The hint in dim letters, cut to what the line leaves free. */
+/* The hint, cut to what the line leaves free. It has no colour: libedit redraws single columns, and
+ * may then leave out the escape that ends it. */
 static char *right_prompt(EditLine *el)
 {
     struct repl *r = repl_of(el);
     const LineInfo *line = el_line(el);
     size_t n = (size_t)(line->lastchar - line->buffer);
-    char text[HINT_BYTES_MAX / 2];
-    complete_hint(&r->docs, line->buffer, n, text, sizeof(text));
     size_t taken = strlen(r->prompt) + n + HINT_GAP, width = columns();
     size_t room = width > taken ? width - taken : 0;
-    r->hint[0] = 0;
-    if (*text == 0 || room < HINT_COLUMNS_MIN) return r->hint;
-    const char *cut = "";
-    if (strlen(text) > room) {
-        text[room - 3] = 0;
-        cut = "...";
-    }
-    snprintf(r->hint, sizeof(r->hint), "%c\033[2m%c%s%s%c\033[0m%c", ESCAPE_MARK, ESCAPE_MARK, text,
-             cut, ESCAPE_MARK, ESCAPE_MARK);
+    complete_hint(&r->docs, line->buffer, n, r->hint, sizeof(r->hint));
+    if (room < HINT_COLUMNS_MIN)
+        r->hint[0] = 0;
+    else if (strlen(r->hint) > room)
+        memcpy(r->hint + room - 3, "...", 4);
     return r->hint;
 }
 
@@ -210,6 +207,19 @@ static bool run_line(struct repl *r, const char *line, size_t n)
     return on;
 }
 
+/* libedit copies the names and never frees them: a leak that is not ours to report. */
+static void add_functions(EditLine *el)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    __lsan_disable();
+#endif
+    el_set(el, EL_ADDFN, "heapctl-tab", "completes, or shows the syntax", on_tab);
+    el_set(el, EL_ADDFN, "heapctl-blank", "a blank, and the hint anew", on_blank);
+#if defined(__SANITIZE_ADDRESS__)
+    __lsan_enable();
+#endif
+}
+
 static bool edit_init(struct repl *r)
 {
     /* The letters alone: numbers stay as the protocol writes them. */
@@ -218,12 +228,11 @@ static bool edit_init(struct repl *r)
     if (r->el == NULL) return false;
     el_set(r->el, EL_CLIENTDATA, r);
     el_set(r->el, EL_PROMPT, prompt);
-    el_set(r->el, EL_RPROMPT_ESC, right_prompt, ESCAPE_MARK);
+    el_set(r->el, EL_RPROMPT, right_prompt);
     el_set(r->el, EL_SIGNAL, 1);
     el_set(r->el, EL_EDITOR, "emacs");
     el_set(r->el, EL_HIST, history, r->hist.lines);
-    el_set(r->el, EL_ADDFN, "heapctl-tab", "completes, or shows the syntax", on_tab);
-    el_set(r->el, EL_ADDFN, "heapctl-blank", "a blank, and the hint anew", on_blank);
+    add_functions(r->el);
     el_source(r->el, NULL);
     el_set(r->el, EL_BIND, "\t", "heapctl-tab", NULL);
     el_set(r->el, EL_BIND, " ", "heapctl-blank", NULL);

@@ -17,13 +17,23 @@ static void show(const struct run *run, const struct reply *reply)
     case FORMAT_AUTO:
     case FORMAT_PRETTY: print_pretty(stdout, reply); break;
     }
-    fflush(stdout);
 }
 
 static void show_push(void *context, struct reply *push)
 {
     show(context, push);
+    fflush(stdout);
     reply_free(push);
+}
+
+/* As in redis-cli, for eyes too. */
+static bool is_text(size_t argc, const struct proto_view *argv, const struct reply *reply)
+{
+    if (reply->type == REPLY_VERBATIM) return strcmp(reply->format, "ref") != 0;
+    if (reply->type != REPLY_BULK) return false;
+    if (words_is(argv[0], "INFO")) return true;
+    return argc > 1 && words_is(argv[0], "CLIENT") &&
+           (words_is(argv[1], "LIST") || words_is(argv[1], "INFO"));
 }
 
 int run_init(struct run *run, const struct options *options)
@@ -86,7 +96,11 @@ int run_command(struct run *run, size_t argc, const struct proto_view *argv)
         bool told = words_is(argv[0], "SHUTDOWN") && heapd_last_status(run->h) == HEAPD_CLOSED;
         return told ? EXIT_DONE : lost(run);
     }
-    show(run, reply);
+    if (run->format != FORMAT_JSON && is_text(argc, argv, reply))
+        print_text(stdout, reply);
+    else
+        show(run, reply);
+    fflush(stdout);
     code = heapd_is_error(reply) ? EXIT_REFUSED : EXIT_DONE;
     reply_free(reply);
     return code;
