@@ -1,34 +1,22 @@
 /* Hashes: HSET and its kin, reading of fields and of whole hashes, HDEL. Numbers in fields are in
- * cmd_hash_number.c, HSCAN is in cmd_hash_scan.c. */
+ * cmd_hash_number.c. */
 #include "command/command.h"
+#include "command/members.h"
 #include "value/hash.h"
 
 enum { WALK_SLOTS = 256 };
-
-/* A change is made only when its reply of one line is sure to have room. */
-static enum status line_reserve(struct call *c)
-{
-    return proto_buf_reserve(c->out, PROTO_NUMBER_LINE_BYTES_MAX) ? STATUS_OK : STATUS_OOM;
-}
 
 static struct needle field_needle(struct call *c, uint32_t i)
 {
     return needle_of_text(c->heap, c->argv[i]);
 }
 
-/* --- setting
- * -------------------------------------------------------------------------------------------------
- */
+/* --- setting --- */
 
-/* After REF, whether all sources are bound: asked before the first change, because storing marks a
- * container for life. */
+/* Every second argument is a value. */
 static enum status sources_bound(struct call *c)
 {
-    enum status status = STATUS_OK;
-    val source;
-    for (uint32_t i = 3; c->by_ref && i < c->argc && !status; i += 2)
-        status = call_source(c, i, &source);
-    return status;
+    return members_bound(c, (struct members_at){.first = 3, .step = 2});
 }
 
 /*
@@ -111,7 +99,7 @@ static enum status set_pairs(struct call *c, int64_t *created)
     struct subject s;
     enum status status = call_write(c, 1, OBJ_HASH, &s);
     if (!status) status = sources_bound(c);
-    if (!status) status = line_reserve(c);
+    if (!status) status = members_reply_room(c);
     if (status) return status;
     bool fresh = !s.o;
     if (fresh) status = call_ensure(c, 1, OBJ_HASH, &s);
@@ -143,7 +131,7 @@ enum status cmd_hsetnx(struct call *c)
     struct needle field = field_needle(c, 2);
     enum status status = call_write(c, 1, OBJ_HASH, &s);
     if (!status) status = sources_bound(c);
-    if (!status) status = line_reserve(c);
+    if (!status) status = members_reply_room(c);
     if (status) return status;
     if (s.o && !val_is_none(hash_get(s.o, &field))) {
         reply_integer(c, 0);
@@ -165,7 +153,7 @@ enum status cmd_hdel(struct call *c)
 {
     struct subject s;
     enum status status = call_write(c, 1, OBJ_HASH, &s);
-    if (!status) status = line_reserve(c);
+    if (!status) status = members_reply_room(c);
     if (status) return status;
     int64_t deleted = 0;
     for (uint32_t i = 2; s.o && i < c->argc; i++) {
@@ -177,8 +165,7 @@ enum status cmd_hdel(struct call *c)
     return STATUS_OK;
 }
 
-/* --- reading fields
- * -------------------------------------------------------------------------------------- */
+/* --- reading fields --- */
 
 enum status cmd_hget(struct call *c)
 {
@@ -232,8 +219,7 @@ enum status cmd_hlen(struct call *c)
     return status;
 }
 
-/* --- reading all of it
- * -------------------------------------------------------------------------------------- */
+/* --- reading all of it --- */
 
 enum walk_shows { SHOW_FIELDS = 1, SHOW_VALUES = 2 };
 
@@ -282,4 +268,25 @@ enum status cmd_hkeys(struct call *c)
 enum status cmd_hvals(struct call *c)
 {
     return walk(c, SHOW_VALUES);
+}
+
+/* --- HSCAN --- */
+
+static void scan_each(void *ctx, val field, val value)
+{
+    struct members_scan *scan = ctx;
+    if (!members_scan_shows(scan, field)) return;
+    reply_string(scan->c, field);
+    scan->status = reply_value(scan->c, value);
+}
+
+static uint64_t scan_step(const struct obj *o, uint64_t cursor, struct members_scan *scan)
+{
+    return hash_scan(o, cursor, scan_each, scan);
+}
+
+enum status cmd_hscan(struct call *c)
+{
+    static const struct members_scan_type type = {OBJ_HASH, 2, scan_step};
+    return members_scan(c, &type);
 }

@@ -1,28 +1,10 @@
 /* Lists: LPUSH and its kin, pops, ranges, LSET, LREM, LINSERT, LTRIM and the moves between lists.
  */
 #include "command/command.h"
+#include "command/members.h"
 #include "value/list.h"
 
-/* A change is made only when its reply of one line is sure to have room. */
-static enum status line_reserve(struct call *c)
-{
-    return proto_buf_reserve(c->out, PROTO_NUMBER_LINE_BYTES_MAX) ? STATUS_OK : STATUS_OOM;
-}
-
-/* After REF, whether all sources from argument `first` on are bound: asked before the first change,
- * because storing marks a container for life. */
-static enum status sources_bound(struct call *c, uint32_t first)
-{
-    enum status status = STATUS_OK;
-    val source;
-    for (uint32_t i = first; c->by_ref && i < c->argc && !status; i++)
-        status = call_source(c, i, &source);
-    return status;
-}
-
-/* --- pushes
- * -------------------------------------------------------------------------------------------------
- */
+/* --- pushes --- */
 
 enum push_where { PUSH_ANYWHERE, PUSH_ON_EXISTING };
 
@@ -30,8 +12,8 @@ static enum status push(struct call *c, enum list_end end, enum push_where where
 {
     struct subject s;
     enum status status = call_write(c, 1, OBJ_LIST, &s);
-    if (!status) status = sources_bound(c, 2);
-    if (!status) status = line_reserve(c);
+    if (!status) status = members_bound(c, (struct members_at){.first = 2, .step = 1});
+    if (!status) status = members_reply_room(c);
     if (status) return status;
     if (!s.o) {
         if (where == PUSH_ON_EXISTING) {
@@ -77,9 +59,7 @@ enum status cmd_rpushx(struct call *c)
     return push(c, LIST_TAIL, PUSH_ON_EXISTING);
 }
 
-/* --- pops
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- pops --- */
 
 /* The index of the element that is `i` places from an end. */
 static uint64_t index_from(const struct obj *o, enum list_end end, uint64_t i)
@@ -143,9 +123,7 @@ enum status cmd_rpop(struct call *c)
     return pop(c, LIST_TAIL);
 }
 
-/* --- looking
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- looking --- */
 
 enum status cmd_llen(struct call *c)
 {
@@ -225,8 +203,7 @@ enum status cmd_lindex(struct call *c)
     return STATUS_OK;
 }
 
-/* --- changes in the middle
- * ----------------------------------------------------------------------------------- */
+/* --- changes in the middle --- */
 
 enum status cmd_lset(struct call *c)
 {
@@ -236,7 +213,7 @@ enum status cmd_lset(struct call *c)
     enum status status = call_write(c, 1, OBJ_LIST, &s);
     if (!status && !s.o) status = STATUS_NO_KEY;
     if (!status) status = index_get(c, s.o, &index);
-    if (!status) status = line_reserve(c);
+    if (!status) status = members_reply_room(c);
     if (!status) status = call_value(c, 3, &v);
     if (status) return status;
     list_set_take(c->heap, s.o, index, v);
@@ -252,7 +229,7 @@ enum status cmd_lrem(struct call *c)
     enum status status = call_integer(c, 2, &count);
     if (!status) status = call_write(c, 1, OBJ_LIST, &s);
     if (!status) status = call_needle(c, 3, &n);
-    if (!status) status = line_reserve(c);
+    if (!status) status = members_reply_room(c);
     if (status) return status;
     uint64_t removed = 0, max = count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
     if (s.o) {
@@ -282,9 +259,9 @@ enum status cmd_linsert(struct call *c)
     struct subject s;
     struct needle pivot;
     enum status status = call_write(c, 1, OBJ_LIST, &s);
-    if (!status) status = sources_bound(c, 4);
+    if (!status) status = members_bound(c, (struct members_at){.first = 4, .step = 1});
     if (!status) status = call_needle(c, 3, &pivot);
-    if (!status) status = line_reserve(c);
+    if (!status) status = members_reply_room(c);
     if (status) return status;
     if (!s.o) {
         reply_integer(c, 0);
@@ -307,7 +284,7 @@ enum status cmd_ltrim(struct call *c)
     struct subject s;
     struct span span;
     enum status status = span_get(c, SPAN_WRITE, &s, &span);
-    if (!status) status = line_reserve(c);
+    if (!status) status = members_reply_room(c);
     if (!status && s.o) {
         status = list_trim(c->heap, s.o, span.first, span.count);
         if (!status) call_settle(c, &s);
@@ -316,9 +293,7 @@ enum status cmd_ltrim(struct call *c)
     return status;
 }
 
-/* --- moves
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- moves --- */
 
 /*
  * The element is pushed first, which can fail and then has changed nothing, and popped second,

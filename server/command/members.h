@@ -1,7 +1,8 @@
 /*
- * What the commands of sets and of sorted sets share: members as arguments, and SSCAN and ZSCAN.
+ * What the commands of containers share: their values as arguments, room for a reply, and HSCAN,
+ * SSCAN and ZSCAN.
  *
- * Called by cmd_set*.c and cmd_zset*.c. It knows neither of the two types.
+ * Called by cmd_list.c, cmd_hash.c, cmd_set*.c and cmd_zset*.c. It knows none of the types.
  *
  * A reply's array begins with its length, so a scan goes twice over the same entries, first to
  * count and then to write; nothing changes in between, and nothing is allocated. Small containers
