@@ -49,7 +49,7 @@ static const struct row CONFIG_TABLE[] = {
     ROW("requirepass",         TEXT,    LIVE, requirepass,         "",          0, 0),
     ROW("maxmemory",           BYTES,   LIVE, maxmemory,           "0",         0, UINT64_MAX),
     ROW("proto-max-bulk-len",  BYTES,   LIVE, proto_max_bulk_len,  "512mb",     1 << 20, INT64_MAX),
-    ROW("output-buffer-limit", BYTES,   LIVE, output_buffer_limit, "256mb",     1 << 10, INT64_MAX),
+    ROW("output-buffer-limit", BYTES,   LIVE, output_buffer_limit, "1gb",       1 << 10, INT64_MAX),
     ROW("reply-depth-max",     INTEGER, LIVE, reply_depth_max,     "32",        1, 1024),
     ROW("reply-values-max",    INTEGER, LIVE, reply_values_max,    "1000000",   1, UINT32_MAX),
     ROW("gc",                  SWITCH,  LIVE, gc,                  "yes",       0, 0),
