@@ -5,8 +5,10 @@
  * never used before. Handles are roots. Called by the command floor; a connection that closes hands its table to
  * handles_bury, and session_step releases what was in it in bounded steps.
  *
- * Invariants: 1. no container is held twice; 2. every held container counts the handle among its roots;
- *   3. the shared count goes up and down with every handle.
+ * Invariants
+ *   1. No container is held twice.
+ *   2. Every held container counts the handle among its roots.
+ *   3. The shared count is the sum of all tables that were given it.
  * Ownership: one count (and root) of each value. Cost: O(1) expected.
  */
 #ifndef HEAPD_SESSION_HANDLES_H
