@@ -261,8 +261,7 @@ bool tour_link(struct tour *t)
     if (!wire_settled_figures(t->wire, &t->at[AT_LINKED])) return false;
     say("REF makes an ordinary command work by reference: its values name objects, and the slot "
         "then refers to the very object. The field deps of a package is now a hash from the names "
-        "of "
-        "what it depends on to the packages themselves.");
+        "of what it depends on to the packages themselves.");
     say("%s commands in %s: %s references, for %s more. Their field names are shared too (%s saved "
         "by now). To copy each package into those that depend on it, one level deep, would take "
         "%s of text; and deeper it would never end, for there are %s circles in this graph, the "
@@ -350,19 +349,20 @@ bool tour_keep(struct tour *t)
     }
     if (!wire_pipeline_end(t->wire)) return false;
     uint64_t deleted = t->wire->sum, took = now_us() - begin;
-    struct reply *found =
-        wire_show(t->wire, "hashes that were still in circles", "GC", "COLLECT", NULL);
+    struct reply *found = wire_show(t->wire, "found in circles by now", "GC", "COLLECT", NULL);
     if (!found) return false;
+    uint64_t late = found->type == REPLY_INTEGER ? (uint64_t)found->integer : 0;
     reply_free(found);
     if (!wire_settled_figures(t->wire, now)) return false;
+    uint64_t collected = now->gc_collected_objects - before->gc_collected_objects;
     say("%s names went in %s; one is left, %s. Through it %s packages live on: all that %s depends "
         "on, directly or not. With the hashes of their dependencies that makes %s objects of type "
         "hash. The other %s are gone. The collector had to find %s of them, which counting cannot "
-        "free for they refer to each other; it did most of that between the commands of the "
-        "pipeline.",
+        "free for they refer to each other: %s between the commands of the pipeline, %s when it "
+        "was asked to.",
         COUNT(deleted), show_us(took).text, ALIAS, COUNT(t->kept.count), name(t, t->root),
         COUNT(now->heap_objects_hash), COUNT(before->heap_objects_hash - now->heap_objects_hash),
-        COUNT(now->gc_collected_objects - before->gc_collected_objects));
+        COUNT(collected), COUNT(collected - late), COUNT(late));
     return expect(t, deleted, t->ix->package_count, "names deleted") &&
            expect(t, now->heap_names, 1, "names left") &&
            expect(t, now->heap_objects_hash, t->kept.count + (uint64_t)t->kept.with_edges,
@@ -392,14 +392,15 @@ bool tour_drop(struct tour *t)
     if (!wire_settled_figures(t->wire, dropped)) return false;
     uint64_t left = dropped->heap_objects_hash;
     uint64_t freed = t->at[AT_KEPT].heap_objects_hash - left;
-    say("No name, no handle: nothing can reach these objects any more. Counting freed %s; %s "
-        "hashes "
-        "are left, for they are on a circle or hang from one, and so their counts do not come to "
-        "zero. Only a collector can free them.",
-        freed ? COUNT(freed) : "none of them", COUNT(left));
-    if (!expect(t, left, t->held.count + (uint64_t)t->held.with_edges,
-                "hashes that only the collector can free"))
-        return false;
+    if (left == 0)
+        say("Nothing could reach these objects any more, and counting freed all %s hashes: no "
+            "circle was in its way.",
+            COUNT(freed));
+    else
+        say("Nothing can reach these objects any more. Counting freed %s; %s hashes are left, for "
+            "they lie on a circle or hang from one, and their counts do not come to zero. Only a "
+            "collector can free them.",
+            freed ? COUNT(freed) : "none of them", COUNT(left));
     uint64_t begin = now_us();
     struct reply *found = wire_ask(t->wire, "GC", "COLLECT", NULL);
     if (!found) return false;
@@ -412,13 +413,14 @@ bool tour_drop(struct tour *t)
     reply_free(wire_show(t->wire, NULL, "GC", "ENABLE", NULL));
     if (!wire_settled_figures(t->wire, end)) return false;
     t->collected = end->gc_collected_objects - dropped->gc_collected_objects;
-    say("All %s are gone: those that the collector found, and with them what only they referred "
-        "to. "
-        "It worked in slices between commands: %s in the whole tour, the longest of %s, %s of CPU "
+    say("All %s are gone: what the collector found, and with it what only that referred to. It "
+        "works in slices, between commands: %s in the whole tour, the longest of %s, %s of CPU "
         "time in all.",
         COUNT(left), COUNT(end->gc_slices), show_us(end->gc_longest_slice_us).text,
         show_us(end->gc_cpu_us).text);
-    return check_collected(t) && expect(t, end->heap_objects_hash, 0, "hashes left at the end") &&
+    return expect(t, left, t->held.count + (uint64_t)t->held.with_edges,
+                  "hashes that only the collector can free") &&
+           check_collected(t) && expect(t, end->heap_objects_hash, 0, "hashes left at the end") &&
            expect(t, end->heap_objects, t->at[AT_START].heap_objects, "objects left at the end") &&
            expect(t, end->heap_names, 0, "names left at the end");
 }

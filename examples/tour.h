@@ -34,7 +34,7 @@ struct tour {
     /* What the server said. */
     struct figures at[TOUR_MOMENTS];
     uint64_t refcount;
-    uint64_t collected; /* by the collector, after the last name was gone */
+    uint64_t collected; /* gc_collected_objects, after the last name was gone */
     uint32_t path[3];   /* of GETIN: package, dependency, its dependency */
     uint32_t path_count;
 };
