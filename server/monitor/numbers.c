@@ -42,8 +42,8 @@ static const struct number rows[] = {
     GAUGE(memory, fragmentation, "heapd_memory_fragmentation_ratio",
           "Resident memory to used memory."),
 
-    GAUGE(heap, containers, "heapd_containers", "Lists, hashes, sets and sorted sets that live."),
     ONLY_JSON(heap, objects),
+    GAUGE(heap, containers, "heapd_containers", "Lists, hashes, sets and sorted sets that live."),
     GAUGE(heap, names, "heapd_names", "Names of the keyspace."),
     GAUGE(heap, names_with_expiry, "heapd_names_with_expiry", "Names that will expire."),
     GAUGE(heap, release_pending_objects, "heapd_release_pending_objects",
