@@ -155,7 +155,10 @@ static enum heapd_status usable(struct heapd *h)
 static enum heapd_status queued(struct heapd *h)
 {
     if (h->out.failed) return conn_fail(h, HEAPD_OOM, "Out of memory");
-    return h->out.n >= CONN_CHUNK_BYTES ? conn_write(h, arrived) : HEAPD_OK;
+    if (h->out.n < CONN_CHUNK_BYTES) return HEAPD_OK;
+    enum heapd_status status = conn_write(h, arrived);
+    /* Also where the socket took it all at once: what is not read here piles up in the server. */
+    return status == HEAPD_OK && h->take != NULL ? heapd_poll(h) : status;
 }
 
 enum heapd_status heapd_append_argv(struct heapd *h, size_t argc, const struct proto_view *argv)
