@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "examples/process.h"
 #include "examples/say.h"
@@ -109,6 +110,8 @@ static bool start_server(struct wire *w, const char *program)
         if (!process_beside("heapd", beside)) return wire_fail(w, "the path of heapd is too long");
         program = beside;
     }
+    if (access(program, X_OK) != 0)
+        return wire_fail(w, "cannot execute %s: %s", program, strerror(errno));
     for (int i = 0; i < START_TRIES; i++) {
         struct heapd_options options = {.port = process_free_port(), .timeout_ms = WIRE_TIMEOUT_MS};
         int pid = process_start(program, options.port);

@@ -315,8 +315,8 @@ def refusals():
     fails(run_tour("--heapd", HEAPD, "--file", "/nowhere/index"), 1, "/nowhere/index")
     fails(run_tour("--heapd", HEAPD, "--file", EXTRACT, "--summary", "/nowhere/summary"), 1, "/nowhere/summary")
     fails(run_tour("--url", "nonsense://", "--file", EXTRACT), 1, "nonsense://")
-    done = run_tour("--heapd", "/nowhere/heapd", "--file", EXTRACT)
-    assert done.returncode == 1 and "/nowhere/heapd" in done.stderr, done.stderr
+    fails(run_tour("--heapd", "/nowhere/heapd", "--file", EXTRACT), 1, "/nowhere/heapd")
+    fails(run_tour("--heapd", "/bin/false", "--file", EXTRACT), 1, "/bin/false does not serve")
     for arguments in (["--file"], ["--nothing", "x"], ["word"]):
         done = run_tour(*arguments)
         assert done.returncode == 2 and "usage:" in done.stderr, arguments
