@@ -119,24 +119,35 @@ static enum status add_pair(struct zadd *z, struct obj *o, struct pair *p,
     return status;
 }
 
+/* Puts back what one pair has changed. False: for lack of memory, which a full leaf of the order
+ * may take. What waits in the release queue is freed for it. */
+static bool pair_undo(struct zadd *z, struct obj *o, uint32_t k)
+{
+    struct heap *h = z->c->heap;
+    struct needle member;
+    double old = z->pairs[k].old, now;
+    if (!members_needle(z->c, z->first + 2 * k + 1, &member)) return true;
+    if (!zset_score(o, &member, &now)) return true;
+    if (isnan(old)) return zset_remove(h, o, &member);
+    while (zset_set(h, o, &member, old, NULL))
+        if (!heap_release_step(h, RELEASE_SLOTS)) return false;
+    return true;
+}
+
 /*
- * Takes back the first `done` pairs, the last of them first. To put a score back may take memory
- * where a leaf of the order is full; what the release queue holds is freed for it.
+ * Takes back the first `done` pairs, the last of them first. One that found no room may find it
+ * where the others have been. If memory stays out a member may still keep its new score then, in a
+ * zset of several leaves: to rule that out, the order would have to hold old and new entries side
+ * by side until all pairs are in.
  */
 static void pairs_undo(struct zadd *z, struct obj *o, uint32_t done)
 {
-    struct heap *h = z->c->heap;
-    while (done-- > 0) {
-        struct needle member;
-        double old = z->pairs[done].old;
-        if (!members_needle(z->c, z->first + 2 * done + 1, &member)) continue;
-        if (isnan(old)) {
-            zset_remove(h, o, &member);
-            continue;
-        }
-        while (zset_set(h, o, &member, old, NULL) && heap_release_step(h, RELEASE_SLOTS)) {
-        }
-    }
+    uint32_t failed = done, failed_before;
+    do {
+        failed_before = failed;
+        failed = 0;
+        for (uint32_t k = done; k-- > 0;) failed += !pair_undo(z, o, k);
+    } while (failed > 0 && failed < failed_before);
 }
 
 static enum status add_pairs(struct zadd *z, struct obj *o)
