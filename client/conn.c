@@ -134,7 +134,10 @@ enum heapd_status conn_receive(struct heapd *h, bool *got)
 
 enum heapd_status conn_read(struct heapd *h)
 {
-    if (h->fd < 0) return h->status != HEAPD_OK ? h->status : HEAPD_NO_CONNECTION;
+    /* Why there is none is told by the failure; what was noted since says nothing of it. */
+    if (h->fd < 0 && (h->status == HEAPD_OK || h->status == HEAPD_REFUSED))
+        return conn_note(h, HEAPD_NO_CONNECTION, "Not connected");
+    if (h->fd < 0) return h->status;
     for (;;) {
         bool got = false;
         enum heapd_status status = conn_receive(h, &got);
