@@ -110,10 +110,10 @@ static void put_histogram(struct metrics *m, const char *name, const char *label
                           const struct histogram *h)
 {
     const char *comma = *label ? "," : "", *open = *label ? "{" : "", *close = *label ? "}" : "";
-    uint64_t limit_ns;
-    for (uint32_t i = 0; (limit_ns = number_bucket_limit_ns(i)); i++)
-        put(m, "%s_bucket{%s%sle=\"%.10g\"} %" PRIu64 "\n", name, label, comma,
-            (double)limit_ns / NS_PER_S, histogram_below(h, limit_ns));
+    const struct number_limit *limit;
+    for (uint32_t i = 0; (limit = number_limit_at(i)); i++)
+        put(m, "%s_bucket{%s%sle=\"%s\"} %" PRIu64 "\n", name, label, comma, limit->seconds,
+            histogram_below(h, limit->ns));
     put(m, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", name, label, comma, h->count);
     put(m, "%s_sum%s%s%s %" PRIu64 ".%09" PRIu64 "\n", name, open, label, close, h->sum / NS_PER_S,
         h->sum % NS_PER_S);

@@ -115,6 +115,29 @@ static const struct number rows[] = {
     SECONDS(stats, longest_step_us, "heapd_longest_step_seconds",
             "The longest bounded step of what runs beside commands, CPU time."),
 };
+
+/* Fine up to a millisecond, where commands and slices should lie, coarse above. */
+static const struct number_limit limits[] = {
+    {(1ULL << 8) - 1, "2.55e-07"},
+    {(1ULL << 9) - 1, "5.11e-07"},
+    {(1ULL << 10) - 1, "1.023e-06"},
+    {(1ULL << 11) - 1, "2.047e-06"},
+    {(1ULL << 12) - 1, "4.095e-06"},
+    {(1ULL << 13) - 1, "8.191e-06"},
+    {(1ULL << 14) - 1, "1.6383e-05"},
+    {(1ULL << 15) - 1, "3.2767e-05"},
+    {(1ULL << 16) - 1, "6.5535e-05"},
+    {(1ULL << 17) - 1, "0.000131071"},
+    {(1ULL << 18) - 1, "0.000262143"},
+    {(1ULL << 19) - 1, "0.000524287"},
+    {(1ULL << 20) - 1, "0.001048575"},
+    {(1ULL << 22) - 1, "0.004194303"},
+    {(1ULL << 24) - 1, "0.016777215"},
+    {(1ULL << 26) - 1, "0.067108863"},
+    {(1ULL << 28) - 1, "0.268435455"},
+    {(1ULL << 30) - 1, "1.073741823"},
+    {(1ULL << 32) - 1, "4.294967295"},
+};
 /* clang-format on */
 
 const struct number *number_at(uint32_t index)
@@ -122,10 +145,7 @@ const struct number *number_at(uint32_t index)
     return index < sizeof rows / sizeof *rows ? &rows[index] : NULL;
 }
 
-uint64_t number_bucket_limit_ns(uint32_t index)
+const struct number_limit *number_limit_at(uint32_t index)
 {
-    /* Fine up to a millisecond, where commands and slices should lie, coarse above. */
-    static const uint8_t bits[] = {8,  9,  10, 11, 12, 13, 14, 15, 16, 17,
-                                   18, 19, 20, 22, 24, 26, 28, 30, 32};
-    return index < sizeof bits ? (1ULL << bits[index]) - 1 : 0;
+    return index < sizeof limits / sizeof *limits ? &limits[index] : NULL;
 }

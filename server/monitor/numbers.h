@@ -41,9 +41,13 @@ static inline const void *number_in(const struct snapshot *now, const struct num
 }
 
 /*
- * The `le` limits that all histograms share, in nanoseconds, ascending; 0 when index is past the
- * last. Each is one less than a power of two: only there the counts of a histogram are exact.
+ * The limits of buckets that all histograms share, ascending; NULL when index is past the last.
+ * Each is one less than a power of two: only there the counts of a histogram are exact.
  */
-uint64_t number_bucket_limit_ns(uint32_t index);
+struct number_limit {
+    uint64_t ns;
+    const char *seconds; /* as text, written here once and not at every scrape for every command */
+};
+const struct number_limit *number_limit_at(uint32_t index);
 
 #endif

@@ -22,6 +22,11 @@ static void put_count(struct stats *s, json_t *to, const char *key, uint64_t n)
     put_take(s, to, key, json_integer((json_int_t)n));
 }
 
+static void append_count(struct stats *s, json_t *to, uint64_t n)
+{
+    if (json_array_append_new(to, json_integer((json_int_t)n)) != 0) s->failed = true;
+}
+
 /* The object `key` of `to`, made when it is not there; NULL when memory is short, which every call
  * with it then notes. */
 static json_t *object_in(struct stats *s, json_t *to, const char *key)
@@ -45,15 +50,20 @@ static void put_row(struct stats *s, json_t *root, const struct number *row)
     }
 }
 
+static void put_limits(struct stats *s, json_t *root)
+{
+    json_t *all = json_array();
+    const struct number_limit *limit;
+    for (uint32_t i = 0; (limit = number_limit_at(i)); i++) append_count(s, all, limit->ns);
+    put_take(s, root, "bucket_limits_ns", all);
+}
+
 static json_t *buckets_of(struct stats *s, const struct histogram *h)
 {
     json_t *all = json_array();
-    uint64_t limit_ns;
-    for (uint32_t i = 0; (limit_ns = number_bucket_limit_ns(i)); i++) {
-        json_t *pair =
-            json_pack("[I, I]", (json_int_t)limit_ns, (json_int_t)histogram_below(h, limit_ns));
-        if (json_array_append_new(all, pair) != 0) s->failed = true;
-    }
+    const struct number_limit *limit;
+    for (uint32_t i = 0; (limit = number_limit_at(i)); i++)
+        append_count(s, all, histogram_below(h, limit->ns));
     return all;
 }
 
@@ -120,6 +130,7 @@ sds stats_text(const struct server *server)
     const struct number *row;
     for (uint32_t i = 0; (row = number_at(i)); i++) put_row(&s, root, row);
     put_objects(&s, root);
+    put_limits(&s, root);
     put_histogram(&s, object_in(&s, root, "gc"), "slice_ns", &server->heap.collect.stats.slice_ns);
     put_histogram(&s, object_in(&s, root, "stats"), "step_ns", &server->stats.step_ns);
     put_commands(&s, root);

@@ -3,11 +3,12 @@
  * calls it.
  *
  *   {"version", "ready", "process": {...}, "clients", "memory", "heap": {"objects_by_type", ...},
- *    "gc": {"slice_ns", ...}, "stats": {"step_ns", ...}, "commands": {"get": {...}, ...}}
+ *    "gc": {"slice_ns", ...}, "stats": {"step_ns", ...}, "bucket_limits_ns": [...],
+ *    "commands": {"get": {"calls", "rejected", "failed", "duration_ns"}, ...}}
  *
  * Keys are the snapshot's own, their units last. Durations (slice_ns, step_ns, and duration_ns of a
- * command) are {count, sum, max, p50, p99, buckets}; a bucket is [limit, values up to it], with the
- * limits of /metrics.
+ * command) are {count, sum, max, p50, p99, buckets}: buckets[i] counts the values of at most
+ * bucket_limits_ns[i], which are the limits of /metrics.
  *
  * Cost: as /metrics, and a tree of small allocations beside.
  */

@@ -71,9 +71,12 @@ static void test_names_follow_prometheus(void **state)
 static void test_bucket_limits_are_exact(void **state)
 {
     (void)state;
-    uint64_t limit, before = 0;
-    for (uint32_t i = 0; (limit = number_bucket_limit_ns(i)); before = limit, i++) {
+    const struct number_limit *row;
+    uint64_t before = 0;
+    for (uint32_t i = 0; (row = number_limit_at(i)); before = row->ns, i++) {
+        uint64_t limit = row->ns;
         assert_true(limit > before);
+        assert_int_equal((uint64_t)(strtod(row->seconds, NULL) * 1e9 + 0.5), limit);
         struct histogram h = {0};
         histogram_record(&h, limit);
         assert_int_equal(histogram_below(&h, limit), 1);

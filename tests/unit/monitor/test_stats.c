@@ -66,16 +66,17 @@ static void test_commands_and_their_durations(void **state)
     assert_int_equal(integer_in(duration, "sum"), 6023);
     assert_int_equal(integer_in(duration, "max"), 5000);
     assert_int_equal(integer_in(duration, "p50"), 1023);
-    json_t *buckets = json_object_get(duration, "buckets"), *pair;
-    size_t i;
-    json_array_foreach(buckets, i, pair)
-    {
-        json_int_t limit = json_integer_value(json_array_get(pair, 0));
-        assert_int_equal(limit, number_bucket_limit_ns((uint32_t)i));
-        assert_int_equal(json_integer_value(json_array_get(pair, 1)),
-                         (limit >= 1023) + (limit >= 5000));
+    json_t *buckets = json_object_get(duration, "buckets");
+    json_t *limits = json_object_get(root, "bucket_limits_ns");
+    const struct number_limit *limit;
+    uint32_t i = 0;
+    for (; (limit = number_limit_at(i)); i++) {
+        assert_int_equal(json_integer_value(json_array_get(limits, i)), limit->ns);
+        assert_int_equal(json_integer_value(json_array_get(buckets, i)),
+                         (limit->ns >= 1023) + (limit->ns >= 5000));
     }
-    assert_int_equal(number_bucket_limit_ns((uint32_t)json_array_size(buckets)), 0);
+    assert_int_equal(json_array_size(buckets), i);
+    assert_int_equal(json_array_size(limits), i);
     json_decref(root);
     watched_free(s);
 }
