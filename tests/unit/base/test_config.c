@@ -90,7 +90,7 @@ static const struct {
     {"maxclients", "10000", false},
     {"maxmemory", "0", false},
     {"proto-max-bulk-len", "536870912", false},
-    {"output-buffer-limit", "268435456", false},
+    {"output-buffer-limit", "1073741824", false},
     {"loglevel", "notice", false},
     {"logfile", "", false},
     {"requirepass", "", false},
