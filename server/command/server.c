@@ -86,6 +86,8 @@ void server_fini(struct server *s)
     keyspace_fini(&s->keyspace);
     while (heap_release_step(&s->heap, UINT32_MAX)) {
     }
+    uint64_t found, ticket = collect_full_begin(&s->heap);
+    while (!collect_full_found(&s->heap, ticket, &found)) collect_step(&s->heap, true);
     heap_fini(&s->heap);
     mem_fini(&s->mem);
 }
@@ -124,6 +126,7 @@ static bool handles_share(struct server *s)
 
 static bool trim_share(struct server *s)
 {
+    if (pool_has_spare(s->heap.pool)) return pool_trim_step(s->heap.pool) || s->mem.trim_bytes;
     return mem_trim_step(&s->mem);
 }
 
@@ -150,15 +153,16 @@ bool server_step(struct server *s, bool idle)
     if (s->keyspace.debris || (due != KEYSPACE_NEVER && due <= s->now_ms))
         more |= measured(s, keyspace_share);
     if (s->sessions.buried_count) more |= measured(s, handles_share);
-    if (s->mem.trim_bytes) more |= measured(s, trim_share);
-    if (collect_has_work(&s->heap, idle)) {
+    if (s->mem.trim_bytes || pool_has_spare(s->heap.pool)) more |= measured(s, trim_share);
+    bool collects = collect_has_work(&s->heap, idle);
+    for (uint32_t owed = collect_slices_owed(&s->heap); owed && collects; owed--) {
         int64_t began = clock_thread_ns();
-        more |= collect_step(&s->heap, idle);
+        collects = collect_step(&s->heap, idle);
         note_step(s, began);
     }
     uint64_t used = server_used_bytes(s);
     if (used > s->stats.memory_peak_bytes) s->stats.memory_peak_bytes = used;
-    return more || s->heap.release_pending;
+    return more || collects || s->heap.release_pending;
 }
 
 /* --- memory

@@ -4,15 +4,18 @@
 #include "base/log.h"
 #include "heap/rc.h"
 
-/* Between two looks at the clock. */
-enum { SLOTS_PER_LOOK = 48, SEGMENTS_KEPT = 4 };
+/* Between two looks at the clock; how many places ahead things are fetched. */
+enum { SLOTS_PER_LOOK = 128, SEGMENTS_KEPT = 4, PLACES_AHEAD = 4 };
 
 struct collect_place {
-    struct obj *o;       /* NULL: it died since */
-    uint32_t black_next; /* link of the black list */
-    bool black;
-    bool rescued;
+    struct obj *o;            /* NULL: it died since */
+    uint32_t shadow;          /* references not yet seen to come from inside the trial */
+    uint32_t black_next : 30; /* link of the black list */
+    uint32_t black : 1;
+    uint32_t rescued : 1;
 };
+
+enum { PLACES_MAX = (1 << 30) - 1 };
 
 static_assert(sizeof(struct collect_place) == 16, "a place is two words");
 
@@ -66,11 +69,11 @@ static uint32_t place_add(struct heap *h, struct obj *o)
 {
     struct collect *c = &h->collect;
     uint32_t place = c->places + 1;
+    if (place > PLACES_MAX) return 0;
     if (place / COLLECT_SEGMENT_PLACES == c->segment_count && !segment_add(h)) return 0;
     c->places = place;
-    *place_at(c, place) = (struct collect_place){.o = o};
+    *place_at(c, place) = (struct collect_place){.o = o, .shadow = o->count};
     obj_words(o)->place = place;
-    obj_words(o)->shadow = o->count;
     return place;
 }
 
@@ -83,7 +86,7 @@ static void blacken(struct collect *c, uint32_t place)
     struct collect_place *p = place_at(c, place);
     if (p->black) return;
     p->black = true;
-    p->black_next = c->black_list;
+    p->black_next = c->black_list & PLACES_MAX;
     c->black_list = place;
 }
 
@@ -157,31 +160,90 @@ void collect_disturbed(struct heap *h, struct obj *o, uint64_t back)
  * --------------------------------------------------------------------------------------------------
  */
 
-static void gray_visit(void *heap, struct obj *t)
+/* Whether the collector may give it a place at all: not what a root holds, nor the immortal, the
+ * frozen and the new. */
+static bool may_be_garbage(const struct collect *c, const struct obj *o)
 {
-    struct heap *h = heap;
+    return o->roots == 0 && o->count != OBJ_COUNT_MAX && (o->flags & OBJ_FROZEN) == 0 &&
+           obj_words(o)->place != (COLLECT_NEW | c->trial_number);
+}
+
+/* One slot that refers to t, which is visible. */
+static void gray_count(struct heap *h, struct obj *t)
+{
     struct collect *c = &h->collect;
-    if ((t->flags & OBJ_VISIBLE) == 0) return;
     uint32_t place = place_of(c, t);
     if (!place) {
-        if (t->roots || t->count == OBJ_COUNT_MAX ||
-            obj_words(t)->place == (COLLECT_NEW | c->trial_number))
-            return;
+        if (!may_be_garbage(c, t)) return;
         place = place_add(h, t);
         if (!place) {
             c->faulted = true;
             return;
         }
     }
-    union gc_words *words = obj_words(t);
-    if (words->shadow > 0) {
-        words->shadow--;
-    } else if (!place_at(c, place)->rescued && !c->faulted) {
+    struct collect_place *p = place_at(c, place);
+    if (p->shadow > 0) {
+        p->shadow--;
+    } else if (!p->rescued && !c->faulted) {
         c->faulted = true;
         c->stats.faults++;
         log_line(LOG_WARNING, "collector: a shadow count went below zero; the trial was abandoned");
         DASSERT(!"shadow below zero on an object that was not rescued");
     }
+}
+
+/*
+ * The ring between visiting a slot and counting its target. Each target is handled three times,
+ * RING_STAGE pushes apart: its cell is there, so its body is fetched; its body is there, so its
+ * place is; then it is counted.
+ */
+enum { RING_SLOTS = 64, RING_STAGE = 8 };
+
+struct ring {
+    struct heap *h;
+    struct obj *at[RING_SLOTS];
+    uint32_t pushed, with_body, with_place, counted;
+};
+
+static void ring_fetch_body(struct ring *r)
+{
+    struct obj **t = &r->at[r->with_body++ % RING_SLOTS];
+    if ((*t)->flags & OBJ_VISIBLE)
+        __builtin_prefetch(obj_body(*t));
+    else
+        *t = NULL;
+}
+
+static void ring_fetch_place(struct ring *r)
+{
+    const struct obj *t = r->at[r->with_place++ % RING_SLOTS];
+    const struct collect *c = &r->h->collect;
+    if (!t) return;
+    uint32_t place = obj_words(t)->place;
+    if (place && place <= c->places) __builtin_prefetch(place_at(c, place));
+}
+
+static void ring_count(struct ring *r)
+{
+    struct obj *t = r->at[r->counted++ % RING_SLOTS];
+    if (t) gray_count(r->h, t);
+}
+
+static void gray_visit(void *ring, struct obj *t)
+{
+    struct ring *r = ring;
+    __builtin_prefetch(t);
+    r->at[r->pushed++ % RING_SLOTS] = t;
+    if (r->pushed - r->with_body > RING_STAGE) ring_fetch_body(r);
+    if (r->with_body - r->with_place > RING_STAGE) ring_fetch_place(r);
+    if (r->with_place - r->counted > RING_STAGE) ring_count(r);
+}
+
+static void ring_drain(struct ring *r)
+{
+    while (r->with_body != r->pushed) ring_fetch_body(r);
+    while (r->with_place != r->pushed) ring_fetch_place(r);
+    while (r->counted != r->pushed) ring_count(r);
 }
 
 static void black_visit(void *heap, struct obj *t)
@@ -202,7 +264,7 @@ static void scan_start(struct heap *h, struct obj *o)
 
 /* Visits some slots of the container in mid-scan. What lies outside of its present ends has gone
  * since. */
-static void scan_step(struct heap *h, uint32_t slots, heap_visit *visit)
+static void scan_step(struct heap *h, uint32_t slots, heap_visit *visit, void *ctx)
 {
     struct collect *c = &h->collect;
     struct obj *o = c->scanning;
@@ -210,7 +272,7 @@ static void scan_step(struct heap *h, uint32_t slots, heap_visit *visit)
     uint64_t begin = type->begin(o), end = type->end(o);
     if (c->cursor < begin) c->cursor = begin;
     uint64_t limit = c->limit < end ? c->limit : end;
-    if (c->cursor < limit) c->cursor = type->visit(o, c->cursor, limit, slots, visit, h);
+    if (c->cursor < limit) c->cursor = type->visit(o, c->cursor, limit, slots, visit, ctx);
     if (c->cursor >= limit) scan_stop(c);
 }
 
@@ -245,6 +307,8 @@ static void trial_end(struct heap *h)
     c->stats.last_rescued = c->trial_rescued;
     c->stats.rescued_objects += c->trial_rescued;
     adapt_threshold(c);
+    c->bytes_mark = h->mem->bytes;
+    c->ended = true;
     c->phase = COLLECT_IDLE;
     c->places = 0;
     if (c->full_running) c->full_trials++;
@@ -281,6 +345,41 @@ static void take_candidate(struct heap *h)
     }
 }
 
+/* Fetches what the places after `place` will need: the nearer ones' slots, the farther ones' bodies
+ * and cells. */
+static void fetch_places_ahead(const struct heap *h, uint32_t place)
+{
+    const struct collect *c = &h->collect;
+    if (place + 3 * PLACES_AHEAD > c->places) return;
+    const struct obj *far = place_at(c, place + 3 * PLACES_AHEAD)->o;
+    const struct obj *middle = place_at(c, place + 2 * PLACES_AHEAD)->o;
+    const struct obj *near = place_at(c, place + PLACES_AHEAD)->o;
+    if (far) __builtin_prefetch(far);
+    if (middle) __builtin_prefetch(obj_body(middle));
+    if (near && obj_body(near) && type_of(h, near)->prefetch) type_of(h, near)->prefetch(near);
+}
+
+/* The next thing to do in gray; false when all places are scanned and the ring may hold the only
+ * ones that are not there yet. */
+static bool gray_advance(struct heap *h, struct ring *r, uint32_t slots)
+{
+    struct collect *c = &h->collect;
+    if (!c->scanning) {
+        if (c->next > c->places) return false;
+        fetch_places_ahead(h, c->next);
+        /* What died has no slots left to visit; what was rescued is live, and black will enter it
+         * if it is needed. */
+        const struct collect_place *p = place_at(c, c->next);
+        if (!p->o || p->rescued) {
+            c->next++;
+            return true;
+        }
+        scan_start(h, p->o);
+    }
+    scan_step(h, slots, gray_visit, r);
+    return true;
+}
+
 static void gray_step(struct heap *h, uint32_t slots)
 {
     struct collect *c = &h->collect;
@@ -290,40 +389,42 @@ static void gray_step(struct heap *h, uint32_t slots)
          * yet may come up again without being noted twice, and this trial must then see all that it
          * refers to. */
         if (c->take_left == 0) c->trial_number = (c->trial_number + 1) & ~COLLECT_NEW;
-    } else if (c->scanning) {
-        scan_step(h, slots, gray_visit);
-    } else if (c->next <= c->places) {
-        /* What died has no slots left to visit; what was rescued is live, and black will enter it
-         * if it is needed. */
-        const struct collect_place *p = place_at(c, c->next);
-        if (!p->o || p->rescued) {
-            c->next++;
-        } else {
-            scan_start(h, p->o);
-            scan_step(h, slots, gray_visit);
-        }
     } else {
-        c->phase = COLLECT_BLACK;
-        c->next = 1;
+        struct ring r = {.h = h};
+        bool more = true;
+        for (uint32_t turns = 0; more && turns < slots && r.pushed < slots; turns++)
+            more = gray_advance(h, &r, slots);
+        ring_drain(&r);
+        if (!more && c->next > c->places && !c->scanning) {
+            c->phase = COLLECT_BLACK;
+            c->next = 1;
+        }
     }
     if (c->faulted) trial_abandon(c);
+}
+
+/* Live places are found in a run over the table, which looks at no object. */
+static void black_sweep(struct collect *c, uint32_t places)
+{
+    for (uint32_t i = 0; i < places && c->next <= c->places && !c->black_list; i++, c->next++) {
+        const struct collect_place *p = place_at(c, c->next);
+        if (p->o && (p->rescued || p->shadow > 0)) blacken(c, c->next);
+    }
 }
 
 static void black_step(struct heap *h, uint32_t slots)
 {
     struct collect *c = &h->collect;
     if (c->scanning) {
-        scan_step(h, slots, black_visit);
+        scan_step(h, slots, black_visit, h);
     } else if (c->black_list) {
         struct collect_place *p = place_at(c, c->black_list);
         c->black_list = p->black_next;
         if (!p->o) return;
         scan_start(h, p->o);
-        scan_step(h, slots, black_visit);
+        scan_step(h, slots, black_visit, h);
     } else if (c->next <= c->places) {
-        const struct collect_place *p = place_at(c, c->next);
-        if (p->o && (p->rescued || obj_words(p->o)->shadow > 0)) blacken(c, c->next);
-        c->next++;
+        black_sweep(c, slots);
     } else {
         c->trial_open = false; /* the commit */
         c->phase = COLLECT_FREE;
@@ -341,6 +442,43 @@ static void unpin(struct heap *h)
     if (--o->count == 0) heap_release(h, o);
 }
 
+static void fetch_target(void *ctx, struct obj *t)
+{
+    (void)ctx;
+    __builtin_prefetch(t, 1);
+}
+
+/* As fetch_places_ahead, and the targets of the next one: clearing its slots counts them down. */
+static void fetch_condemned_ahead(const struct heap *h, uint32_t place)
+{
+    const struct collect *c = &h->collect;
+    enum { TARGETS = 8 };
+    fetch_places_ahead(h, place);
+    if (place + 1 > c->places) return;
+    const struct obj *next = place_at(c, place + 1)->o;
+    if (!next || !obj_body(next)) return;
+    const struct heap_type *type = type_of(h, next);
+    uint64_t begin = type->begin(next), end = type->end(next);
+    if (begin < end) type->visit(next, begin, end, TARGETS, fetch_target, NULL);
+}
+
+/* Begins with the next place that is condemned; false when there is none. */
+static bool free_next(struct heap *h, uint32_t slots)
+{
+    struct collect *c = &h->collect;
+    if (c->next > c->places) return false;
+    fetch_condemned_ahead(h, c->next);
+    struct collect_place *p = place_at(c, c->next++);
+    if (!p->o || p->black) return true;
+    struct obj *o = p->o;
+    count_collected(h, o);
+    o->count++;
+    o->flags |= OBJ_PINNED;
+    c->clearing = o;
+    if (type_of(h, o)->clear(h, o, slots)) unpin(h);
+    return true;
+}
+
 static void free_step(struct heap *h, uint32_t slots)
 {
     struct collect *c = &h->collect;
@@ -348,16 +486,7 @@ static void free_step(struct heap *h, uint32_t slots)
         heap_release_step(h, slots);
     } else if (c->clearing) {
         if (type_of(h, c->clearing)->clear(h, c->clearing, slots)) unpin(h);
-    } else if (c->next <= c->places) {
-        struct collect_place *p = place_at(c, c->next++);
-        if (!p->o || p->black) return;
-        struct obj *o = p->o;
-        count_collected(h, o);
-        o->count++;
-        o->flags |= OBJ_PINNED;
-        c->clearing = o;
-        if (type_of(h, o)->clear(h, o, slots)) unpin(h);
-    } else {
+    } else if (!free_next(h, slots)) {
         trial_end(h);
     }
 }
@@ -396,20 +525,89 @@ static void walk_step(struct heap *h, uint32_t cells)
     if (!pool_cell_walk(h->pool, &c->walk_cursor, cells, walk_lost, h)) c->walking = false;
 }
 
-static bool trial_due(const struct collect *c, bool idle)
+/* What may be allocated while garbage waits: then a trial starts, however little the last one
+ * found. */
+static bool has_grown(const struct heap *h)
 {
-    if (!c->enabled) return false;
-    if (c->candidates.count - c->candidates.dead >= c->threshold) return true;
-    return idle && c->candidates.count &&
-           clock_mono_ns() - c->candidates.oldest_ns > COLLECT_IDLE_NS;
+    size_t bytes = h->mem->bytes, mark = h->collect.bytes_mark;
+    size_t allowed = bytes / 10 > COLLECT_GROWTH_BYTES_MIN ? bytes / 10 : COLLECT_GROWTH_BYTES_MIN;
+    return bytes > mark && bytes - mark > allowed;
+}
+
+static bool trial_due(const struct heap *h, bool idle)
+{
+    const struct collect *c = &h->collect;
+    uint64_t candidates = c->candidates.count - c->candidates.dead;
+    if (!c->enabled || !c->candidates.count) return false;
+    if (has_grown(h)) return true;
+    if (candidates < c->threshold && !idle) return false;
+    int64_t now = clock_mono_ns();
+    if (now < c->rest_until_ns) return false;
+    return candidates >= c->threshold || now - c->candidates.oldest_ns > COLLECT_IDLE_NS;
+}
+
+int64_t collect_due_ns(const struct heap *h)
+{
+    const struct collect *c = &h->collect;
+    if (!c->enabled || !c->candidates.count) return -1;
+    int64_t due = c->candidates.oldest_ns + COLLECT_IDLE_NS;
+    return due > c->rest_until_ns ? due : c->rest_until_ns;
+}
+
+static bool wants_walk(const struct collect *c, bool idle)
+{
+    return c->walking || (c->candidates.lost && c->enabled && idle);
 }
 
 bool collect_has_work(const struct heap *h, bool idle)
 {
     const struct collect *c = &h->collect;
-    if (c->phase != COLLECT_IDLE || c->full_wanted != c->full_done || c->walking) return true;
-    if (c->segment_count > SEGMENTS_KEPT || (c->candidates.lost && c->enabled && idle)) return true;
-    return trial_due(c, idle);
+    if (c->phase != COLLECT_IDLE || c->full_wanted != c->full_done || c->freezing) return true;
+    if (c->segment_count > SEGMENTS_KEPT || wants_walk(c, idle)) return true;
+    return trial_due(h, idle);
+}
+
+uint32_t collect_slices_owed(const struct heap *h)
+{
+    const struct collect *c = &h->collect;
+    if (c->phase == COLLECT_IDLE || h->mem->bytes <= c->bytes_mark) return 1;
+    size_t owed =
+        (h->mem->bytes - c->bytes_mark) / (COLLECT_GROWTH_BYTES_MIN / COLLECT_SLICES_OWED_MAX);
+    return owed >= COLLECT_SLICES_OWED_MAX ? COLLECT_SLICES_OWED_MAX : 1 + (uint32_t)owed;
+}
+
+static void freeze_cell(void *heap, struct cell *cell)
+{
+    struct heap *h = heap;
+    struct obj *o = &cell->head;
+    if (o->count == 0 || collect_is_condemned(h, o) || (o->flags & OBJ_FROZEN)) return;
+    o->flags |= OBJ_FROZEN;
+    h->collect.frozen++;
+    if (h->collect.trial_open && (o->flags & OBJ_VISIBLE)) collect_rescue(h, o);
+}
+
+static void thaw_cell(void *heap, struct cell *cell)
+{
+    struct heap *h = heap;
+    if ((cell->head.flags & OBJ_FROZEN) == 0 || cell->head.count == 0) return;
+    cell->head.flags &= (uint8_t)~OBJ_FROZEN;
+    h->collect.frozen--;
+}
+
+static void freeze_step(struct heap *h, uint32_t cells)
+{
+    struct collect *c = &h->collect;
+    bool freezes = c->freezing == COLLECT_FREEZES;
+    if (pool_cell_walk(h->pool, &c->freeze_cursor, cells, freezes ? freeze_cell : thaw_cell, h))
+        return;
+    if (!freezes) c->candidates.lost = true; /* what came up while it was frozen was dropped */
+    c->freezing = COLLECT_NO_WALK;
+}
+
+void collect_freeze(struct heap *h, bool on)
+{
+    h->collect.freezing = on ? COLLECT_FREEZES : COLLECT_THAWS;
+    h->collect.freeze_cursor = 0;
 }
 
 /* A full collection: the release queue is drained, lost candidates are found, and trials follow
@@ -438,11 +636,13 @@ static void full_step(struct heap *h, uint32_t slots)
 static void idle_step(struct heap *h, uint32_t slots, bool idle)
 {
     struct collect *c = &h->collect;
-    if (c->full_wanted != c->full_done)
+    if (c->freezing)
+        freeze_step(h, slots);
+    else if (c->full_wanted != c->full_done)
         full_step(h, slots);
-    else if (c->walking || (c->candidates.lost && c->enabled && idle))
+    else if (wants_walk(c, idle))
         walk_step(h, slots);
-    else if (trial_due(c, idle))
+    else if (trial_due(h, idle))
         trial_start(h);
     else if (c->segment_count > SEGMENTS_KEPT)
         segment_drop(h);
@@ -459,6 +659,29 @@ static void advance(struct heap *h, uint32_t slots, bool idle)
     }
 }
 
+/* Steps that are short by nature (a place to free, an object to blacken) follow each other between
+ * two looks at the clock. */
+static void advance_until_look(struct heap *h, bool idle)
+{
+    const struct collect *c = &h->collect;
+    uint32_t steps = c->phase == COLLECT_BLACK || c->phase == COLLECT_FREE ? 16 : 1;
+    uint32_t slots = SLOTS_PER_LOOK / steps;
+    for (; steps && c->phase != COLLECT_IDLE; steps--) advance(h, slots, idle);
+    if (c->phase == COLLECT_IDLE) advance(h, slots, idle);
+}
+
+/* After a trial that found little there is a rest, in proportion to what it cost. */
+static void trial_ended(struct collect *c)
+{
+    c->ended = false;
+    c->stats.last_ns = c->trial_ns;
+    if (c->stats.last_reached == 0) return; /* it cost nothing: the rest that there was goes on */
+    c->rest_until_ns = 0;
+    if (c->stats.last_condemned * 4 >= c->stats.last_reached) return;
+    int64_t rest = (int64_t)c->trial_ns * COLLECT_REST_FACTOR;
+    c->rest_until_ns = clock_mono_ns() + (rest < COLLECT_REST_NS_MAX ? rest : COLLECT_REST_NS_MAX);
+}
+
 bool collect_step(struct heap *h, bool idle)
 {
     struct collect *c = &h->collect;
@@ -468,15 +691,12 @@ bool collect_step(struct heap *h, bool idle)
         advance(h, c->slice_slots_max, idle);
     } else {
         int64_t deadline = clock_mono_ns() + (int64_t)c->budget_ns;
-        bool work = true;
-        while (work && clock_mono_ns() < deadline) {
-            for (int i = 0; i < 4; i++) advance(h, SLOTS_PER_LOOK / 4, idle);
-            work = c->phase != COLLECT_IDLE || collect_has_work(h, idle);
-        }
+        do advance_until_look(h, idle);
+        while (clock_mono_ns() < deadline && collect_has_work(h, idle));
     }
     uint64_t took = (uint64_t)(clock_thread_ns() - cpu);
     c->trial_ns += took;
-    if (c->phase == COLLECT_IDLE) c->stats.last_ns = c->trial_ns;
+    if (c->ended) trial_ended(c);
     c->stats.slices++;
     c->stats.cpu_ns += took;
     if (took > c->stats.longest_slice_ns) c->stats.longest_slice_ns = took;

@@ -40,9 +40,21 @@
  *
  * It prunes: what a root holds directly is live and is not entered.
  *
- * Pacing: a slice has a budget in nanoseconds. The number of candidates that starts a trial adapts to the yield.
+ * Speed. On a large graph nearly all time goes into waiting for memory. Targets pass a short ring between the visit of
+ * their slot and their turn, in which their cells, bodies and places are fetched (Cher, Hosking and Vitek, "Software
+ * prefetching for mark-sweep garbage collection", 2004); the shadow lies in the table, so that black looks at no object
+ * that is garbage. The ring is empty between two steps.
+ *
+ * Pacing. A slice has a budget in nanoseconds. A trial starts when enough candidates wait (the number adapts to the yield), when one
+ * has waited for COLLECT_IDLE_NS and the loop is idle, or when memory has grown by COLLECT_GROWTH_BYTES_MIN or a tenth of it
+ * since the last trial. A trial that found little is followed by a rest of COLLECT_REST_FACTOR times what it cost, at most
+ * COLLECT_REST_NS_MAX: a hot object of a large live graph does not have the graph traced again and again. Growth and GC COLLECT end the rest.
+ * While memory grows in mid-trial more slices are owed to each turn of the loop (collect_slices_owed); they do not become longer.
  * Memory: 16 bytes for each object that the trial reached, while it lasts; 8 bytes a candidate. When either cannot
  * be had, the trial is abandoned, or the candidates are forgotten and found again by walking all cells.
+ *
+ * Freezing marks all containers that there are, in steps; the frozen are roots to the collector. When they are thawed they become
+ * candidates, by the same walk that finds forgotten ones.
  */
 #ifndef HEAPD_HEAP_COLLECT_H
 #define HEAPD_HEAP_COLLECT_H
@@ -59,14 +71,21 @@ enum {
     COLLECT_THRESHOLD_MIN = 256,       /* candidates that start a trial, at least */
     COLLECT_THRESHOLD_MAX = 1 << 16,
     COLLECT_IDLE_NS = 50000000,        /* candidates that waited this long are tried when the loop is idle */
+    COLLECT_REST_FACTOR = 24,
+    COLLECT_GROWTH_BYTES_MIN = 16 << 20,
+    COLLECT_SLICES_OWED_MAX = 16,      /* of one turn of the loop */
     COLLECT_SEGMENT_PLACES = 1 << 12,
     COLLECT_FULL_TRIALS_MAX = 8,       /* trials of one full collection, when commands keep disturbing it */
 };
+
+#define COLLECT_REST_NS_MAX INT64_C(10000000000)
 
 /* In `place`: became visible during the trial whose number follows. */
 #define COLLECT_NEW 0x80000000u
 
 /* ABANDON puts a trial's candidates back, in slices too. */
+enum collect_freeze { COLLECT_NO_WALK, COLLECT_FREEZES, COLLECT_THAWS };
+
 enum collect_phase { COLLECT_IDLE, COLLECT_GRAY, COLLECT_BLACK, COLLECT_FREE, COLLECT_ABANDON };
 
 /* What GC STATS and INFO show. */
@@ -112,6 +131,7 @@ struct collect {
     uint32_t trial_number; /* 31 bits, for COLLECT_NEW */
     uint64_t take_left;    /* candidates that the trial has still to take out */
     bool faulted;          /* rule 13, or no memory for a place: abandon */
+    bool ended;            /* in this slice, so that the rest after it is still to be set */
     uint64_t trial_taken, trial_rescued, trial_condemned;
     uint64_t trial_ns;
 
@@ -119,6 +139,12 @@ struct collect {
     bool walking; /* lost candidates are being looked for */
     uint64_t walk_cursor;
 
+    enum collect_freeze freezing; /* the walk that sets or clears OBJ_FROZEN */
+    uint64_t freeze_cursor;
+    uint64_t frozen; /* containers with OBJ_FROZEN */
+
+    int64_t rest_until_ns; /* no trial before, unless memory grows; 0 = no rest */
+    size_t bytes_mark;     /* memory in use when the last trial ended, or less since */
     uint64_t threshold; /* candidates that start a trial; adapts unless fixed */
     bool threshold_fixed;
     uint64_t budget_ns;
@@ -151,6 +177,15 @@ bool collect_has_work(const struct heap *h, bool idle);
 /* A full collection: every candidate known now. Returns a ticket; done when collect_full_found says so. */
 uint64_t collect_full_begin(struct heap *h);
 bool collect_full_found(const struct heap *h, uint64_t ticket, uint64_t *found);
+
+/* How many slices this turn of the loop owes while commands are waiting: more than one when memory grows faster than it is reclaimed. */
+uint32_t collect_slices_owed(const struct heap *h);
+
+/* When collect_step(idle) will have something to do though nothing happens, on the monotonic clock; -1 = never. */
+int64_t collect_due_ns(const struct heap *h);
+
+/* Freezes what there is now, or thaws it: the walk goes on in slices. */
+void collect_freeze(struct heap *h, bool on);
 
 /* Off: the running trial is abandoned (what is condemned is still freed). */
 void collect_enable(struct heap *h, bool on);

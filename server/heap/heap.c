@@ -66,7 +66,6 @@ void heap_make_visible(struct heap *h, struct obj *o)
     DASSERT(obj_body(o));
     o->flags |= OBJ_VISIBLE;
     obj_words(o)->place = COLLECT_NEW | h->collect.trial_number;
-    obj_words(o)->shadow = 0;
 }
 
 /* The cell's memory goes back, unless the candidate buffer still names it: then the buffer frees
@@ -74,6 +73,7 @@ void heap_make_visible(struct heap *h, struct obj *o)
 static void cell_free(struct heap *h, struct cell *c)
 {
     heap_object_gone(h, &c->head);
+    if (c->head.flags & OBJ_FROZEN) h->collect.frozen--;
     if (c->head.flags & OBJ_CANDIDATE) {
         h->collect.candidates.dead++;
         return;

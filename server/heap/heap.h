@@ -43,6 +43,8 @@ struct heap_type {
     /* Visits each counted reference of the slots from cursor on once; about slots_max slots. Returns the next cursor. */
     uint64_t (*visit)(const struct obj *o, uint64_t cursor, uint64_t limit, uint32_t slots_max,
                       heap_visit *fn, void *ctx);
+    /* Fetches the slots into the cache; the cell and the body are there. May be NULL. */
+    void (*prefetch)(const struct obj *o);
     /* Drops about slots_max slots (ordinary decrements); true when none is left and the body is freed (body NULL). */
     bool (*clear)(struct heap *h, struct obj *o, uint32_t slots_max);
     /* Bytes of the cell and the body, or of the string: pool_good_bytes of its parts; nothing it refers to. */

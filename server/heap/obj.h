@@ -51,6 +51,7 @@ enum obj_flag {
     OBJ_IDENTIFIED = 1 << 2, /* has a number in the identity table */
     OBJ_REFERRED = 1 << 3,  /* REF once stored it in a name or slot: it outlives being emptied */
     OBJ_INTERNED = 1 << 4,  /* strings: in the intern table */
+    OBJ_FROZEN = 1 << 6,     /* GC FREEZE: a root to the collector */
     OBJ_PINNED = 1 << 5,    /* the collector clears its slots now and holds one count */
 };
 
@@ -74,8 +75,7 @@ struct cell {
 /* What a body begins with. A dead container's words are its link in the release queue. */
 union gc_words {
     struct {
-        uint32_t shadow; /* references not yet seen to come from inside the trial */
-        uint32_t place;  /* where the trial's table holds the object; checked against the table */
+        uint32_t place; /* where the trial's table holds the object; checked against the table */
     };
     struct cell *next_dead;
 };

@@ -13,6 +13,7 @@ enum {
     LARGE_QUARTERS_MAX = 128 << 10,
     LARGE_PAGE_BYTES = 4096,
     FREED_BYTE = 0xdd,
+    ARENAS_KEPT = 1, /* empty ones that are not given back but by a purge */
 };
 
 static uint32_t class_of(size_t bytes)
@@ -107,6 +108,7 @@ static bool arena_new(struct pool *p)
     a->free_mask = UINT64_MAX;
     slot_take(p, a);
     p->arenas++;
+    p->arenas_empty++;
     arena_link(p, a);
     return true;
 }
@@ -166,6 +168,7 @@ static bool class_refill(struct pool *p, struct pool_class *c)
     if (!p->arenas_set && !arena_new(p)) return false;
     struct pool_arena *a = p->arenas_free[__builtin_ctzl(p->arenas_set) + 1];
     uint32_t i = (uint32_t)__builtin_ctzl(a->free_mask);
+    p->arenas_empty -= a->free_mask == UINT64_MAX;
     arena_unlink(p, a);
     a->free_mask &= ~(1UL << i);
     if (c->index == POOL_CLASS_CELLS) a->cell_mask |= 1UL << i;
@@ -198,11 +201,8 @@ static void slab_release(struct pool *p, struct pool_class *c, struct pool_slab 
     arena_unlink(p, a);
     a->free_mask |= 1UL << i;
     a->cell_mask &= ~(1UL << i);
-    if (a->free_mask == UINT64_MAX && p->arenas_free[ARENA_SLABS]) {
-        arena_free(p, a);
-    } else {
-        arena_link(p, a);
-    }
+    arena_link(p, a);
+    p->arenas_empty += a->free_mask == UINT64_MAX;
 }
 
 void pool_slab_rebin(struct pool *p, struct pool_slab *s)
@@ -335,14 +335,29 @@ void pool_free(struct pool *p, void *block, size_t bytes)
     pool_class_push(p, s, block, 0);
 }
 
+static void give_back_one(struct pool *p)
+{
+    struct pool_arena *a = p->arenas_free[ARENA_SLABS];
+    arena_unlink(p, a);
+    p->arenas_empty--;
+    arena_free(p, a);
+}
+
+bool pool_trim_step(struct pool *p)
+{
+    if (p->arenas_empty > ARENAS_KEPT) give_back_one(p);
+    return p->arenas_empty > ARENAS_KEPT;
+}
+
+bool pool_has_spare(const struct pool *p)
+{
+    return p->arenas_empty > ARENAS_KEPT;
+}
+
 bool pool_purge_step(struct pool *p)
 {
     for (uint32_t i = 0; i < QUARANTINE_STEP && p->held_first; i++) quarantine_pop(p);
     if (p->held_first) return true;
-    struct pool_arena *a = p->arenas_free[ARENA_SLABS];
-    if (a) {
-        arena_unlink(p, a);
-        arena_free(p, a);
-    }
-    return false;
+    if (p->arenas_empty) give_back_one(p);
+    return p->arenas_empty > 0;
 }

@@ -5,7 +5,7 @@
  * one size class: 8 bytes apart up to 256 bytes, then eight classes to each doubling, up to POOL_SMALL_MAX. A
  * request above that goes to mem_alloc. A pool keeps its own free list; a class allocates from the fullest pool
  * that has room, so that sparse pools drain; an empty pool goes back to its arena, an empty arena to the system
- * (one is kept). The owner gives the size when it frees, so blocks carry no header. (pymalloc's arenas and pools,
+ * in steps (one is kept). The owner gives the size when it frees, so blocks carry no header. (pymalloc's arenas and pools,
  * mimalloc's free list in each page.)
  *
  * Containers' cells have pools of their own, because cells can be walked: for heap_check(), for people, and for
@@ -18,9 +18,10 @@
  *   1. reserved == live + free + overhead, for each class and for the whole, in bytes. Reserved counts arenas only; large
  *      blocks are counted in large_bytes and are all live.
  *   2. Every pool of a class is in the list that its number of live blocks says.
- *   3. An arena none of whose pools is in use is the kept one, or is gone.
+ *   3. An arena none of whose pools is in use waits in the list of the empty ones until pool_trim_step gives it back: one
+ *      munmap takes about 100 us, and a step that frees many objects may empty many arenas at once.
  * Ownership: a block is the caller's until pool_free() with the same size.
- * Cost: allocation and free O(1), no system call but for a new or an empty arena.
+ * Cost: allocation and free O(1), no system call but for a new arena.
  */
 #ifndef HEAPD_HEAP_POOL_H
 #define HEAPD_HEAP_POOL_H
@@ -82,7 +83,11 @@ void pool_cell_free(struct pool *p, struct cell *c);
 typedef void pool_cell_fn(void *ctx, struct cell *c);
 bool pool_cell_walk(struct pool *p, uint64_t *cursor, uint32_t cells_max, pool_cell_fn *fn, void *ctx);
 
-/* Gives the kept empty arena back; true while more remains to be done. */
+/* Whether more arenas are empty than are kept. */
+bool pool_has_spare(const struct pool *p);
+/* Gives one of those back to the system; true while there are more. */
+bool pool_trim_step(struct pool *p);
+/* Gives one empty arena back, the kept one too; true while more remains to be done. */
 bool pool_purge_step(struct pool *p);
 
 void pool_get_stats(const struct pool *p, struct pool_stats *out);

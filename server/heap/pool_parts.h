@@ -89,7 +89,8 @@ struct pool {
     /* Full from the beginning: the current slab of a class that has no room. */
     struct pool_slab none;
     uint64_t arenas;
-    /* By the number of unused slabs: [ARENA_SLABS] has the kept one. Bit n - 1: arenas_free[n] is
+    uint64_t arenas_empty; /* in arenas_free[ARENA_SLABS] */
+    /* By the number of unused slabs: [ARENA_SLABS] has the empty ones. Bit n - 1: arenas_free[n] is
      * not empty. */
     struct pool_arena *arenas_free[ARENA_SLABS + 1];
     uint64_t arenas_set;

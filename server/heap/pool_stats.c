@@ -110,12 +110,13 @@ static bool class_check(const struct pool *p, const struct pool_class *c, const 
     return listed == r->listed && c->current == fullest;
 }
 
-/* Invariants 3 and 7: every arena with unused slabs is in the list of their number, and at most one
- * has no other. */
+/* Invariants 3 and 7: every arena with unused slabs is in the list of their number, and the empty
+ * ones are counted. */
 static bool lists_check(const struct pool *p, uint64_t arenas_listed)
 {
-    uint64_t listed = 0;
+    uint64_t listed = 0, before_empty = 0;
     for (int n = 1; n <= ARENA_SLABS; n++) {
+        if (n == ARENA_SLABS) before_empty = listed;
         if ((p->arenas_free[n] != NULL) != (p->arenas_set >> (n - 1) & 1)) return false;
         const struct pool_arena *prev = NULL;
         for (const struct pool_arena *a = p->arenas_free[n]; a; prev = a, a = a->next) {
@@ -123,8 +124,7 @@ static bool lists_check(const struct pool *p, uint64_t arenas_listed)
             if (++listed > arenas_listed) return false;
         }
     }
-    const struct pool_arena *kept = p->arenas_free[ARENA_SLABS];
-    return listed == arenas_listed && (!kept || !kept->next);
+    return listed == arenas_listed && listed - before_empty == p->arenas_empty;
 }
 
 static bool quarantine_check(const struct pool *p, struct recount *counts)

@@ -71,6 +71,12 @@ static inline void body_moved(struct heap *h, val v)
     if (val_is_obj(v) && (val_obj(v)->flags & OBJ_VISIBLE)) collect_rescue(h, val_obj(v));
 }
 
+/* For struct heap_type. */
+static inline void body_table_prefetch(const struct obj *o)
+{
+    __builtin_prefetch(((const struct body_table *)obj_body(o))->table.buckets_at);
+}
+
 /* The table's cursors for struct heap_type: numbers of buckets. */
 static inline uint64_t body_table_begin(const struct obj *o)
 {

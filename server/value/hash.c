@@ -248,6 +248,7 @@ const struct heap_type hash_heap_type = {
     .begin = body_table_begin,
     .end = body_table_end,
     .visit = hash_visit,
+    .prefetch = body_table_prefetch,
     .clear = hash_clear,
     .bytes = hash_bytes_of,
     .check = hash_check,

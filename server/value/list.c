@@ -447,11 +447,17 @@ bool list_check(const struct heap *h, const struct obj *o)
     return true;
 }
 
+static void list_prefetch(const struct obj *o)
+{
+    __builtin_prefetch(((const struct list *)obj_body(o))->slots_at);
+}
+
 const struct heap_type list_heap_type = {
     .name = "list",
     .begin = list_begin,
     .end = list_end,
     .visit = list_visit,
+    .prefetch = list_prefetch,
     .clear = list_clear,
     .bytes = list_bytes,
     .check = list_check,

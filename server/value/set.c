@@ -238,6 +238,7 @@ const struct heap_type set_heap_type = {
     .begin = body_table_begin,
     .end = body_table_end,
     .visit = set_visit,
+    .prefetch = body_table_prefetch,
     .clear = set_clear,
     .bytes = set_bytes_of,
     .check = set_check,

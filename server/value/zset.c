@@ -305,6 +305,7 @@ const struct heap_type zset_heap_type = {
     .visit = zset_visit,
     .clear = zset_clear,
     .bytes = zset_bytes,
+    .check = zset_check,
 };
 
 bool zset_check(const struct heap *h, const struct obj *o)

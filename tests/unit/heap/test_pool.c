@@ -207,6 +207,10 @@ static void test_free_of_all_keeps_one_arena(void **state)
     size_t table_bytes = w->mem.bytes - stats(w).reserved_bytes; /* and the set itself */
     items_free(w);
     if (!SANITIZE_ON) {
+        assert_true(pool_has_spare(w->pool));
+        while (pool_trim_step(w->pool)) {
+        }
+        assert_false(pool_has_spare(w->pool));
         assert_int_equal(stats(w).arenas, 1);
         assert_int_equal(w->mem.bytes, table_bytes + POOL_ARENA_BYTES);
     }
