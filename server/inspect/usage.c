@@ -4,6 +4,7 @@ enum { VISIT_SLOTS = 1024, STACK_SLOTS_FIRST = 64 };
 
 struct usage {
     struct heap *h;
+    const struct obj *start;
     uint64_t bytes;
     struct obj **stack;
     size_t count, slots;
@@ -27,7 +28,7 @@ static bool push(struct usage *u, struct obj *o)
 static void add(void *usage, struct obj *o)
 {
     struct usage *u = usage;
-    if (o->count != 1) return;
+    if (o->count != 1 || o == u->start) return;
     u->bytes += u->h->types[o->type]->bytes(o);
     if (obj_is_container(o) && !push(u, o)) u->failed = true;
 }
@@ -44,7 +45,10 @@ static void enter(struct usage *u, const struct obj *o)
 enum status usage_bytes(struct heap *h, val v, uint64_t *out)
 {
     struct usage u = {.h = h, .bytes = val_own_bytes(h, v)};
-    if (val_is_container(v)) enter(&u, val_obj(v));
+    if (val_is_container(v)) {
+        u.start = val_obj(v);
+        enter(&u, val_obj(v));
+    }
     while (u.count && !u.failed) enter(&u, u.stack[--u.count]);
     mem_free(h->mem, u.stack, u.slots * sizeof(struct obj *));
     if (u.failed) return STATUS_OOM;

@@ -1,0 +1,278 @@
+/*
+ * Goal: what MEMORY USAGE counts is the object and what only it keeps alive, and the walk ends
+ * whatever refers to whatever.
+ * Method: graphs on a real heap; the sum is compared with what the pools get back when the object
+ * goes, or with the objects' own bytes added up by hand.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "heap/check.h"
+#include "inspect/usage.h"
+#include "value/hash.h"
+#include "value/list.h"
+#include "value/set.h"
+#include "value/zset.h"
+
+struct world {
+    struct mem mem;
+    struct heap heap;
+};
+
+static void world_init(struct world *w)
+{
+    mem_init(&w->mem);
+    assert_int_equal(heap_init(&w->heap, &w->mem, 7), STATUS_OK);
+    value_init(&w->heap);
+}
+
+/* All that is left is garbage: the collector takes it, and nothing remains. */
+static void world_fini(struct world *w)
+{
+    uint64_t ticket = collect_full_begin(&w->heap), found;
+    do {
+        (void)collect_step(&w->heap, true);
+        while (heap_release_step(&w->heap, UINT32_MAX)) {
+        }
+    } while (!collect_full_found(&w->heap, ticket, &found));
+    assert_int_equal(heap_objects(&w->heap), 0);
+    heap_fini(&w->heap);
+    mem_fini(&w->mem);
+}
+
+static uint64_t live_bytes(struct world *w)
+{
+    struct pool_stats stats;
+    pool_get_stats(w->heap.pool, &stats);
+    return stats.live_bytes + stats.large_bytes;
+}
+
+static uint64_t usage(struct world *w, val v)
+{
+    uint64_t bytes = 0;
+    assert_int_equal(usage_bytes(&w->heap, v, &bytes), STATUS_OK);
+    return bytes;
+}
+
+static uint64_t own(struct world *w, const struct obj *o)
+{
+    return val_own_bytes(&w->heap, val_of_obj(o));
+}
+
+static struct obj *container(struct world *w, enum obj_type type)
+{
+    struct obj *o = heap_container_new(&w->heap, type);
+    assert_non_null(o);
+    return o;
+}
+
+/* Stores one reference more: the list holds it, and the caller keeps what it had. */
+static void refer(struct world *w, struct obj *list, struct obj *to)
+{
+    rc_inc(&w->heap, to);
+    assert_int_equal(list_push_take(&w->heap, list, LIST_TAIL, val_of_obj(to)), STATUS_OK);
+}
+
+/* Stores the caller's own reference. */
+static void give(struct world *w, struct obj *list, struct obj *to)
+{
+    assert_int_equal(list_push_take(&w->heap, list, LIST_TAIL, val_of_obj(to)), STATUS_OK);
+}
+
+static val text(struct world *w, int i)
+{
+    char bytes[64];
+    int n = snprintf(bytes, sizeof bytes, "a text too long to be an immediate %d", i);
+    val v;
+    assert_int_equal(val_of_text(&w->heap, (struct view){bytes, (size_t)n}, &v), STATUS_OK);
+    return v;
+}
+
+static void drop(struct world *w, struct obj *o)
+{
+    rc_dec(&w->heap, o);
+    while (heap_release_step(&w->heap, UINT32_MAX)) {
+    }
+}
+
+static void test_immediates_take_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    assert_int_equal(usage(&w, val_of_small(5)), 0);
+    val v = text(&w, 1);
+    assert_int_equal(usage(&w, v), val_own_bytes(&w.heap, v));
+    assert_true(usage(&w, v) > 0);
+    val_release(&w.heap, v);
+    world_fini(&w);
+}
+
+/* A list of every type of container, each holding texts that only it refers to. */
+static struct obj *library(struct world *w)
+{
+    struct obj *list = container(w, OBJ_LIST), *hash = container(w, OBJ_HASH);
+    struct obj *set = container(w, OBJ_SET), *zset = container(w, OBJ_ZSET);
+    struct obj *inner = container(w, OBJ_LIST);
+    for (int i = 0; i < 500; i++) {
+        char bytes[64];
+        bool created;
+        size_t length = (size_t)snprintf(bytes, sizeof bytes, "not an immediate either %d", i);
+        struct needle n = needle_of_text(&w->heap, (struct view){bytes, length});
+        assert_int_equal(set_add(&w->heap, set, &n, &created), STATUS_OK);
+        assert_int_equal(zset_set(&w->heap, zset, &n, i, &created), STATUS_OK);
+        length = (size_t)snprintf(bytes, sizeof bytes, "f%d", i);
+        n = needle_of_text(&w->heap, (struct view){bytes, length});
+        assert_int_equal(hash_set_take(&w->heap, hash, &n, text(w, i), NULL), STATUS_OK);
+        give(w, inner, val_obj(text(w, i)));
+    }
+    give(w, list, hash);
+    give(w, list, set);
+    give(w, list, zset);
+    give(w, list, inner);
+    return list;
+}
+
+static void test_everything_kept_is_counted(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct obj *list = library(&w);
+    uint64_t before = live_bytes(&w), bytes = usage(&w, val_of_obj(list));
+    drop(&w, list);
+    assert_int_equal(bytes, before - live_bytes(&w));
+    world_fini(&w);
+}
+
+/* What somebody else refers to as well is not counted, nor what only that keeps. */
+static void test_shared_is_not_counted(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct obj *list = container(&w, OBJ_LIST), *shared = library(&w);
+    refer(&w, list, shared);
+    assert_int_equal(usage(&w, val_of_obj(list)), own(&w, list));
+    /* The one who asks for the shared one itself gets it all. */
+    uint64_t all = usage(&w, val_of_obj(shared));
+    assert_true(all > own(&w, shared));
+    drop(&w, shared);
+    assert_int_equal(usage(&w, val_of_obj(list)), own(&w, list) + all);
+    /* Twice in one list is shared, too. */
+    refer(&w, list, shared);
+    assert_int_equal(usage(&w, val_of_obj(list)), own(&w, list));
+    drop(&w, list);
+    world_fini(&w);
+}
+
+static void test_name_in_a_cycle(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct obj *a = container(&w, OBJ_LIST), *b = container(&w, OBJ_LIST);
+    refer(&w, b, a);
+    give(&w, a, b);
+    assert_int_equal(usage(&w, val_of_obj(a)), own(&w, a) + own(&w, b));
+    drop(&w, a);
+    world_fini(&w);
+}
+
+/* An identity holds nothing: what it names may be garbage that the collector has not found yet. */
+static void test_garbage_cycle(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct obj *self = container(&w, OBJ_LIST);
+    refer(&w, self, self);
+    drop(&w, self);
+    assert_int_equal(self->count, 1);
+    assert_int_equal(usage(&w, val_of_obj(self)), own(&w, self));
+
+    struct obj *a = container(&w, OBJ_LIST), *b = container(&w, OBJ_LIST);
+    refer(&w, b, a);
+    give(&w, a, b);
+    drop(&w, a);
+    assert_int_equal(a->count, 1);
+    assert_int_equal(b->count, 1);
+    assert_int_equal(usage(&w, val_of_obj(a)), own(&w, a) + own(&w, b));
+    assert_int_equal(usage(&w, val_of_obj(b)), own(&w, a) + own(&w, b));
+    world_fini(&w);
+}
+
+/* A chain as long as memory allows: nothing recurses. */
+static void test_long_chain(void **state)
+{
+    (void)state;
+    enum { LINKS = 200000 };
+    struct world w;
+    world_init(&w);
+    struct obj *first = container(&w, OBJ_LIST);
+    for (int i = 1; i < LINKS; i++) {
+        struct obj *o = container(&w, OBJ_LIST);
+        give(&w, o, first);
+        first = o;
+    }
+    uint64_t had = live_bytes(&w), bytes = usage(&w, val_of_obj(first));
+    drop(&w, first);
+    assert_int_equal(bytes, had - live_bytes(&w));
+    world_fini(&w);
+}
+
+#ifdef HEAPD_DEBUG
+/* Whichever allocation fails: an answer that did not look at everything is none. */
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct obj *list = container(&w, OBJ_LIST);
+    for (int i = 0; i < 1000; i++) {
+        struct obj *inner = container(&w, OBJ_LIST);
+        give(&w, inner, val_obj(text(&w, i)));
+        give(&w, list, inner);
+    }
+    uint64_t all = usage(&w, val_of_obj(list)), bytes = 7;
+    uint64_t used = w.mem.bytes;
+    int failures = 0;
+    for (uint64_t nth = 1;; nth++) {
+        assert_true(nth < 100);
+        w.mem.fail_at = nth;
+        enum status s = usage_bytes(&w.heap, val_of_obj(list), &bytes);
+        w.mem.fail_at = 0;
+        assert_int_equal(w.mem.bytes, used);
+        if (s == STATUS_OK) break;
+        assert_int_equal(s, STATUS_OOM);
+        assert_int_equal(bytes, 7);
+        failures++;
+    }
+    assert_true(failures > 1);
+    assert_int_equal(bytes, all);
+    drop(&w, list);
+    world_fini(&w);
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_immediates_take_nothing),
+        cmocka_unit_test(test_everything_kept_is_counted),
+        cmocka_unit_test(test_shared_is_not_counted),
+        cmocka_unit_test(test_name_in_a_cycle),
+        cmocka_unit_test(test_garbage_cycle),
+        cmocka_unit_test(test_long_chain),
+#ifdef HEAPD_DEBUG
+        cmocka_unit_test(test_out_of_memory),
+#endif
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
