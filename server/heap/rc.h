@@ -16,11 +16,12 @@
 static inline void rc_inc(struct heap *h, struct obj *o)
 {
     if (UNLIKELY(o->count >= OBJ_COUNT_MAX - 1)) {
-        if (o->count == OBJ_COUNT_MAX - 1) h->saturated++;
-        o->count = OBJ_COUNT_MAX;
-    } else {
-        o->count++;
+        /* An immortal's count has changed for the last time: the intern table has it, and a trial
+         * that had a place for it was told. */
+        if (o->count == OBJ_COUNT_MAX) return;
+        h->saturated++;
     }
+    o->count++;
     if (o->flags & (OBJ_VISIBLE | OBJ_INTERNED)) {
         if (o->flags & OBJ_INTERNED)
             intern_shared(h, o);
