@@ -33,18 +33,20 @@ static bool arity_fits(const struct command *cmd, uint32_t argc)
 }
 
 /* REF <command ...>: the rest is the command, in its by-reference form. */
-static void take_prefix(struct call *c)
+static enum status take_prefix(struct call *c)
 {
-    if (!call_is(c, 0, "ref") || c->argc < 2 || call_is(c, 1, "new")) return;
+    if (!call_is(c, 0, "ref") || c->argc < 2 || call_is(c, 1, "new")) return STATUS_OK;
     c->argv++;
     c->argc--;
     c->by_ref = true;
+    return call_is(c, 0, "ref") ? call_error(c, "ERR REF stands once before a command") : STATUS_OK;
 }
 
 /* Finds the command, or the subcommand, and checks what can be checked without running it. */
 static enum status find(struct call *c)
 {
-    take_prefix(c);
+    enum status status = take_prefix(c);
+    if (status) return status;
     c->command = command_find(c->argv[0]);
     if (!c->command) return unknown_command(c);
     if ((c->command->flags & COMMAND_CONTAINER) && c->argc > 1) {
@@ -124,7 +126,7 @@ void dispatch(struct server *server, struct session *session, uint32_t argc,
     enum status ran = STATUS_OK, found = find(&c);
     if (!found) found = admit(&c);
     if (!found) ran = run(&c);
-    if (session->handles.made_count) handles_commit(&session->handles);
+    if (session->handles.made_count) handles_commit(&server->heap, &session->handles);
     account(&c, found, ran);
     server_after_command(server);
 }

@@ -2,6 +2,8 @@
 
 #include "base/hash.h"
 
+enum { MADE_SLOTS_KEPT = 256 };
+
 struct handle_entry {
     uint64_t number;
     val v;
@@ -133,14 +135,23 @@ void handles_walk(const struct handles *hs, handles_each *each, void *ctx)
         at = table_walk(&hs->held, &handle_type, at, hs->held.buckets, UINT32_MAX, walk_entry, &w);
 }
 
-void handles_commit(struct handles *hs)
+static void forget_made(struct heap *h, struct handles *hs)
+{
+    mem_free(h->mem, hs->made, hs->made_slots * sizeof *hs->made);
+    hs->made = NULL;
+    hs->made_count = hs->made_slots = 0;
+}
+
+void handles_commit(struct heap *h, struct handles *hs)
 {
     hs->made_count = 0;
+    if (hs->made_slots > MADE_SLOTS_KEPT) forget_made(h, hs);
 }
 
 void handles_rollback(struct heap *h, struct handles *hs)
 {
     while (hs->made_count) handles_release(h, hs, hs->made[--hs->made_count]);
+    if (hs->made_slots > MADE_SLOTS_KEPT) forget_made(h, hs);
 }
 
 struct drain {
@@ -157,11 +168,7 @@ static void drain_entry(void *ctx, void *entry)
 
 bool handles_drain(struct heap *h, struct handles *hs, uint32_t max)
 {
-    if (hs->made_slots) {
-        mem_free(h->mem, hs->made, hs->made_slots * sizeof *hs->made);
-        hs->made = NULL;
-        hs->made_count = hs->made_slots = 0;
-    }
+    if (hs->made_slots) forget_made(h, hs);
     struct drain d = {h, hs->total};
     return table_drain(&hs->held, &handle_type, h->pool, max, drain_entry, &d);
 }

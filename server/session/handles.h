@@ -38,8 +38,8 @@ uint64_t handles_count(const struct handles *hs);
 typedef void handles_each(void *ctx, uint64_t number, val v);
 void handles_walk(const struct handles *hs, handles_each *each, void *ctx);
 
-/* Around a command: what it made stays, or goes when the command failed. */
-void handles_commit(struct handles *hs);
+/* Around a command: what it made stays, or goes when the command failed. Much room to remember it is given back. */
+void handles_commit(struct heap *h, struct handles *hs);
 void handles_rollback(struct heap *h, struct handles *hs);
 
 /* Releases up to `max` handles; true when none is left and the table holds no memory. */

@@ -7,8 +7,7 @@
  * Invariants
  *   1. count == the sessions in the list, waiting == those of them that wait, handles == what they and
  *      the graves hold.
- *   2. There are at least count + buried_count + 1 graves after session_open, so that closing cannot
- *      fail.
+ *   2. There are at least count + buried_count graves, so that closing cannot fail.
  * Ownership: net/ owns the memory of a session (it is embedded in a connection); the registry links it.
  */
 #ifndef HEAPD_SESSION_SESSION_H

@@ -22,7 +22,7 @@ static void test_hold_container_once(void **state)
     assert_int_equal(ident_number(&w.heap, w.held[0], &identity), STATUS_OK);
     assert_int_equal(number, identity);
     assert_true(handles_get(hs, number).w == v.w);
-    handles_commit(hs);
+    handles_commit(&w.heap, hs);
     world_check(&w);
 
     world_drop(&w, 0); /* the handle alone keeps it */
@@ -50,7 +50,7 @@ static void test_hold_string_each_time(void **state)
     assert_int_equal(val_obj(v)->count, 3);
     assert_true(handles_get(hs, c).w == val_of_small(7).w);
     val_release(&w.heap, v);
-    handles_commit(hs);
+    handles_commit(&w.heap, hs);
     world_check(&w);
     assert_true(handles_release(&w.heap, hs, a));
     assert_true(handles_get(hs, b).w == v.w);
@@ -70,7 +70,7 @@ static void test_rollback(void **state)
     struct handles *hs = &w.session[0].handles;
     val kept = world_container(&w, 0), made = world_container(&w, 1);
     uint64_t before = world_hold(&w, 0, kept);
-    handles_commit(hs);
+    handles_commit(&w.heap, hs);
     assert_int_equal(world_hold(&w, 0, kept), before); /* held already: not made now */
     for (int i = 0; i < 100; i++) {
         val s = world_string(&w, i);
@@ -119,7 +119,7 @@ static void test_drain_in_steps(void **state)
     world_open(&w, 0);
     struct handles *hs = &w.session[0].handles;
     for (int i = 0; i < 5000; i++) (void)world_hold(&w, 0, val_of_small(i));
-    handles_commit(hs);
+    handles_commit(&w.heap, hs);
     int steps = 0;
     uint64_t left = 5000;
     while (!handles_drain(&w.heap, hs, 64)) {
@@ -133,6 +133,36 @@ static void test_drain_in_steps(void **state)
     assert_int_equal(handles_count(hs), 0);
     assert_int_equal(sessions_handles(&w.sessions), 0);
     world_check(&w);
+    world_fini(&w);
+}
+
+/* One command may make very many: none of the room for that stays, whether it keeps them or not. */
+static void test_many_made_by_one_command(void **state)
+{
+    (void)state;
+    enum { MANY = 100000 };
+    struct world w;
+    world_init(&w);
+    world_open(&w, 0);
+    struct handles *hs = &w.session[0].handles;
+    for (int i = 0; i < MANY; i++) (void)world_hold(&w, 0, val_of_small(i));
+    handles_rollback(&w.heap, hs);
+    assert_int_equal(handles_count(hs), 0);
+    assert_null(hs->made);
+    uint64_t numbers[2] = {0, 0};
+    for (int i = 0; i < MANY; i++) numbers[i == MANY - 1] = world_hold(&w, 0, val_of_small(i));
+    handles_commit(&w.heap, hs);
+    assert_null(hs->made);
+    for (uint64_t n = numbers[1] - MANY + 1; n <= numbers[1]; n++)
+        assert_true(handles_release(&w.heap, hs, n));
+    assert_int_equal(handles_count(hs), 0);
+    world_check(&w);
+    /* All given back, a session that closes leaves nothing to be stepped through. */
+    session_close(&w.sessions, &w.session[0]);
+    assert_int_equal(w.sessions.buried_count, 0);
+    struct pool_stats stats;
+    pool_get_stats(w.heap.pool, &stats);
+    assert_int_equal(stats.live_bytes + stats.large_bytes, 0);
     world_fini(&w);
 }
 
@@ -207,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_rollback),
         cmocka_unit_test(test_walk_shows_each_once),
         cmocka_unit_test(test_drain_in_steps),
+        cmocka_unit_test(test_many_made_by_one_command),
 #ifdef HEAPD_DEBUG
         cmocka_unit_test(test_hold_out_of_memory),
 #endif

@@ -58,7 +58,7 @@ static void test_handles_counted(void **state)
         world_open(&w, i);
         (void)world_hold(&w, i, shared);
         for (int k = 0; k < 200; k++) (void)world_hold(&w, i, val_of_small(k));
-        handles_commit(&w.session[i].handles);
+        handles_commit(&w.heap, &w.session[i].handles);
     }
     assert_int_equal(sessions_handles(&w.sessions), 603);
     world_check(&w);
@@ -80,6 +80,39 @@ static void test_handles_counted(void **state)
     world_fini(&w);
 }
 
+/* A client that vanishes with 100,000 handles: closing costs nothing, each step is bounded, and the
+ * containers die as their handles go. */
+static void test_hundred_thousand_handles(void **state)
+{
+    (void)state;
+    enum { MANY = 100000, STEP = 128 };
+    struct world w;
+    world_init(&w);
+    world_open(&w, 0);
+    struct handles *hs = &w.session[0].handles;
+    for (int i = 0; i < MANY; i++) {
+        struct obj *o = heap_container_new(&w.heap, i % 2 ? OBJ_HASH : OBJ_LIST);
+        assert_non_null(o);
+        (void)world_hold(&w, 0, val_of_obj(o));
+        handles_commit(&w.heap, hs);
+        rc_dec(&w.heap, o);
+    }
+    assert_int_equal(heap_objects(&w.heap), MANY);
+    session_close(&w.sessions, &w.session[0]);
+    assert_int_equal(sessions_handles(&w.sessions), MANY);
+    assert_int_equal(heap_objects(&w.heap), MANY);
+    uint64_t left = MANY;
+    while (sessions_step(&w.sessions, STEP)) {
+        uint64_t now = sessions_handles(&w.sessions);
+        assert_true(left - now <= 2 * STEP);
+        assert_int_equal(heap_objects(&w.heap) - w.heap.release_pending, now);
+        if (now % 1000 < STEP) world_check(&w);
+        left = now;
+        (void)heap_release_step(&w.heap, STEP);
+    }
+    world_fini(&w);
+}
+
 static void test_reset(void **state)
 {
     (void)state;
@@ -94,7 +127,7 @@ static void test_reset(void **state)
         s->authenticated = true;
         strcpy(s->name, "me");
         uint64_t number = world_hold(&w, 0, val_of_obj(w.held[0]));
-        handles_commit(&s->handles);
+        handles_commit(&w.heap, &s->handles);
         assert_int_equal(session_reset(&w.sessions, s), STATUS_OK);
         assert_int_equal(s->protocol, 2);
         assert_false(s->authenticated);
@@ -129,7 +162,7 @@ static void test_out_of_memory(void **state)
     while (status == STATUS_OK) {
         assert_true(resets < 100);
         (void)world_hold(&w, 0, val_of_small(resets));
-        handles_commit(&s->handles);
+        handles_commit(&w.heap, &s->handles);
         s->protocol = 3;
         w.mem.fail_at = 1;
         status = session_reset(&w.sessions, s);
@@ -153,7 +186,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open_and_close),  cmocka_unit_test(test_close_waiting),
-        cmocka_unit_test(test_handles_counted), cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_handles_counted), cmocka_unit_test(test_hundred_thousand_handles),
+        cmocka_unit_test(test_reset),
 #ifdef HEAPD_DEBUG
         cmocka_unit_test(test_out_of_memory),
 #endif
