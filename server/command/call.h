@@ -98,10 +98,13 @@ void reply_map(struct call *c, uint64_t pairs); /* RESP2: an array of twice as m
 void reply_set(struct call *c, uint64_t n);     /* RESP2: an array */
 void reply_double(struct call *c, double d);    /* RESP2: a bulk */
 void reply_bool(struct call *c, bool b);        /* RESP2: 1 or 0 */
-/* A value: nested by value, or a handle after REF. VAL_NONE and nil: null. STATUS_TOO_BIG, STATUS_OOM. */
+/* A value: nested by value, or a handle after REF. VAL_NONE and nil: null. STATUS_TOO_BIG, STATUS_TOO_LONG_REPLY, STATUS_OOM. */
 enum status reply_value(struct call *c, val v) MUST_USE;
 /* A field name, or any string value that is shown by its bytes whatever the prefix. */
 void reply_string(struct call *c, val v);
+/* Whether another value may be written: a list of one long string many times over is a longer reply than any memory. A reply of
+ * one value passes at any length. */
+bool reply_has_room(const struct call *c);
 /* A value nested by value to a depth of its own (FETCH). */
 enum status reply_nested(struct call *c, val v, uint64_t depth_max) MUST_USE;
 /* A handle to the value. */

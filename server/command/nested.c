@@ -38,7 +38,8 @@ static bool resp3(const struct call *c)
     return c->session->protocol >= 3;
 }
 
-/* One value more inside a nested container. */
+/* One value more inside a nested container: what a slot holds. Fields and scores are not counted.
+ */
 static bool count_value(struct nested *n)
 {
     struct call *c = n->c;
@@ -154,7 +155,7 @@ static void open_container(struct nested *n, struct obj *o)
         return;
     }
     uint64_t count = item_count(o);
-    if (c->nested_values + count > c->server->config.reply_values_max) {
+    if (c->nested_values + container_length(o) > c->server->config.reply_values_max) {
         n->status = STATUS_TOO_BIG;
         return;
     }
@@ -185,15 +186,22 @@ static void put_item(struct nested *n)
     struct call *c = n->c;
     struct frame *f = &n->frames[n->depth - 1];
     union item item = f->items[f->next];
-    bool scored = f->o->type == OBJ_ZSET, is_score = scored && f->next % 2;
+    bool scored = f->o->type == OBJ_ZSET, is_field = f->o->type == OBJ_HASH && f->next % 2 == 0;
+    bool is_score = scored && f->next % 2;
     f->next++;
     if (is_score) {
         reply_double(c, item.score);
         return;
     }
+    if (is_field) {
+        reply_string(c, item.v);
+        return;
+    }
     if (!count_value(n)) return;
     if (scored && resp3(c)) reply_array(c, 2);
-    if (val_is_container(item.v))
+    if (!reply_has_room(c))
+        n->status = STATUS_TOO_LONG_REPLY;
+    else if (val_is_container(item.v))
         open_container(n, val_obj(item.v));
     else
         put_plain(c, item.v);

@@ -135,9 +135,15 @@ enum status reply_handle(struct call *c, val v)
     return STATUS_OK;
 }
 
+bool reply_has_room(const struct call *c)
+{
+    return c->out->n - c->out_start <= c->server->config.output_buffer_limit;
+}
+
 enum status reply_value(struct call *c, val v)
 {
     if (c->by_ref) return reply_handle(c, v);
+    if (!reply_has_room(c)) return STATUS_TOO_LONG_REPLY;
     if (val_is_none(v) || val_is_nil(v)) {
         reply_null(c);
         return STATUS_OK;
