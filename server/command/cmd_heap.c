@@ -40,6 +40,8 @@ enum status cmd_release(struct call *c)
                               c->argv[i].n > 64 ? 64 : (int)c->argv[i].n, c->argv[i].p);
         if (val_is_none(handles_get(hs, number))) return STATUS_NO_HANDLE;
     }
+    /* Room for the reply, whose number is known only when the handles are gone. */
+    if (!proto_buf_reserve(c->out, PROTO_NUMBER_LINE_BYTES_MAX)) return STATUS_OOM;
     int64_t released = 0;
     for (uint32_t i = 1; i < c->argc; i++) {
         handle_parse(c->argv[i], &number);
@@ -254,6 +256,13 @@ enum status cmd_gc_stats(struct call *c)
     return STATUS_OK;
 }
 
+static enum status reply_help(struct call *c, const char *const *lines, size_t count)
+{
+    reply_array(c, count);
+    for (size_t i = 0; i < count; i++) reply_simple(c, lines[i]);
+    return STATUS_OK;
+}
+
 enum status cmd_gc_help(struct call *c)
 {
     static const char *const lines[] = {
@@ -273,10 +282,7 @@ enum status cmd_gc_help(struct call *c)
         "HELP",
         "    Print this help.",
     };
-    enum { LINES = sizeof lines / sizeof lines[0] };
-    reply_array(c, LINES);
-    for (int i = 0; i < LINES; i++) reply_simple(c, lines[i]);
-    return STATUS_OK;
+    return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }
 
 enum status cmd_intern_stats(struct call *c)
@@ -288,4 +294,16 @@ enum status cmd_intern_stats(struct call *c)
     put_pair(c, "misses", in->misses);
     put_pair(c, "saved-bytes", in->saved_bytes);
     return STATUS_OK;
+}
+
+enum status cmd_intern_help(struct call *c)
+{
+    static const char *const lines[] = {
+        "INTERN <subcommand> [<arg> ...]. Subcommands are:",
+        "STATS",
+        "    Show the intern table's counters.",
+        "HELP",
+        "    Print this help.",
+    };
+    return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }

@@ -71,7 +71,7 @@ enum status cmd_object_idletime(struct call *c)
     struct subject s;
     enum status status = inspected(c, &s);
     if (status || val_is_none(s.v)) return status;
-    if (!s.e) return STATUS_NOT_A_NAME;
+    if (!s.e) return call_name(c, s.i);
     reply_integer(c, (int64_t)(c->keyspace->clock_s - s.e->clock_s));
     return STATUS_OK;
 }
