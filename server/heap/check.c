@@ -17,6 +17,7 @@ struct recount {
     struct tally *slots;
     uint64_t capacity, used;
     uint64_t dead_cells, dead_waiting, objects[OBJ_TYPES];
+    uint64_t saturated, many_roots, identified, interned, frozen;
     bool failed;
     const struct obj *broken;
     char *text;
@@ -111,9 +112,23 @@ static bool tally_agrees(struct recount *r, const struct tally *t)
     return true;
 }
 
-static const char *compare(struct recount *r)
+/* What headers say, added up. */
+static void count_header(struct recount *r, const struct obj *o)
+{
+    r->saturated += o->count == OBJ_COUNT_MAX;
+    r->many_roots += o->roots == OBJ_ROOTS_MAX;
+    r->identified += (o->flags & OBJ_IDENTIFIED) != 0;
+    r->interned += (o->flags & OBJ_INTERNED) != 0;
+    r->frozen += (o->flags & OBJ_FROZEN) != 0;
+}
+
+static const char *compare_tallies(struct recount *r)
 {
     struct heap *h = r->h;
+    for (uint64_t i = 0; i < r->capacity; i++)
+        if (r->slots[i].o) count_header(r, r->slots[i].o);
+    /* Before anybody is asked for roots: who has many of them is looked up there. */
+    if (r->many_roots != h->roots_over.used || !rc_check(h)) return "the table of roots is wrong";
     for (uint64_t i = 0; i < r->capacity; i++)
         if (r->slots[i].o && !tally_agrees(r, &r->slots[i])) return r->text;
     for (int t = 0; t < OBJ_TYPES; t++) {
@@ -126,9 +141,22 @@ static const char *compare(struct recount *r)
         snprintf(r->text, 256, "a %s breaks its invariants", h->types[r->broken->type]->name);
         return r->text;
     }
+    return NULL;
+}
+
+static const char *compare(struct recount *r)
+{
+    struct heap *h = r->h;
+    const char *wrong = compare_tallies(r);
+    if (wrong) return wrong;
+    if (r->saturated != h->saturated) return "immortal objects are miscounted";
+    if (r->frozen != h->collect.frozen) return "frozen objects are miscounted";
     if (r->dead_waiting != h->release_pending) return "the release queue's length is wrong";
     if (r->dead_cells != h->collect.candidates.dead) return "dead candidates are miscounted";
-    if (!intern_check(h)) return "the intern table is wrong";
+    if (r->identified != h->ident.by_object.used || !ident_check(h))
+        return "the identities are wrong";
+    if (r->interned != h->intern.strings.used || !intern_check(h))
+        return "the intern table is wrong";
     if (!collect_check(h)) return "the collector's table is wrong";
     if (!pool_check(h->pool)) return "the pools do not add up";
     return NULL;

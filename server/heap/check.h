@@ -3,7 +3,7 @@
  * heap; no command path calls it.
  *
  * It visits all cells, the slots of each, and every holder that registered (names, handles, pins), adds up what refers to
- * each object, and compares: counts, roots, the numbers of objects by type, interned strings and what they save, the release
+ * each object, and compares: counts, roots, the numbers of objects by type, identities, interned strings and what they save, the release
  * queue, the pools, the collector's table, and each type's own invariants.
  */
 #ifndef HEAPD_HEAP_CHECK_H

@@ -95,3 +95,27 @@ void ident_forget(struct heap *h, struct obj *o)
     table_remove(&h->ident.by_number, &number_type, h->pool, NULL, number_hash(NULL, &entry), a);
     o->flags &= (uint8_t)~OBJ_IDENTIFIED;
 }
+
+struct check {
+    const struct heap *h;
+    bool right;
+};
+
+static void check_entry(void *ctx, void *entry)
+{
+    struct check *c = ctx;
+    const struct ident_entry *a = entry;
+    const struct ident_entry *b = find_object(c->h, a->o);
+    c->right &= b && b->number == a->number && (a->o->flags & OBJ_IDENTIFIED); /* 1. */
+    c->right &= a->number > 0 && a->number < c->h->ident.next;                 /* 2. */
+}
+
+bool ident_check(const struct heap *h)
+{
+    const struct table *t = &h->ident.by_number;
+    struct check c = {h, t->used == h->ident.by_object.used};
+    for (uint64_t at = 0; at < t->buckets;)
+        at = table_walk(t, &number_type, at, t->buckets, UINT32_MAX, check_entry, &c);
+    return c.right && table_check(t, &number_type, NULL) &&
+           table_check(&h->ident.by_object, &object_type, NULL);
+}

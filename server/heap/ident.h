@@ -1,7 +1,7 @@
 /*
  * Identities: the numbers of objects. Given on demand, never twice, and gone with the object.
  *
- * Invariants
+ * Invariants (ident_check)
  *   1. The two tables are inverse to each other; an object in them has OBJ_IDENTIFIED, and no other has.
  *   2. Every number is below `next`.
  */
@@ -27,5 +27,7 @@ RC_BORROWED struct obj *ident_find(struct heap *h, uint64_t number);
 /* A number that no object has and none will have: for handles to strings and immediates. */
 uint64_t ident_fresh(struct heap *h);
 void ident_forget(struct heap *h, struct obj *o);
+/* Whether the invariants hold; that no other object has the flag is heap_check()'s. */
+bool ident_check(const struct heap *h);
 
 #endif

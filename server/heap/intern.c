@@ -74,25 +74,29 @@ void intern_unshared(struct heap *h, const struct obj *o)
     h->intern.saved_bytes -= h->types[o->type]->bytes(o);
 }
 
-struct saved_sum {
+struct check {
     const struct heap *h;
-    uint64_t bytes;
-    bool flagged;
+    uint64_t saved_bytes;
+    bool right;
 };
 
-static void add_saved(void *ctx, void *entry)
+static void check_entry(void *ctx, void *entry)
 {
-    struct saved_sum *sum = ctx;
+    struct check *c = ctx;
     const struct obj *o = *(struct obj *const *)entry;
-    if ((o->flags & OBJ_INTERNED) == 0) sum->flagged = false;
-    sum->bytes += sum->h->types[o->type]->bytes(o) * (o->count - 1);
+    struct intern_needle same = {c->h, text_of(c->h, o)};
+    c->right &= o->count > 0 && (o->flags & OBJ_INTERNED) != 0; /* 1. */
+    c->right &= table_find(&c->h->intern.strings, &intern_type, intern_hash(c->h, entry),
+                           text_match, &same) == entry; /* 2. */
+    c->saved_bytes += c->h->types[o->type]->bytes(o) * (o->count - 1);
 }
 
 bool intern_check(const struct heap *h)
 {
-    struct saved_sum sum = {h, 0, true};
+    struct check c = {h, 0, true};
     const struct table *t = &h->intern.strings;
     for (uint64_t at = 0; at < t->buckets;)
-        at = table_walk(t, &intern_type, at, t->buckets, UINT32_MAX, add_saved, &sum);
-    return sum.flagged && sum.bytes == h->intern.saved_bytes && table_check(t, &intern_type, h);
+        at = table_walk(t, &intern_type, at, t->buckets, UINT32_MAX, check_entry, &c);
+    return c.right && c.saved_bytes == h->intern.saved_bytes /* 3. */ &&
+           table_check(t, &intern_type, h);
 }

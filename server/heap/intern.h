@@ -2,7 +2,7 @@
  * The intern table: equal strings that are one object. It holds its strings weakly: a string that dies takes its
  * entry along (value/str calls intern_forget before it frees). Field names are always interned.
  *
- * Invariants
+ * Invariants (intern_check; the second half of 1 is heap_check()'s)
  *   1. Every entry is a live object with OBJ_INTERNED, and every such object has an entry.
  *   2. No two entries have equal bytes.
  *   3. saved_bytes == the sum over interned strings of their size times (count - 1): what copies would take.

@@ -71,3 +71,18 @@ uint64_t rc_roots(const struct heap *h, const struct obj *o)
 {
     return o->roots < OBJ_ROOTS_MAX ? o->roots : roots_find(h, o)->roots;
 }
+
+static void check_entry(void *right, void *entry)
+{
+    const struct roots_entry *e = entry;
+    if (e->o->roots != OBJ_ROOTS_MAX || e->roots < OBJ_ROOTS_MAX) *(bool *)right = false;
+}
+
+bool rc_check(const struct heap *h)
+{
+    bool right = true;
+    const struct table *t = &h->roots_over;
+    for (uint64_t at = 0; at < t->buckets;)
+        at = table_walk(t, &roots_type, at, t->buckets, UINT32_MAX, check_entry, &right);
+    return right && table_check(t, &roots_type, NULL);
+}
