@@ -183,6 +183,23 @@ enum status cmd_gc_disable(struct call *c)
     return gc_switch(c, false);
 }
 
+static enum status gc_freeze(struct call *c, bool on)
+{
+    collect_freeze(c->heap, on);
+    reply_ok(c);
+    return STATUS_OK;
+}
+
+enum status cmd_gc_freeze(struct call *c)
+{
+    return gc_freeze(c, true);
+}
+
+enum status cmd_gc_unfreeze(struct call *c)
+{
+    return gc_freeze(c, false);
+}
+
 /* One number of the configuration, shown, or set by CONFIG SET's own rules. */
 static enum status gc_setting(struct call *c, const char *directive, uint64_t shown)
 {
@@ -231,6 +248,7 @@ enum status cmd_gc_stats(struct call *c)
         {"budget-us", gc->budget_ns / 1000},
         {"candidates", gc->candidates.count - gc->candidates.dead},
         {"backlog-objects", collect_backlog(c->heap)},
+        {"frozen-objects", gc->frozen},
         {"trials", s->trials},
         {"trials-abandoned", s->abandoned},
         {"faults", s->faults},
@@ -275,10 +293,14 @@ enum status cmd_gc_help(struct call *c)
         "    Start no trials until ENABLE. Candidates are still noted.",
         "ENABLE",
         "    Start trials as candidates come up.",
+        "FREEZE",
+        "    Take all containers that there are now out of the collector's sight.",
         "STATS",
         "    Show the collector's counters.",
         "THRESHOLD [<candidates>]",
         "    Show or set the number of candidates that starts a trial; 0 lets it adapt.",
+        "UNFREEZE",
+        "    Let the collector look at them again.",
         "HELP",
         "    Print this help.",
     };

@@ -9,7 +9,8 @@
  *           visited takes one from its target's shadow. The table is the queue (Cheney): places are scanned in order.
  *   black   What has a shadow above zero or was rescued since is live, and so is all that it reaches.
  *   commit  In the slice that finds the black list empty, the flip of `phase` condemns whatever has a place and is not black.
- *   free    The condemned are pinned one by one, their slots cleared (ordinary decrements), and unpinned.
+ *   free    The condemned are all pinned, then their slots are cleared (ordinary decrements), then they are unpinned: three runs over
+ *           the table. Pinned ones cannot die while others are cleared, and their header alone says that they are condemned.
  *
  * Having a place is the colour: an object is coloured if the table's entry at its `place` names it (the sparse set of
  * Briggs and Torczon, 1993). So ending a trial uncolours everything at once, there is no epoch that could wrap, and stale words do no harm.
@@ -86,6 +87,9 @@ enum {
 /* ABANDON puts a trial's candidates back, in slices too. */
 enum collect_freeze { COLLECT_NO_WALK, COLLECT_FREEZES, COLLECT_THAWS };
 
+/* The passes of FREE. */
+enum collect_free { COLLECT_PINS, COLLECT_CLEARS, COLLECT_UNPINS };
+
 enum collect_phase { COLLECT_IDLE, COLLECT_GRAY, COLLECT_BLACK, COLLECT_FREE, COLLECT_ABANDON };
 
 /* What GC STATS and INFO show. */
@@ -119,7 +123,8 @@ struct collect {
     enum collect_phase phase;
     struct obj *scanning;   /* the container in mid-scan, or NULL */
     uint64_t cursor, limit; /* of that scan */
-    struct obj *clearing;   /* the condemned one whose slots are being cleared, pinned */
+    struct obj *clearing;   /* the condemned one whose slots are being cleared */
+    enum collect_free free_pass;
 
     /* The trial's table: segments of places, addressed from 1. */
     struct collect_place **segments;

@@ -52,7 +52,7 @@ enum obj_flag {
     OBJ_REFERRED = 1 << 3,  /* REF once stored it in a name or slot: it outlives being emptied */
     OBJ_INTERNED = 1 << 4,  /* strings: in the intern table */
     OBJ_FROZEN = 1 << 6,     /* GC FREEZE: a root to the collector */
-    OBJ_PINNED = 1 << 5,    /* the collector clears its slots now and holds one count */
+    OBJ_PINNED = 1 << 5,    /* condemned; the collector holds one count */
 };
 
 enum {

@@ -274,6 +274,8 @@ static void assert_no_live_condemned(struct world *w)
 
 static void collect_all(struct world *w)
 {
+    collect_freeze(&w->heap, false);
+    while (w->heap.collect.freezing) collect_step(&w->heap, true);
     for (int rounds = 0; rounds < 2; rounds++) {
         uint64_t found, ticket = collect_full_begin(&w->heap);
         while (!collect_full_found(&w->heap, ticket, &found)) {
@@ -294,6 +296,7 @@ static void run_history(uint64_t seed, int steps)
         for (uint64_t slices = draw(w, 4); slices; slices--) collect_step(&w->heap, draw(w, 2));
         if (draw(w, 8) == 0) heap_release_step(&w->heap, 1 + (uint32_t)draw(w, 16));
         if (draw(w, 500) == 0) collect_enable(&w->heap, draw(w, 2));
+        if (draw(w, 1000) == 0) collect_freeze(&w->heap, draw(w, 2));
         assert_no_live_condemned(w);
         if (i % 64 == 0) assert_sound(w);
         if (i % 2000 == 1999) {
@@ -394,6 +397,29 @@ static void test_collect_disabled_notes_candidates(void **state)
     free(w);
 }
 
+/* What is frozen is a root to the collector, and a candidate when it is thawed. */
+static void test_collect_leaves_the_frozen(void **state)
+{
+    (void)state;
+    struct world *w = calloc(1, sizeof *w);
+    world_init(w, 1);
+    struct obj *o = ring(w, 100);
+    collect_freeze(&w->heap, true);
+    while (w->heap.collect.freezing) collect_step(&w->heap, true);
+    assert_int_equal(w->heap.collect.frozen, 100);
+    rc_dec(&w->heap, o);
+    rc_dec(&w->heap, ring(w, 50));
+    uint64_t found, ticket = collect_full_begin(&w->heap);
+    while (!collect_full_found(&w->heap, ticket, &found)) collect_step(&w->heap, true);
+    assert_int_equal(found, 50);
+    assert_int_equal(heap_objects(&w->heap), 100);
+    collect_all(w);
+    assert_int_equal(w->heap.collect.frozen, 0);
+    assert_int_equal(heap_objects(&w->heap), 0);
+    heap_fini(&w->heap);
+    free(w);
+}
+
 #ifdef HEAPD_DEBUG
 /* Without memory for a place the trial is abandoned; without memory for a candidate the cells are
  * walked. Nothing is lost. */
@@ -429,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_collect_frees_a_ring),
         cmocka_unit_test(test_collect_does_not_enter_what_a_root_holds),
         cmocka_unit_test(test_collect_disabled_notes_candidates),
+        cmocka_unit_test(test_collect_leaves_the_frozen),
 #ifdef HEAPD_DEBUG
         cmocka_unit_test(test_collect_without_memory),
 #endif

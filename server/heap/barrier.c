@@ -1,0 +1,128 @@
+/* The trial's table of places, and the barrier: what commands tell the collector. */
+#include "heap/collect_parts.h"
+
+static bool segment_add(struct heap *h)
+{
+    struct collect *c = &h->collect;
+    if (c->segment_count == c->segment_slots) {
+        uint32_t slots = c->segment_slots ? c->segment_slots * 2 : 16;
+        void *p = mem_realloc(h->mem, c->segments, c->segment_slots * sizeof *c->segments,
+                              slots * sizeof *c->segments);
+        if (!p) return false;
+        c->segments = p;
+        c->segment_slots = slots;
+    }
+    struct collect_place *s = mem_alloc(h->mem, COLLECT_SEGMENT_PLACES * sizeof *s);
+    if (!s) return false;
+    c->segments[c->segment_count++] = s;
+    return true;
+}
+
+void place_segment_drop(struct heap *h)
+{
+    struct collect *c = &h->collect;
+    mem_free(h->mem, c->segments[--c->segment_count],
+             COLLECT_SEGMENT_PLACES * sizeof(struct collect_place));
+}
+
+/* Colours an object; 0 when there is no memory for a place. */
+uint32_t place_add(struct heap *h, struct obj *o)
+{
+    struct collect *c = &h->collect;
+    uint32_t place = c->places + 1;
+    if (place > PLACES_MAX) return 0;
+    if (place / COLLECT_SEGMENT_PLACES == c->segment_count && !segment_add(h)) return 0;
+    c->places = place;
+    *place_at(c, place) = (struct collect_place){.o = o, .shadow = o->count};
+    obj_words(o)->place = place;
+    return place;
+}
+
+void place_blacken(struct collect *c, uint32_t place)
+{
+    struct collect_place *p = place_at(c, place);
+    if (p->black) return;
+    p->black = true;
+    p->black_next = c->black_list & PLACES_MAX;
+    c->black_list = place;
+}
+
+static void rescue_place(struct collect *c, uint32_t place)
+{
+    struct collect_place *p = place_at(c, place);
+    if (!p->rescued) c->trial_rescued++;
+    p->rescued = true;
+    if (c->phase == COLLECT_BLACK) place_blacken(c, place);
+}
+
+void collect_rescue(struct heap *h, struct obj *o)
+{
+    uint32_t place = place_of(&h->collect, o);
+    if (place) rescue_place(&h->collect, place);
+}
+
+bool collect_is_condemned(struct heap *h, const struct obj *o)
+{
+    const struct collect *c = &h->collect;
+    if (c->phase != COLLECT_FREE) return false;
+    if (o->flags & OBJ_PINNED) return true;
+    if (c->free_pass != COLLECT_PINS || (o->flags & OBJ_VISIBLE) == 0) return false;
+    uint32_t place = place_of(c, o);
+    return place && !place_at(c, place)->black;
+}
+
+void collect_candidate(struct heap *h, struct obj *o)
+{
+    if (o->count == OBJ_COUNT_MAX || collect_is_condemned(h, o)) return;
+    candidates_add(h, o);
+}
+
+void trial_count_collected(struct heap *h, const struct obj *o)
+{
+    h->collect.trial_condemned++;
+    h->collect.stats.collected_objects++;
+    h->collect.stats.collected_bytes += type_of(h, o)->bytes(o);
+}
+
+/* The scan of `scanning` is over or given up: gray goes on with the next place. */
+void trial_scan_stop(struct collect *c)
+{
+    c->scanning = NULL;
+    if (c->phase == COLLECT_GRAY) c->next++;
+}
+
+void collect_forget(struct heap *h, struct obj *o)
+{
+    struct collect *c = &h->collect;
+    if (c->phase == COLLECT_IDLE || (o->flags & OBJ_PINNED)) return;
+    uint32_t place = place_of(c, o);
+    if (!place) return;
+    if (collect_is_condemned(h, o)) trial_count_collected(h, o);
+    if (c->scanning == o) trial_scan_stop(c);
+    place_at(c, place)->o = NULL;
+}
+
+void collect_disturbed(struct heap *h, struct obj *o, uint64_t back)
+{
+    struct collect *c = &h->collect;
+    if (c->phase == COLLECT_GRAY) {
+        rescue_place(c, place_of(c, o));
+        trial_scan_stop(c);
+    } else {
+        c->cursor -= back < c->cursor ? back : c->cursor;
+    }
+}
+
+bool collect_check(const struct heap *h)
+{
+    const struct collect *c = &h->collect;
+    if (c->trial_open != (c->phase == COLLECT_GRAY || c->phase == COLLECT_BLACK)) return false;
+    if (c->scanning && (!c->trial_open || !place_of(c, c->scanning))) return false;
+    for (uint32_t place = 1; place <= c->places; place++) {
+        const struct obj *o = place_at(c, place)->o;
+        if (o && (o->flags & OBJ_PINNED) == 0 &&
+            (o->count == 0 || (o->flags & OBJ_VISIBLE) == 0 || obj_words(o)->place != place))
+            return false;
+    }
+    return true;
+}

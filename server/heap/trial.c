@@ -1,0 +1,402 @@
+/* A trial, from its candidates to the freeing of what it condemned: the phases of collect.h. */
+#include "base/log.h"
+#include "heap/collect_parts.h"
+
+/* How many places ahead things are fetched. */
+enum { PLACES_AHEAD = 4 };
+
+/* Whether the collector may give it a place at all: not what a root holds, nor the immortal, the
+ * frozen and the new. */
+static bool may_be_garbage(const struct collect *c, const struct obj *o)
+{
+    return o->roots == 0 && o->count != OBJ_COUNT_MAX && (o->flags & OBJ_FROZEN) == 0 &&
+           obj_words(o)->place != (COLLECT_NEW | c->trial_number);
+}
+
+/* One slot that refers to t, which is visible. */
+static void gray_count(struct heap *h, struct obj *t)
+{
+    struct collect *c = &h->collect;
+    uint32_t place = place_of(c, t);
+    if (!place) {
+        if (!may_be_garbage(c, t)) return;
+        place = place_add(h, t);
+        if (!place) {
+            c->faulted = true;
+            return;
+        }
+    }
+    struct collect_place *p = place_at(c, place);
+    if (p->shadow > 0) {
+        p->shadow--;
+    } else if (!p->rescued && !c->faulted) {
+        c->faulted = true;
+        c->stats.faults++;
+        log_line(LOG_WARNING, "collector: a shadow count went below zero; the trial was abandoned");
+        DASSERT(!"shadow below zero on an object that was not rescued");
+    }
+}
+
+/*
+ * The ring between visiting a slot and counting its target. Each target is handled three times,
+ * RING_STAGE pushes apart: its cell is there, so its body is fetched; its body is there, so its
+ * place is; then it is counted.
+ */
+enum { RING_SLOTS = 64, RING_STAGE = 8 };
+
+struct ring {
+    struct heap *h;
+    struct obj *at[RING_SLOTS];
+    uint32_t pushed, with_body, with_place, counted;
+};
+
+static void ring_fetch_body(struct ring *r)
+{
+    struct obj **t = &r->at[r->with_body++ % RING_SLOTS];
+    if ((*t)->flags & OBJ_VISIBLE)
+        __builtin_prefetch(obj_body(*t));
+    else
+        *t = NULL;
+}
+
+static void ring_fetch_place(struct ring *r)
+{
+    const struct obj *t = r->at[r->with_place++ % RING_SLOTS];
+    const struct collect *c = &r->h->collect;
+    if (!t) return;
+    uint32_t place = obj_words(t)->place;
+    if (place && place <= c->places) __builtin_prefetch(place_at(c, place));
+}
+
+static void ring_count(struct ring *r)
+{
+    struct obj *t = r->at[r->counted++ % RING_SLOTS];
+    if (t) gray_count(r->h, t);
+}
+
+static void gray_visit(void *ring, struct obj *t)
+{
+    struct ring *r = ring;
+    __builtin_prefetch(t);
+    r->at[r->pushed++ % RING_SLOTS] = t;
+    if (r->pushed - r->with_body > RING_STAGE) ring_fetch_body(r);
+    if (r->with_body - r->with_place > RING_STAGE) ring_fetch_place(r);
+    if (r->with_place - r->counted > RING_STAGE) ring_count(r);
+}
+
+static void ring_drain(struct ring *r)
+{
+    while (r->with_body != r->pushed) ring_fetch_body(r);
+    while (r->with_place != r->pushed) ring_fetch_place(r);
+    while (r->counted != r->pushed) ring_count(r);
+}
+
+static void black_visit(void *heap, struct obj *t)
+{
+    struct collect *c = &((struct heap *)heap)->collect;
+    if ((t->flags & OBJ_VISIBLE) == 0) return;
+    uint32_t place = place_of(c, t);
+    if (place) place_blacken(c, place);
+}
+
+static void scan_start(struct heap *h, struct obj *o)
+{
+    struct collect *c = &h->collect;
+    c->scanning = o;
+    c->cursor = type_of(h, o)->begin(o);
+    c->limit = type_of(h, o)->end(o);
+}
+
+/* Visits some slots of the container in mid-scan. What lies outside of its present ends has gone
+ * since. */
+static void scan_step(struct heap *h, uint32_t slots, heap_visit *visit, void *ctx)
+{
+    struct collect *c = &h->collect;
+    struct obj *o = c->scanning;
+    const struct heap_type *type = type_of(h, o);
+    uint64_t begin = type->begin(o), end = type->end(o);
+    if (c->cursor < begin) c->cursor = begin;
+    uint64_t limit = c->limit < end ? c->limit : end;
+    if (c->cursor < limit) c->cursor = type->visit(o, c->cursor, limit, slots, visit, ctx);
+    if (c->cursor >= limit) trial_scan_stop(c);
+}
+
+void trial_start(struct heap *h)
+{
+    struct collect *c = &h->collect;
+    c->phase = COLLECT_GRAY;
+    c->trial_open = true;
+    c->places = c->roots = c->black_list = 0;
+    c->next = 1;
+    c->take_left = c->candidates.count;
+    c->trial_taken = c->trial_rescued = c->trial_condemned = c->trial_ns = 0;
+    c->faulted = false;
+    c->stats.trials++;
+}
+
+static void adapt_threshold(struct collect *c)
+{
+    if (c->threshold_fixed) return;
+    if (c->trial_condemned * 4 < c->places && c->threshold < COLLECT_THRESHOLD_MAX)
+        c->threshold *= 2;
+    else if (c->trial_condemned * 2 >= c->places && c->threshold > COLLECT_THRESHOLD_MIN)
+        c->threshold /= 2;
+}
+
+static void trial_end(struct heap *h)
+{
+    struct collect *c = &h->collect;
+    c->stats.last_candidates = c->trial_taken;
+    c->stats.last_reached = c->places;
+    c->stats.last_condemned = c->trial_condemned;
+    c->stats.last_rescued = c->trial_rescued;
+    c->stats.rescued_objects += c->trial_rescued;
+    adapt_threshold(c);
+    c->bytes_mark = h->mem->bytes;
+    c->ended = true;
+    c->phase = COLLECT_IDLE;
+    c->places = 0;
+    if (c->full_running) c->full_trials++;
+}
+
+void trial_abandon(struct collect *c)
+{
+    c->stats.abandoned++;
+    c->trial_open = false;
+    c->phase = COLLECT_ABANDON;
+    c->scanning = NULL;
+    c->black_list = 0;
+    c->next = 1;
+}
+
+/* Takes one candidate out of the buffer and gives it a place, if it can be garbage at all. */
+static void take_candidate(struct heap *h)
+{
+    struct collect *c = &h->collect;
+    c->take_left--;
+    struct obj *o = candidates_take(h);
+    if (!o || (o->flags & OBJ_VISIBLE) == 0 || o->roots || o->count == OBJ_COUNT_MAX) return;
+    if (place_of(
+            c, o)) { /* this trial has it already: it came up again since, and is the next one's */
+        candidates_add(h, o);
+        return;
+    }
+    c->trial_taken++;
+    if (place_add(h, o)) {
+        c->roots = c->places;
+    } else {
+        candidates_add(h, o);
+        c->faulted = true;
+    }
+}
+
+/* Fetches what the places after `place` will need: the nearer ones' slots, the farther ones' bodies
+ * and cells. */
+static void fetch_places_ahead(const struct heap *h, uint32_t place)
+{
+    const struct collect *c = &h->collect;
+    if (place + 3 * PLACES_AHEAD > c->places) return;
+    const struct obj *far = place_at(c, place + 3 * PLACES_AHEAD)->o;
+    const struct obj *middle = place_at(c, place + 2 * PLACES_AHEAD)->o;
+    const struct obj *near = place_at(c, place + PLACES_AHEAD)->o;
+    if (far) __builtin_prefetch(far);
+    if (middle) __builtin_prefetch(obj_body(middle));
+    if (near && obj_body(near) && type_of(h, near)->prefetch) type_of(h, near)->prefetch(near);
+}
+
+/* The next thing to do in gray; false when all places are scanned and the ring may hold the only
+ * ones that are not there yet. */
+static bool gray_advance(struct heap *h, struct ring *r, uint32_t slots)
+{
+    struct collect *c = &h->collect;
+    if (!c->scanning) {
+        if (c->next > c->places) return false;
+        fetch_places_ahead(h, c->next);
+        /* What died has no slots left to visit; what was rescued is live, and black will enter it
+         * if it is needed. */
+        const struct collect_place *p = place_at(c, c->next);
+        if (!p->o || p->rescued) {
+            c->next++;
+            return true;
+        }
+        scan_start(h, p->o);
+    }
+    scan_step(h, slots, gray_visit, r);
+    return true;
+}
+
+static void gray_step(struct heap *h, uint32_t slots)
+{
+    struct collect *c = &h->collect;
+    if (c->take_left) {
+        for (uint32_t i = 0; i < slots && c->take_left && !c->faulted; i++) take_candidate(h);
+        /* From here on what becomes visible is new. Not before: a candidate that has not been taken
+         * yet may come up again without being noted twice, and this trial must then see all that it
+         * refers to. */
+        if (c->take_left == 0) c->trial_number = (c->trial_number + 1) & ~COLLECT_NEW;
+    } else {
+        struct ring r = {.h = h};
+        bool more = true;
+        for (uint32_t turns = 0; more && turns < slots && r.pushed < slots; turns++)
+            more = gray_advance(h, &r, slots);
+        ring_drain(&r);
+        if (!more && c->next > c->places && !c->scanning) {
+            c->phase = COLLECT_BLACK;
+            c->next = 1;
+        }
+    }
+    if (c->faulted) trial_abandon(c);
+}
+
+/* Live places are found in a run over the table, which looks at no object. */
+static void black_sweep(struct collect *c, uint32_t places)
+{
+    for (uint32_t i = 0; i < places && c->next <= c->places && !c->black_list; i++, c->next++) {
+        const struct collect_place *p = place_at(c, c->next);
+        if (p->o && (p->rescued || p->shadow > 0)) place_blacken(c, c->next);
+    }
+}
+
+static void black_step(struct heap *h, uint32_t slots)
+{
+    struct collect *c = &h->collect;
+    if (c->scanning) {
+        scan_step(h, slots, black_visit, h);
+    } else if (c->black_list) {
+        struct collect_place *p = place_at(c, c->black_list);
+        c->black_list = p->black_next;
+        if (!p->o) return;
+        scan_start(h, p->o);
+        scan_step(h, slots, black_visit, h);
+    } else if (c->next <= c->places) {
+        black_sweep(c, slots);
+    } else {
+        c->trial_open = false; /* the commit */
+        c->phase = COLLECT_FREE;
+        c->free_pass = COLLECT_PINS;
+        c->next = 1;
+    }
+}
+
+static void fetch_target(void *ctx, struct obj *t)
+{
+    (void)ctx;
+    __builtin_prefetch(t, 1);
+}
+
+/* As fetch_places_ahead, and what the slots of a near one refer to: clearing them counts those
+ * down. */
+static void fetch_targets_ahead(const struct heap *h, uint32_t place)
+{
+    enum { TARGETS = 8, AHEAD = PLACES_AHEAD / 2 };
+    fetch_places_ahead(h, place);
+    if (place + AHEAD > h->collect.places) return;
+    const struct obj *o = place_at(&h->collect, place + AHEAD)->o;
+    if (!o || !obj_body(o)) return;
+    const struct heap_type *type = type_of(h, o);
+    uint64_t begin = type->begin(o), end = type->end(o);
+    if (begin < end) type->visit(o, begin, end, TARGETS, fetch_target, NULL);
+}
+
+/* The condemned object at a place, or NULL. */
+static struct obj *condemned_at(const struct collect *c, uint32_t place)
+{
+    const struct collect_place *p = place_at(c, place);
+    return p->black ? NULL : p->o;
+}
+
+static void pin_step(struct collect *c, uint32_t places)
+{
+    for (; places && c->next <= c->places; places--, c->next++) {
+        if (c->next + PLACES_AHEAD <= c->places) {
+            const struct obj *ahead = place_at(c, c->next + PLACES_AHEAD)->o;
+            if (ahead) __builtin_prefetch(ahead, 1);
+        }
+        struct obj *o = condemned_at(c, c->next);
+        if (!o) continue;
+        o->count++;
+        o->flags |= OBJ_PINNED;
+    }
+}
+
+/* Clears about `slots` slots of the next ones. */
+static void clear_step(struct heap *h, uint32_t slots)
+{
+    struct collect *c = &h->collect;
+    for (; slots && (c->clearing || c->next <= c->places); slots--) {
+        if (!c->clearing) {
+            fetch_targets_ahead(h, c->next);
+            c->clearing = condemned_at(c, c->next++);
+            if (!c->clearing) continue;
+            trial_count_collected(h, c->clearing);
+        }
+        const struct heap_type *type = type_of(h, c->clearing);
+        uint64_t left = type->end(c->clearing) - type->begin(c->clearing);
+        if (!type->clear(h, c->clearing, slots)) return;
+        c->clearing = NULL;
+        slots -= left < slots ? (uint32_t)left : slots - 1;
+    }
+}
+
+/* What only the condemned referred to has lost its last count but the pin. */
+static void unpin_step(struct heap *h, uint32_t places)
+{
+    struct collect *c = &h->collect;
+    for (; places && c->next <= c->places; places--, c->next++) {
+        struct obj *o = condemned_at(c, c->next);
+        if (!o) continue;
+        place_at(c, c->next)->o = NULL;
+        o->flags &= (uint8_t)~OBJ_PINNED;
+        if (--o->count == 0) heap_release(h, o);
+    }
+}
+
+static void free_pass_ended(struct heap *h, uint32_t slots)
+{
+    struct collect *c = &h->collect;
+    if (c->free_pass != COLLECT_UNPINS) {
+        c->free_pass++;
+        c->next = 1;
+    } else if (h->release_pending) {
+        heap_release_step(h, slots);
+    } else {
+        trial_end(h);
+    }
+}
+
+static void free_step(struct heap *h, uint32_t slots)
+{
+    struct collect *c = &h->collect;
+    if (c->next > c->places && !c->clearing) {
+        free_pass_ended(h, slots);
+        return;
+    }
+    switch (c->free_pass) {
+    case COLLECT_PINS: pin_step(c, slots); break;
+    case COLLECT_CLEARS: clear_step(h, slots); break;
+    case COLLECT_UNPINS: unpin_step(h, slots); break;
+    }
+}
+
+static void abandon_step(struct heap *h)
+{
+    struct collect *c = &h->collect;
+    if (c->next > c->roots) {
+        trial_end(h);
+        return;
+    }
+    struct obj *o = place_at(c, c->next++)->o;
+    if (o && (o->flags & OBJ_CANDIDATE) == 0) candidates_add(h, o);
+}
+
+bool trial_step(struct heap *h, uint32_t slots)
+{
+    switch (h->collect.phase) {
+    case COLLECT_IDLE: return false;
+    case COLLECT_GRAY: gray_step(h, slots); break;
+    case COLLECT_BLACK: black_step(h, slots); break;
+    case COLLECT_FREE: free_step(h, slots); break;
+    case COLLECT_ABANDON: abandon_step(h); break;
+    }
+    return true;
+}
