@@ -266,7 +266,8 @@ static inline void scene_note(struct scene *s)
     s->black += c->phase == COLLECT_BLACK;
 }
 
-/* Slices between two changes; the subject is a candidate whenever no trial is under way. */
+/* Slices between two changes; the subject is a candidate whenever no trial is under way. No trial
+ * here finds anything, and after those the collector rests: the scene does not wait for it. */
 static inline void scene_slices(struct scene *s, uint32_t slices)
 {
     struct heap *h = &s->world.heap;
@@ -275,6 +276,7 @@ static inline void scene_slices(struct scene *s, uint32_t slices)
             rc_inc(h, s->o);
             rc_dec(h, s->o);
         }
+        h->collect.rest_until_ns = 0;
         collect_step(h, true);
     }
     settle(&s->world);
