@@ -70,7 +70,7 @@ static enum status admit(struct call *c)
     if (s->config.maxmemory && (c->command->flags & COMMAND_DENYOOM) &&
         server_used_bytes(s) > s->config.maxmemory) {
         /* What is queued is freed before anything is refused for lack of memory. */
-        while (server_used_bytes(s) > s->config.maxmemory && heap_release_step(c->heap, 256)) {
+        while (server_used_bytes(s) > s->config.maxmemory && server_free_step(s)) {
         }
         if (server_used_bytes(s) > s->config.maxmemory)
             return call_error(c, "OOM command not allowed when used memory > 'maxmemory'.");

@@ -13,6 +13,7 @@ enum {
     STEP_NAMES = 64,  /* names that expire, or are freed, in one step */
     STEP_HANDLES = 128,
     RELEASE_SLOTS_MIN = 8, /* of a command's own share in freeing */
+    FREE_SLOTS = 256,      /* in one step for a command that has no memory */
     SAMPLE_MS = 1000,      /* between two samples of the rate of commands */
 };
 
@@ -130,6 +131,21 @@ static bool trim_share(struct server *s)
     return mem_trim_step(&s->mem);
 }
 
+bool server_free_step(struct server *s)
+{
+    if (pool_has_spare(s->heap.pool))
+        pool_trim_step(s->heap.pool);
+    else if (s->heap.release_pending)
+        heap_release_step(&s->heap, FREE_SLOTS);
+    else if (s->keyspace.debris)
+        keyspace_share(s);
+    else if (s->sessions.buried_count)
+        handles_share(s);
+    else
+        return false;
+    return true;
+}
+
 static void note_step(struct server *s, int64_t began)
 {
     uint64_t took = (uint64_t)(clock_thread_ns() - began);
@@ -162,7 +178,9 @@ bool server_step(struct server *s, bool idle)
     }
     uint64_t used = server_used_bytes(s);
     if (used > s->stats.memory_peak_bytes) s->stats.memory_peak_bytes = used;
-    return more || collects || s->heap.release_pending;
+    /* The collector comes last, and what it frees may have to wait for the next step. */
+    return more || collects || s->heap.release_pending || s->mem.trim_bytes ||
+           pool_has_spare(s->heap.pool);
 }
 
 /* --- memory

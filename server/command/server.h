@@ -68,6 +68,8 @@ void server_configure(struct server *s);
 bool server_step(struct server *s, bool idle);
 /* Frees at least twice what the command allocated (model: a command that allocates n objects frees at least 2n). */
 void server_after_command(struct server *s);
+/* For a command that has no memory: frees some of what waits to be freed, wherever it waits; false when nothing does. */
+bool server_free_step(struct server *s);
 /* Resident bytes, from /proc/self/statm. */
 uint64_t server_resident_bytes(void);
 /* The bytes that values, names, tables and buffers take now. */
