@@ -133,6 +133,8 @@ def parse(path):
                 steps.append(Step(number, protocols, False, "", "@", int(word[1])))
             elif word[0] in ("@2", "@3", "@both") and len(word) == 1:
                 protocols = {2, 3} if word[0] == "@both" else {int(word[0][1])}
+            elif word[0] == "@sum" and len(word) > 2:
+                steps.append(Step(number, protocols, False, "", "@sum", word[1:]))
             else:
                 raise Broken(f"{path}:{number}: unknown directive {line}")
             continue
@@ -314,6 +316,10 @@ class Play:
             self.expect(step)
         elif step.kind == "@":
             time.sleep(step.text / 1000)
+        elif step.kind == "@sum":
+            whole, *parts = (int(self.variables[name]) for name in step.text)
+            if whole != sum(parts):
+                raise Mismatch(b"%d" % whole, b"%d" % sum(parts))
         elif step.kind == "!":
             self.connection(step.name).close()
             del self.connections[step.name]
