@@ -50,7 +50,10 @@ void place_blacken(struct collect *c, uint32_t place)
 static void rescue_place(struct collect *c, uint32_t place)
 {
     struct collect_place *p = place_at(c, place);
-    if (!p->rescued) c->trial_rescued++;
+    if (!p->rescued) {
+        c->trial_rescued++;
+        c->roots_left -= place <= c->roots;
+    }
     p->rescued = true;
     if (c->phase == COLLECT_BLACK) place_blacken(c, place);
 }
@@ -99,6 +102,7 @@ void collect_forget(struct heap *h, struct obj *o)
     if (!place) return;
     if (collect_is_condemned(h, o)) trial_count_collected(h, o);
     if (c->scanning == o) trial_scan_stop(c);
+    if (place <= c->roots && !place_at(c, place)->rescued) c->roots_left--;
     place_at(c, place)->o = NULL;
 }
 

@@ -40,10 +40,11 @@ static bool trial_due(const struct heap *h, bool idle)
     uint64_t candidates = c->candidates.count - c->candidates.dead;
     if (!c->enabled || !c->candidates.count) return false;
     if (has_grown(h)) return true;
-    if (candidates < c->threshold && !idle) return false;
+    bool enough = candidates >= c->threshold && candidates >= c->stats.last_reached / 2;
+    if (!enough && !idle) return false;
     int64_t now = clock_mono_ns();
     if (now < c->rest_until_ns) return false;
-    return candidates >= c->threshold || now - c->candidates.oldest_ns > COLLECT_IDLE_NS;
+    return enough || now - c->candidates.oldest_ns > COLLECT_IDLE_NS;
 }
 
 int64_t collect_due_ns(const struct heap *h)
@@ -175,6 +176,7 @@ static void trial_ended(struct collect *c)
     c->rest_until_ns = 0;
     if (c->stats.last_condemned * 4 >= c->stats.last_reached) return;
     int64_t rest = (int64_t)c->trial_ns * COLLECT_REST_FACTOR;
+    if (rest < COLLECT_REST_NS_MIN) rest = COLLECT_REST_NS_MIN;
     c->rest_until_ns = clock_mono_ns() + (rest < COLLECT_REST_NS_MAX ? rest : COLLECT_REST_NS_MAX);
 }
 

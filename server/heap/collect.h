@@ -46,10 +46,12 @@
  * prefetching for mark-sweep garbage collection", 2004); the shadow lies in the table, so that black looks at no object
  * that is garbage. The ring is empty between two steps.
  *
- * Pacing. A slice has a budget in nanoseconds. A trial starts when enough candidates wait (the number adapts to the yield), when one
- * has waited for COLLECT_IDLE_NS and the loop is idle, or when memory has grown by COLLECT_GROWTH_BYTES_MIN or a tenth of it
- * since the last trial. A trial that found little is followed by a rest of COLLECT_REST_FACTOR times what it cost, at most
- * COLLECT_REST_NS_MAX: a hot object of a large live graph does not have the graph traced again and again. Growth and GC COLLECT end the rest.
+ * Pacing. A slice has a budget in nanoseconds. A trial starts when enough candidates wait: their number adapts to the yield, and is at
+ * least half of what the last trial reached, so that each candidate pays for two objects. When the loop is idle fewer are tried, once
+ * one has waited for COLLECT_IDLE_NS. A trial that found little is followed by a rest of COLLECT_REST_FACTOR times what it cost.
+ * Growth of memory by COLLECT_GROWTH_BYTES_MIN or a tenth of it, and GC COLLECT, start a trial in spite of all that.
+ * A trial all of whose candidates were rescued or died ends at once, for what it reached is what they reach: so a hot object of a large
+ * live graph does not have the graph traced again and again.
  * While memory grows in mid-trial more slices are owed to each turn of the loop (collect_slices_owed); they do not become longer.
  * Memory: 16 bytes for each object that the trial reached, while it lasts; 8 bytes a candidate. When either cannot
  * be had, the trial is abandoned, or the candidates are forgotten and found again by walking all cells.
@@ -72,7 +74,8 @@ enum {
     COLLECT_THRESHOLD_MIN = 256,       /* candidates that start a trial, at least */
     COLLECT_THRESHOLD_MAX = 1 << 16,
     COLLECT_IDLE_NS = 50000000,        /* candidates that waited this long are tried when the loop is idle */
-    COLLECT_REST_FACTOR = 24,
+    COLLECT_REST_FACTOR = 16,
+    COLLECT_REST_NS_MIN = 100000000,
     COLLECT_GROWTH_BYTES_MIN = 16 << 20,
     COLLECT_SLICES_OWED_MAX = 16,      /* of one turn of the loop */
     COLLECT_SEGMENT_PLACES = 1 << 12,
@@ -131,6 +134,7 @@ struct collect {
     uint32_t segment_count, segment_slots;
     uint32_t places;       /* highest place in use */
     uint32_t roots;        /* the first places are the trial's candidates */
+    uint32_t roots_left;   /* of them, neither rescued nor dead: when none is left the trial is futile */
     uint32_t next;         /* the place that the current phase looks at next */
     uint32_t black_list;   /* first place on the black list, 0 = none */
     uint32_t trial_number; /* 31 bits, for COLLECT_NEW */

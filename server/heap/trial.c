@@ -126,7 +126,7 @@ void trial_start(struct heap *h)
     struct collect *c = &h->collect;
     c->phase = COLLECT_GRAY;
     c->trial_open = true;
-    c->places = c->roots = c->black_list = 0;
+    c->places = c->roots = c->roots_left = c->black_list = 0;
     c->next = 1;
     c->take_left = c->candidates.count;
     c->trial_taken = c->trial_rescued = c->trial_condemned = c->trial_ns = 0;
@@ -159,6 +159,13 @@ static void trial_end(struct heap *h)
     if (c->full_running) c->full_trials++;
 }
 
+/* Whether nothing can be condemned any more: all that the trial reached is reached from what was
+ * rescued, or from the dead, whose slots make candidates as they are cleared. */
+static bool trial_is_futile(const struct collect *c)
+{
+    return c->trial_open && c->take_left == 0 && c->roots_left == 0;
+}
+
 void trial_abandon(struct collect *c)
 {
     c->stats.abandoned++;
@@ -184,6 +191,7 @@ static void take_candidate(struct heap *h)
     c->trial_taken++;
     if (place_add(h, o)) {
         c->roots = c->places;
+        c->roots_left++;
     } else {
         candidates_add(h, o);
         c->faulted = true;
@@ -391,7 +399,14 @@ static void abandon_step(struct heap *h)
 
 bool trial_step(struct heap *h, uint32_t slots)
 {
-    switch (h->collect.phase) {
+    struct collect *c = &h->collect;
+    if (trial_is_futile(c)) {
+        c->trial_open = false;
+        c->scanning = NULL;
+        trial_end(h);
+        return true;
+    }
+    switch (c->phase) {
     case COLLECT_IDLE: return false;
     case COLLECT_GRAY: gray_step(h, slots); break;
     case COLLECT_BLACK: black_step(h, slots); break;
