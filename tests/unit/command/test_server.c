@@ -1,0 +1,515 @@
+/*
+ * What runs beside commands. Goal: each step is bounded and measured, whatever is left to do; the
+ * steps end, and say so; a command that makes objects frees twice as many; the clocks are read when
+ * they should be.
+ *
+ * Method: the world without a network, with 200,000 names flushed, 100,000 handles of a closed
+ * session, large containers dropped; what one step takes away is counted, and its time is looked at
+ * only where a step without a bound would take a hundred times as long.
+ */
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "heap/rc.h"
+#include "value/list.h"
+#include "world.h"
+
+/* Several shares of 100 us in a sanitized build on a machine that does something else too. */
+enum { STEP_MS_MAX = 50 };
+
+static struct server *server_of(struct world *w)
+{
+    return &w->server;
+}
+
+static void bind(struct world *w, int number, val v)
+{
+    char key[32];
+    snprintf(key, sizeof key, "key:%d", number);
+    struct keyspace_bind fresh = {.expires_ms = KEYSPACE_NEVER};
+    assert_int_equal(keyspace_bind_take(&w->server.keyspace, view_of(key), v, fresh, NULL),
+                     STATUS_OK);
+}
+
+static struct obj *list_new(struct world *w)
+{
+    struct obj *o = heap_container_new(&w->server.heap, OBJ_LIST);
+    assert_non_null(o);
+    return o;
+}
+
+static val text_new(struct world *w)
+{
+    val v;
+    assert_int_equal(
+        val_of_text(&w->server.heap, view_of("a string that needs an object of its own"), &v),
+        STATUS_OK);
+    return v;
+}
+
+static void push_take(struct world *w, struct obj *list, val v)
+{
+    assert_int_equal(list_push_take(&w->server.heap, list, LIST_TAIL, v), STATUS_OK);
+}
+
+/* What the test has made is no command's, which would have to free twice as much. */
+static void made_by_nobody(struct world *w)
+{
+    w->server.allocated_before = w->server.heap.allocated;
+}
+
+/* One step, as an idle loop takes it; its time is bounded, and what it measured is counted. */
+static bool timed_step(struct world *w)
+{
+    uint64_t measured = w->server.stats.step_ns.count;
+    int64_t began = clock_thread_ns();
+    bool more = server_step(&w->server, true);
+    int64_t took = clock_thread_ns() - began;
+    if (took > STEP_MS_MAX * 1000000) fail_msg("a step of %lld us", (long long)took / 1000);
+    if (more) assert_true(w->server.stats.step_ns.count > measured);
+    assert_true(w->server.stats.longest_step_ns >= w->server.stats.step_ns.max);
+    return more;
+}
+
+/* --- idle
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+static void test_server_step_of_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    assert_false(server_step(&w.server, true));
+    assert_false(server_step(&w.server, false));
+    assert_int_equal(w.server.stats.step_ns.count, 0); /* nothing was done, nothing is measured */
+    world_do(&w, 0, "SET k v");
+    world_do(&w, 0, "RPUSH l 1 2 3");
+    assert_false(server_step(&w.server, true));
+    assert_true(w.server.stats.memory_peak_bytes >= server_used_bytes(&w.server));
+    world_fini(&w);
+}
+
+/* False means: called again, it would have nothing to do. */
+static void assert_nothing_left(struct world *w)
+{
+    struct server *s = server_of(w);
+    assert_int_equal(s->heap.release_pending, 0);
+    assert_null(s->keyspace.debris);
+    assert_int_equal(s->sessions.buried_count, 0);
+    assert_int_equal(s->mem.trim_bytes, 0);
+    assert_false(pool_has_spare(s->heap.pool));
+    assert_false(collect_has_work(&s->heap, true));
+}
+
+/* Something that leaves work behind, or makes what such a command needs. */
+static void random_line(struct world *w, char line[96])
+{
+    unsigned a = (unsigned)draw(w, 20), b = (unsigned)draw(w, 20);
+    switch (draw(w, 11)) {
+    case 0: snprintf(line, 96, "RPUSH list:%u 1 2 3", a); break;
+    case 1: snprintf(line, 96, "REF RPUSH list:%u list:%u", a, b); break;
+    case 2: snprintf(line, 96, "DEL list:%u", a); break;
+    case 3: snprintf(line, 96, "REF GET list:%u", a); break;
+    case 4: snprintf(line, 96, "SETRANGE text:%u 2000000 x", a); break;
+    case 5: snprintf(line, 96, "DEL text:%u text:%u", a, b); break;
+    case 6: snprintf(line, 96, "REF RPUSH list:%u text:%u", a, b); break;
+    case 7: snprintf(line, 96, "PEXPIRE list:%u 1", a); break;
+    case 8: snprintf(line, 96, "SADD set:%u a b c d e f g", a); break;
+    case 9: snprintf(line, 96, "RESET"); break;
+    default: snprintf(line, 96, "FLUSHALL"); break;
+    }
+}
+
+static void test_server_step_false_means_nothing_left(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct world w;
+        world_init(&w, seed);
+        for (int round = 0; round < 60; round++) {
+            char line[96];
+            random_line(&w, line);
+            world_do(&w, (int)draw(&w, 2), line);
+            if (draw(&w, 4) == 0) continue;
+            uint32_t steps = 0;
+            while (timed_step(&w)) assert_true(++steps < 100000);
+            assert_nothing_left(&w);
+        }
+        world_assert_sound(&w);
+        world_fini(&w);
+    }
+}
+
+/* The collector's share comes last: what it frees may be a block that has yet to be unmapped. */
+static void test_server_step_after_the_collector(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    w.server.heap.collect.slice_slots_max = 1;
+    world_do(&w, 0, "SETRANGE long 3000000 x");
+    world_do(&w, 0, "RPUSH ring 1");
+    world_do(&w, 0, "REF RPUSH ring ring long");
+    world_do(&w, 0, "DEL long");
+    world_do(&w, 0, "DEL ring");
+    assert_int_equal(heap_objects(&w.server.heap), 2);
+    collect_full_begin(&w.server.heap);
+    bool trimmed = false;
+    for (bool more = true; more;) {
+        more = server_step(&w.server, true);
+        if (w.server.mem.trim_bytes) {
+            trimmed = true;
+            assert_true(more);
+        }
+    }
+    assert_true(trimmed);
+    assert_nothing_left(&w);
+    assert_int_equal(heap_objects(&w.server.heap), 0);
+    world_fini(&w);
+}
+
+/* --- shares
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+enum { NAMES = 200000 };
+
+static void test_server_step_after_flushall(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    for (int i = 0; i < NAMES; i++) bind(&w, i, i % 4 ? val_of_small(i) : text_new(&w));
+    world_do(&w, 0, "FLUSHALL");
+    assert_true(world_replied(&w, "+OK\r\n"));
+    assert_int_equal(keyspace_names(&w.server.keyspace), 0);
+    uint64_t steps = 0, strings = w.server.heap.objects[OBJ_STRING], bytes_max = 0;
+    assert_int_equal(strings, NAMES / 4);
+    for (bool more = true; more; steps++) {
+        uint64_t before = w.server.keyspace.entry_bytes;
+        more = timed_step(&w);
+        uint64_t freed = before - w.server.keyspace.entry_bytes;
+        if (freed > bytes_max) bytes_max = freed;
+        assert_true(more || w.server.keyspace.entry_bytes == 0);
+        if (steps == 5) { /* names may come back before the old ones are gone */
+            world_do(&w, 0, "SET key:1 new");
+            world_do(&w, 0, "GET key:1");
+            assert_true(world_replied(&w, "$3\r\nnew\r\n"));
+            world_do(&w, 0, "DEL key:1");
+        }
+    }
+    assert_true(bytes_max <= (64 + 24) * 40); /* 64 names, and a chain */
+    assert_true(steps >= NAMES / (64 + 24));
+    assert_int_equal(heap_objects(&w.server.heap), 0);
+    assert_nothing_left(&w);
+    world_fini(&w);
+}
+
+static void test_server_step_expires_in_steps(void **state)
+{
+    (void)state;
+    enum { DUE = 20000 };
+    struct world w;
+    world_init(&w, 1);
+    for (int i = 0; i < DUE + 10; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "key:%d", i);
+        struct keyspace_bind bind_options = {.expires_ms =
+                                                 w.server.now_ms + (i < DUE ? 10 : 3600000)};
+        assert_int_equal(
+            keyspace_bind_take(&w.server.keyspace, view_of(key), text_new(&w), bind_options, NULL),
+            STATUS_OK);
+    }
+    assert_false(server_step(&w.server, true)); /* not yet */
+    assert_int_equal(keyspace_names(&w.server.keyspace), DUE + 10);
+    usleep(15000);
+    server_turn(&w.server);
+    uint64_t steps = 0;
+    for (bool more = true; more; steps++) {
+        uint64_t before = keyspace_names(&w.server.keyspace);
+        more = timed_step(&w);
+        assert_true(before - keyspace_names(&w.server.keyspace) <= 64);
+    }
+    assert_true(steps >= DUE / 64);
+    assert_int_equal(keyspace_names(&w.server.keyspace), 10);
+    assert_int_equal(w.server.keyspace.expired, DUE);
+    world_fini(&w);
+}
+
+enum { HANDLES = 100000 };
+
+static void test_server_step_after_a_session_with_handles(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    struct session *s = &w.sessions[2];
+    uint64_t number;
+    for (int i = 0; i < HANDLES; i++) {
+        struct obj *o = list_new(&w);
+        push_take(&w, o, val_of_small(i));
+        assert_int_equal(handles_hold(&w.server.heap, &s->handles, val_of_obj(o), &number),
+                         STATUS_OK);
+        rc_dec(&w.server.heap, o);
+        handles_commit(&w.server.heap, &s->handles);
+    }
+    assert_int_equal(sessions_handles(&w.server.sessions), HANDLES);
+    int64_t began = clock_thread_ns();
+    session_close(&w.server.sessions, s);
+    assert_true(clock_thread_ns() - began < STEP_MS_MAX * 1000000 / 10);
+    assert_int_equal(sessions_handles(&w.server.sessions), HANDLES);
+    world_assert_sound(&w);
+    uint64_t steps = 0;
+    for (bool more = true; more; steps++) {
+        uint64_t before = sessions_handles(&w.server.sessions);
+        more = timed_step(&w);
+        assert_true(before - sessions_handles(&w.server.sessions) <= 128 + 24);
+        if (steps % 300 == 0) world_assert_sound(&w);
+    }
+    assert_true(steps >= HANDLES / (128 + 24));
+    assert_int_equal(sessions_handles(&w.server.sessions), 0);
+    assert_int_equal(heap_objects(&w.server.heap), 0);
+    assert_nothing_left(&w);
+    assert_int_equal(session_open(&w.server.sessions, s, 0), STATUS_OK);
+    world_fini(&w);
+}
+
+static void test_server_step_frees_a_large_list_in_steps(void **state)
+{
+    (void)state;
+    enum { ELEMENTS = 500000 };
+    struct world w;
+    world_init(&w, 1);
+    struct obj *list = list_new(&w);
+    for (int i = 0; i < ELEMENTS; i++) push_take(&w, list, text_new(&w));
+    bind(&w, 1, val_of_obj(list));
+    made_by_nobody(&w);
+    int64_t began = clock_thread_ns();
+    world_do(&w, 0, "DEL key:1");
+    assert_true(world_replied(&w, ":1\r\n"));
+    assert_true(clock_thread_ns() - began < STEP_MS_MAX * 1000000 / 10);
+    assert_int_equal(w.server.heap.release_pending, 1);
+    assert_true(heap_objects(&w.server.heap) >= ELEMENTS - 100);
+    uint64_t steps = 0;
+    while (timed_step(&w)) steps++;
+    assert_true(steps > 20);
+    assert_int_equal(heap_objects(&w.server.heap), 0);
+    assert_nothing_left(&w);
+    world_fini(&w);
+}
+
+/* All shares at once: each is measured by itself. */
+static void test_server_step_measures_each_share(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    w.server.heap.collect.slice_slots_max = 1;
+    world_do(&w, 2, "REF NEW list");
+    world_do(&w, 0, "RPUSH ring 1");
+    world_do(&w, 0, "REF RPUSH ring ring");
+    world_do(&w, 0, "DEL ring");
+    world_do(&w, 0, "SETRANGE long 5000000 x");
+    world_do(&w, 0, "DEL long");
+    assert_true(w.server.mem.trim_bytes > 0);
+    for (int i = 0; i < 1000; i++) bind(&w, i, val_of_small(i));
+    world_do(&w, 0, "FLUSHALL");
+    world_do(&w, 2, "RESET");
+    struct obj *list = list_new(&w);
+    for (int i = 0; i < 1000; i++) push_take(&w, list, text_new(&w));
+    rc_dec(&w.server.heap, list);
+    collect_full_begin(&w.server.heap);
+    assert_int_equal(w.server.stats.step_ns.count, 0);
+    assert_true(server_step(&w.server, true));
+    assert_int_equal(w.server.stats.step_ns.count, 5);
+    assert_true(w.server.stats.longest_step_ns > 0);
+    assert_int_equal(w.server.stats.longest_step_ns, w.server.stats.step_ns.max);
+    world_fini(&w);
+}
+
+/* --- after a command
+ * --------------------------------------------------------------------------------------------
+ */
+
+/* Lists of one string wait to be freed: two objects each, and as many slots of work. */
+static void queue_up(struct world *w, uint64_t objects)
+{
+    for (uint64_t i = 0; i < objects / 2; i++) {
+        struct obj *list = list_new(w);
+        push_take(w, list, text_new(w));
+        rc_dec(&w->server.heap, list);
+    }
+    made_by_nobody(w);
+}
+
+static void test_server_after_command_frees_twice_what_was_made(void **state)
+{
+    (void)state;
+    static const uint32_t makes[] = {0, 1, 2, 10, 57, 300};
+    for (size_t i = 0; i < sizeof makes / sizeof *makes; i++) {
+        struct world w;
+        world_init(&w, 1);
+        queue_up(&w, 4000);
+        struct obj *list = list_new(&w);
+        for (uint32_t n = 1; n < makes[i]; n++) push_take(&w, list, text_new(&w));
+        if (makes[i] == 0) made_by_nobody(&w);
+        uint64_t before = heap_objects(&w.server.heap);
+        server_after_command(&w.server);
+        uint64_t freed = before - heap_objects(&w.server.heap);
+        assert_true(freed >= 2 * (uint64_t)makes[i]);
+        assert_true(freed > 0); /* never nothing, while something waits */
+        assert_true(freed <= 2 * (uint64_t)makes[i] + 16); /* but no more than a command's share */
+        server_after_command(&w.server);
+        assert_true(before - freed - heap_objects(&w.server.heap) <= 16);
+        rc_dec(&w.server.heap, list);
+        world_fini(&w);
+    }
+}
+
+/* By commands: who makes and drops without pause cannot outrun the queue, though no step is ever
+ * taken beside. */
+static void test_server_after_command_keeps_up(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    uint64_t objects_max = 0;
+    for (int i = 0; i < 20000; i++) {
+        world_do(&w, 0, "RPUSH l a-string-object-1 a-string-object-2 a-string-object-3");
+        world_do(&w, 0, "HSET h a-field-of-a-hash a-string-object-4");
+        world_do(&w, 0, "DEL l h");
+        uint64_t objects = heap_objects(&w.server.heap);
+        if (objects > objects_max) objects_max = objects;
+    }
+    assert_true(objects_max <= 30);
+    world_assert_sound(&w);
+    world_fini(&w);
+}
+
+/* --- clocks and figures
+ * -----------------------------------------------------------------------------------------
+ */
+
+static void test_server_clocks(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    int64_t now = w.server.now_ms, mono = w.server.mono_ns;
+    assert_in_range(clock_real_ms() - now, 0, 5000);
+    assert_int_equal(w.server.started_ms, now);
+    usleep(3000);
+    assert_int_equal(w.server.now_ms, now); /* read only when told to */
+    server_tick(&w.server);
+    assert_true(w.server.mono_ns >= mono + 3000000);
+    assert_true(w.server.now_ms >= now + 3);
+    now = w.server.now_ms;
+    usleep(2000);
+    server_turn(&w.server);
+    assert_true(w.server.now_ms >= now + 2);
+    assert_int_equal(w.server.keyspace.clock_s, w.server.mono_ns / 1000000000);
+    assert_int_equal(strlen(w.server.run_id), SERVER_RUN_ID_CHARS - 1);
+    world_fini(&w);
+}
+
+static void test_server_turn_samples_the_rate(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    struct server_stats *stats = &w.server.stats;
+    for (int i = 0; i < 500; i++) world_do(&w, 0, "PING");
+    server_turn(&w.server);
+    assert_int_equal(stats->commands_per_second, 0); /* a second has not passed */
+    stats->sampled_ms -= 2000;
+    server_turn(&w.server);
+    assert_in_range(stats->commands_per_second, 200, 250);
+    assert_int_equal(stats->sampled_commands, 500);
+    stats->sampled_ms += 100000; /* the wall clock was set back */
+    server_turn(&w.server);
+    assert_true(stats->sampled_ms <= w.server.now_ms);
+    world_fini(&w);
+}
+
+static void test_server_configure(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    struct collect *c = &w.server.heap.collect;
+    assert_true(c->enabled);
+    assert_false(c->threshold_fixed);
+    world_do(&w, 0, "CONFIG SET gc-budget-us 250");
+    world_do(&w, 0, "CONFIG SET gc-threshold 77");
+    world_do(&w, 0, "CONFIG SET gc no");
+    assert_int_equal(c->budget_ns, 250000);
+    assert_int_equal(c->threshold, 77);
+    assert_true(c->threshold_fixed);
+    assert_false(c->enabled);
+    world_do(&w, 0, "CONFIG SET gc-threshold 0");
+    world_do(&w, 0, "CONFIG SET gc yes");
+    assert_false(c->threshold_fixed);
+    assert_true(c->enabled);
+    world_fini(&w);
+}
+
+static void test_server_free_step_ends(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    assert_false(server_free_step(&w.server));
+    queue_up(&w, 3000);
+    for (int i = 0; i < 3000; i++) bind(&w, i, text_new(&w));
+    world_do(&w, 2, "REF NEW list");
+    world_do(&w, 0, "FLUSHALL");
+    world_do(&w, 2, "RESET");
+    for (uint32_t steps = 0; server_free_step(&w.server); steps++) {
+        uint64_t objects = heap_objects(&w.server.heap);
+        assert_true(steps < 1000);
+        server_free_step(&w.server);
+        assert_true(objects - heap_objects(&w.server.heap) <= 512);
+    }
+    assert_int_equal(heap_objects(&w.server.heap), 0);
+    assert_null(w.server.keyspace.debris);
+    assert_int_equal(w.server.sessions.buried_count, 0);
+    world_fini(&w);
+}
+
+static void test_server_memory_figures(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    uint64_t used = server_used_bytes(&w.server);
+    world_do(&w, 0, "SETRANGE long 20000000 x");
+    assert_in_range(server_used_bytes(&w.server) - used, 20000000, 26000000);
+    assert_true(server_resident_bytes() > 20000000);
+    server_step(&w.server, true);
+    assert_true(w.server.stats.memory_peak_bytes >= used + 20000000);
+    world_fini(&w);
+    assert_true(w.server.stats.memory_peak_bytes >= used + 20000000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_server_step_of_nothing),
+        cmocka_unit_test(test_server_step_false_means_nothing_left),
+        cmocka_unit_test(test_server_step_after_the_collector),
+        cmocka_unit_test(test_server_step_after_flushall),
+        cmocka_unit_test(test_server_step_expires_in_steps),
+        cmocka_unit_test(test_server_step_after_a_session_with_handles),
+        cmocka_unit_test(test_server_step_frees_a_large_list_in_steps),
+        cmocka_unit_test(test_server_step_measures_each_share),
+        cmocka_unit_test(test_server_after_command_frees_twice_what_was_made),
+        cmocka_unit_test(test_server_after_command_keeps_up),
+        cmocka_unit_test(test_server_clocks),
+        cmocka_unit_test(test_server_turn_samples_the_rate),
+        cmocka_unit_test(test_server_configure),
+        cmocka_unit_test(test_server_free_step_ends),
+        cmocka_unit_test(test_server_memory_figures),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
