@@ -40,7 +40,8 @@ static bool trial_due(const struct heap *h, bool idle)
     uint64_t candidates = c->candidates.count - c->candidates.dead;
     if (!c->enabled || !c->candidates.count) return false;
     if (has_grown(h)) return true;
-    bool enough = candidates >= c->threshold && candidates >= c->stats.last_reached / 2;
+    bool enough = candidates >= c->threshold &&
+                  (c->threshold_fixed || candidates >= c->stats.last_reached / 2);
     if (!enough && !idle) return false;
     int64_t now = clock_mono_ns();
     if (now < c->rest_until_ns) return false;

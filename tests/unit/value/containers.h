@@ -162,9 +162,7 @@ static inline uint32_t palette_index(const struct world *w, val v)
     return 0;
 }
 
-/* --- visits
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- visits --- */
 
 struct visits {
     const struct world *world;
@@ -204,9 +202,7 @@ static inline void assert_visits(const struct world *w, const struct obj *o, uin
             assert_int_equal(v.palette[i] + 1, val_obj(w->palette[i])->count);
 }
 
-/* --- the scene
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the scene --- */
 
 /*
  * The subject is held by a root's slot only, so trials enter it, and holds children: lists of a
@@ -216,8 +212,10 @@ static inline void assert_visits(const struct world *w, const struct obj *o, uin
 enum { CHILDREN_MAX = 2000 };
 
 struct scene {
-    struct world world;   /* its subject is the root */
-    struct obj *o;        /* the container under test */
+    struct world world; /* its subject is the root */
+    struct obj *o;      /* the container under test */
+    struct obj
+        *bystander; /* a candidate that no change rescues, so that no trial ends for want of one */
     uint64_t gray, black; /* changes that hit the subject in mid-scan */
 };
 
@@ -233,6 +231,19 @@ static inline void scene_begin(struct scene *s, enum obj_type type, uint64_t see
     s->o = heap_container_new(h, type);
     assert_non_null(s->o);
     assert_int_equal(list_push_take(h, s->world.subject, LIST_TAIL, val_of_obj(s->o)), STATUS_OK);
+    s->bystander = heap_container_new(h, OBJ_LIST);
+    assert_non_null(s->bystander);
+    val v = val_of_obj(s->bystander);
+    assert_int_equal(list_push_take(h, s->world.subject, LIST_TAIL, v), STATUS_OK);
+    rc_inc(h, s->bystander);
+    assert_int_equal(list_push_take(h, s->bystander, LIST_TAIL, v), STATUS_OK);
+}
+
+static inline void scene_candidate(struct heap *h, struct obj *o)
+{
+    if (o->flags & OBJ_CANDIDATE) return;
+    rc_inc(h, o);
+    rc_dec(h, o);
 }
 
 static inline val child_new(struct scene *s, int64_t number)
@@ -272,9 +283,9 @@ static inline void scene_slices(struct scene *s, uint32_t slices)
 {
     struct heap *h = &s->world.heap;
     while (slices-- > 0) {
-        if (h->collect.phase == COLLECT_IDLE && !(s->o->flags & OBJ_CANDIDATE)) {
-            rc_inc(h, s->o);
-            rc_dec(h, s->o);
+        if (h->collect.phase == COLLECT_IDLE) {
+            scene_candidate(h, s->o);
+            scene_candidate(h, s->bystander);
         }
         h->collect.rest_until_ns = 0;
         collect_step(h, true);
