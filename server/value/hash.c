@@ -225,6 +225,7 @@ static void check_entry(void *ctx, void *entry)
     const struct hash_entry *e = entry;
     struct needle n = needle_of_val(c->heap, e->field);
     c->right &= !val_is_none(e->value) && !val_is_container(e->field);
+    c->right &= val_check(e->field) && val_check(e->value);
     c->right &= hash_find(c->o, &n) == entry; /* 2. */
     if (val_is_obj(e->field) && val_obj(e->field)->type == OBJ_STRING)
         c->right &= (val_obj(e->field)->flags & OBJ_INTERNED) != 0; /* 3. */

@@ -65,9 +65,7 @@ static void ends_drop(struct heap *h, struct obj *o, uint64_t head, uint64_t kee
     body_drop(h, o, sizeof *l);
 }
 
-/* --- the ends
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the ends --- */
 
 enum status list_push_take(struct heap *h, struct obj *o, enum list_end end, RC_STEALS val v)
 {
@@ -103,9 +101,7 @@ void list_set_take(struct heap *h, struct obj *o, uint64_t index, RC_STEALS val 
     val_release(h, old);
 }
 
-/* --- the middle
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the middle --- */
 
 /*
  * Elements that change their sequence numbers while the list is in mid-scan: in gray
@@ -239,9 +235,7 @@ uint64_t list_remove_matching(struct heap *h, struct obj *o, const struct needle
     return holes.count;
 }
 
-/* --- trimming
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- trimming --- */
 
 static void release_slots(struct heap *h, const struct list *l, uint64_t seq, uint64_t end)
 {
@@ -354,9 +348,7 @@ enum status list_copy(struct heap *h, const struct obj *from, RC_OUT struct obj 
     return STATUS_OK;
 }
 
-/* --- for the heap
- * ------------------------------------------------------------------------------------------------
- */
+/* --- for the heap --- */
 
 static uint64_t list_begin(const struct obj *o)
 {
@@ -441,7 +433,7 @@ bool list_check(const struct heap *h, const struct obj *o)
         return false; /* 3. */
     for (uint64_t s = l->first_seq; s < list_end_seq(l); s++) {
         val v = *list_slot_at(l, s);
-        if (val_is_none(v)) return false;
+        if (val_is_none(v) || !val_check(v)) return false;
         if (val_is_container(v) && (o->flags & OBJ_VISIBLE) == 0) return false;
     }
     return true;

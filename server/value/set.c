@@ -216,7 +216,7 @@ static void check_entry(void *ctx, void *entry)
     struct check *c = ctx;
     val v = *(const val *)entry;
     struct needle n = needle_of_val(c->heap, v);
-    c->right &= !val_is_none(v);
+    c->right &= !val_is_none(v) && val_check(v);
     c->right &= set_find(c->o, &n) == entry; /* 2. */
     c->right &= !val_is_container(v) || (c->o->flags & OBJ_VISIBLE);
 }

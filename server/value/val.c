@@ -26,7 +26,8 @@ static bool text_is_integer(struct view text, int64_t *out)
     return num_get_integer(text, out);
 }
 
-/* The form of a text that needs no object; VAL_NONE if it needs one. *n is set when the text is an integer. */
+/* The form of a text that needs no object; VAL_NONE if it needs one. *n is set when the text is an
+ * integer. */
 static val immediate_of_text(struct view text, bool *is_integer, int64_t *n)
 {
     *is_integer = text_is_integer(text, n);
@@ -149,9 +150,12 @@ struct needle needle_of_text(const struct heap *h, struct view text)
     bool is_integer;
     struct needle needle = {.text = text};
     needle.v = immediate_of_text(text, &is_integer, &n);
-    if (!val_is_none(needle.v)) needle.hash = val_hash(h, needle.v);
-    else if (is_integer) needle.hash = (uint32_t)hash_word(h->hash_seed, (uint64_t)n);
-    else needle.hash = text_hash(h, text);
+    if (!val_is_none(needle.v))
+        needle.hash = val_hash(h, needle.v);
+    else if (is_integer)
+        needle.hash = (uint32_t)hash_word(h->hash_seed, (uint64_t)n);
+    else
+        needle.hash = text_hash(h, text);
     return needle;
 }
 
@@ -194,7 +198,8 @@ enum status needle_take_interned(struct heap *h, const struct needle *n, val *ou
         *out = n->v;
         return STATUS_OK;
     }
-    if (!val_is_none(n->v) && (val_obj(n->v)->flags & OBJ_INTERNED)) return needle_take_value(h, n, out);
+    if (!val_is_none(n->v) && (val_obj(n->v)->flags & OBJ_INTERNED))
+        return needle_take_value(h, n, out);
     struct obj *known = n->text.p ? intern_find(h, n->text, n->hash) : NULL;
     if (known) {
         rc_inc(h, known);
@@ -232,6 +237,22 @@ size_t val_own_bytes(const struct heap *h, val v)
     if (!val_is_obj(v)) return 0;
     const struct obj *o = val_obj(v);
     return h->types[o->type]->bytes(o);
+}
+
+bool val_check(val v)
+{
+    int64_t n;
+    if ((v.w & VAL_TAG_MASK) == VAL_TAG_SHORT) {
+        uint64_t used = (v.w >> 3) & 7;
+        return used == VAL_SHORT_BYTES_MAX || v.w >> (8 * (used + 1)) == 0;
+    }
+    if (!val_is_obj(v)) return val_is_int(v) || v.w == VAL_NIL.w;
+    const struct obj *o = val_obj(v);
+    if (o->type == OBJ_NUMBER) return !val_int_fits(((const struct number *)o)->value);
+    if (o->type != OBJ_STRING) return true;
+    const struct str *s = (const struct str *)o;
+    return s->length > VAL_SHORT_BYTES_MAX &&
+           !text_is_integer((struct view){s->bytes, s->length}, &n);
 }
 
 void value_init(struct heap *h)

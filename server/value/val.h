@@ -3,18 +3,24 @@
  *
  *   ...000   reference to an object (never NULL); the word 0 is VAL_NONE: no value at all
  *   ...001   integer, 61 bits, in the upper bits
- *   ...010   string of 0 to 7 bytes: bits 3 to 5 are its length, byte i of the string is byte i + 1 of the word
+ *   ...010   string of 0 to 7 bytes: bits 3 to 5 are its length, byte i of the string is byte
+ *            i + 1 of the word
  *   ...011   nil (a list position whose weakly held object went)
  *
- * Every text has one form: canonical decimal integers are integers (immediate, or an OBJ_NUMBER if they need more
- * than 61 bits), other texts of up to 7 bytes are immediate strings, the rest are OBJ_STRING objects. So two immediates are
- * equal when their words are, and equality never converts.
+ * Every text has one form: canonical decimal integers are integers (immediate, or an OBJ_NUMBER if
+ * they need more than 61 bits), other texts of up to 7 bytes are immediate strings, the rest are
+ * OBJ_STRING objects. So two immediates are equal when their words are, and equality never
+ * converts.
  *
- * A needle is what a lookup is made with: a text that need not exist as an object (nothing is allocated to ask), or a value.
+ * A needle is what a lookup is made with: a text that need not exist as an object (nothing is
+ * allocated to ask), or a value.
  *
- * Invariants (val_check): 1. an integer that fits is never an object; 2. a text that fits in 7 bytes is never an OBJ_STRING;
- *   3. the unused bytes of a short string are zero.
- * Ownership: val_retain/val_release count the object behind a reference and do nothing for immediates.
+ * Invariants (val_check)
+ *   1. An integer that fits is never an object.
+ *   2. A text that fits in 7 bytes is never an OBJ_STRING.
+ *   3. The unused bytes of a short string are zero.
+ * Ownership: val_retain/val_release count the object behind a reference and do nothing for
+ * immediates.
  */
 #ifndef HEAPD_VALUE_VAL_H
 #define HEAPD_VALUE_VAL_H
@@ -31,13 +37,13 @@ typedef struct val {
 enum { VAL_TAG_OBJ = 0, VAL_TAG_INT = 1, VAL_TAG_SHORT = 2, VAL_TAG_NIL = 3, VAL_TAG_MASK = 7 };
 enum { VAL_SHORT_BYTES_MAX = 7, VAL_TEXT_CHARS = 24 };
 
-#define VAL_NONE ((val){0})
-#define VAL_NIL ((val){VAL_TAG_NIL})
+#define VAL_NONE    ((val){0})
+#define VAL_NIL     ((val){VAL_TAG_NIL})
 #define VAL_INT_MAX ((int64_t)0x0fffffffffffffff)
 #define VAL_INT_MIN (-VAL_INT_MAX - 1)
 
 struct needle {
-    val v;            /* borrowed; VAL_NONE: a text that only an OBJ_STRING or OBJ_NUMBER can equal */
+    val v; /* borrowed; VAL_NONE: a text that only an OBJ_STRING or OBJ_NUMBER can equal */
     struct view text; /* that text (also set for immediates made from a text) */
     uint32_t hash;    /* of the value, or of the value that the text would be */
 };
@@ -119,21 +125,24 @@ enum status val_of_text(struct heap *h, struct view text, RC_OUT val *out) MUST_
 /* The value of any int64. */
 enum status val_of_integer(struct heap *h, int64_t n, RC_OUT val *out) MUST_USE;
 
-/* OBJ_STRING for every string, short and integer, whatever holds it: what TYPE tells; OBJ_NONE for nil. */
+/* OBJ_STRING for every string, short and integer, whatever holds it: what TYPE tells; OBJ_NONE for
+ * nil. */
 enum obj_type val_type(val v);
 static inline bool val_is_string(val v)
 {
     return val_type(v) == OBJ_STRING;
 }
 
-/* The bytes of a string value; integers are written into scratch. Not for containers. The view is good until the value goes. */
+/* The bytes of a string value; integers are written into scratch. Not for containers. The view is
+ * good until the value goes. */
 struct view val_text(const val *v, char scratch[VAL_TEXT_CHARS]);
 /* The bytes that val_text would show, without writing them. */
 size_t val_text_bytes(val v);
 /* A string value that is a canonical int64. */
 bool val_get_integer(val v, int64_t *out);
 
-/* The hash of any value: of a string's bytes, of a container's identity (its address: a cell never moves). */
+/* The hash of any value: of a string's bytes, of a container's identity (its address: a cell never
+ * moves). */
 uint32_t val_hash(const struct heap *h, val v);
 /* Strings by bytes, containers by identity. */
 bool val_eq(val a, val b);
@@ -142,17 +151,21 @@ struct needle needle_of_text(const struct heap *h, struct view text);
 struct needle needle_of_val(const struct heap *h, val v);
 /* Whether a stored value is what the needle asks for. */
 bool needle_matches(const struct needle *n, val stored);
-/* A counted value to store, equal to the needle: the value itself retained, or made from the text. */
+/* A counted value to store, equal to the needle: the value itself retained, or made from the text.
+ */
 enum status needle_take_value(struct heap *h, const struct needle *n, RC_OUT val *out) MUST_USE;
 /* The same for a field name: through the intern table. */
 enum status needle_take_interned(struct heap *h, const struct needle *n, RC_OUT val *out) MUST_USE;
 
-/* The order of zset members at equal scores: strings by bytes, then containers by identity number. Both containers must have
- * numbers already (zset gives one to each container that becomes a member). */
+/* The order of zset members at equal scores: strings by bytes, then containers by identity number.
+ * Both containers must have numbers already (zset gives one to each container that becomes a
+ * member). */
 int val_compare(const struct heap *h, val a, val b);
 
 /* Bytes of the object behind a reference alone (0 for immediates). */
 size_t val_own_bytes(const struct heap *h, val v);
+
+bool val_check(val v);
 
 /* Hands value/'s types to the heap. Once, at start. */
 void value_init(struct heap *h);
