@@ -23,7 +23,7 @@ static bool set_add(const struct index *ix, struct graph_set *set, uint32_t pack
     return true;
 }
 
-/* --- circles -------------------------------------------------------------------------------- */
+/* --- circles --- */
 
 /* Tarjan, "Depth-First Search and Linear Graph Algorithms" (1972). `low` is the lowest number on
  * the stack that a package is known to reach; numbers begin at 1, 0 = not seen. The depth-first
@@ -115,7 +115,7 @@ bool graph_find_cycles(const struct index *ix, struct graph_cycles *out)
     return ok;
 }
 
-/* --- reach ---------------------------------------------------------------------------------- */
+/* --- reach --- */
 
 /* Adds to the set, which has the packages of the list `todo`, all that they reach. */
 static void reach(const struct index *ix, struct graph_set *set, uint32_t *todo, uint32_t count)

@@ -8,7 +8,7 @@
 
 enum { READ_BYTES = 1 << 20, ROOM_FIRST = 1024 };
 
-/* --- growing -------------------------------------------------------------------------------- */
+/* --- growing --- */
 
 /* Room for one more item of an array; the array, moved if need be, or NULL. */
 static void *room_for(void *items, uint32_t count, uint32_t *room, size_t item_bytes)
@@ -36,7 +36,7 @@ static bool read_all(struct index *ix, FILE *in)
     }
 }
 
-/* --- names ---------------------------------------------------------------------------------- */
+/* --- names --- */
 
 static bool same(struct text a, struct text b)
 {
@@ -88,7 +88,7 @@ struct text index_value(const struct index *ix, uint32_t package, const char *fi
     return (struct text){NULL, 0};
 }
 
-/* --- records -------------------------------------------------------------------------------- */
+/* --- records --- */
 
 static bool is_space(char c)
 {
@@ -179,7 +179,7 @@ static bool parse_records(struct index *ix)
     return record_end(ix);
 }
 
-/* --- dependencies --------------------------------------------------------------------------- */
+/* --- dependencies --- */
 
 static bool name_char(char c)
 {

@@ -37,7 +37,7 @@ struct arguments {
     const char *file, *url, *heapd, *summary;
 };
 
-/* --- the index ------------------------------------------------------------------------------ */
+/* --- the index --- */
 
 static bool read_file(struct wire *w, struct index *ix, const char *path)
 {
@@ -89,7 +89,7 @@ static bool read_index(struct wire *w, struct index *ix, const struct arguments 
     return true;
 }
 
-/* --- the server ----------------------------------------------------------------------------- */
+/* --- the server --- */
 
 static bool connect_to(struct wire *w, const struct heapd_options *options)
 {
@@ -143,7 +143,7 @@ static bool use_server(struct wire *w, const char *text)
     return ok;
 }
 
-/* --- all of it ------------------------------------------------------------------------------ */
+/* --- all of it --- */
 
 static bool write_summary(struct wire *w, const struct tour *t, const char *path)
 {

@@ -9,7 +9,7 @@
 
 enum { INDENT = 3, ARGUMENT_CHARS_MAX = 40, REMARK_COLUMN = 52 };
 
-/* --- numbers -------------------------------------------------------------------------------- */
+/* --- numbers --- */
 
 struct shown show_count(uint64_t n)
 {
@@ -45,7 +45,7 @@ struct shown show_us(uint64_t us)
     return shown;
 }
 
-/* --- sentences ------------------------------------------------------------------------------ */
+/* --- sentences --- */
 
 /* Colours are for people: a terminal, unless NO_COLOR says otherwise (no-color.org). */
 static const char *style(const char *code)
@@ -102,7 +102,7 @@ void say_line(const char *format, ...)
     after_blank = false;
 }
 
-/* --- commands and replies ------------------------------------------------------------------- */
+/* --- commands and replies --- */
 
 static int put_argument(struct proto_view argument)
 {

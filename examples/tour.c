@@ -51,7 +51,7 @@ static bool expect(struct tour *t, uint64_t found, uint64_t expected, const char
                      found);
 }
 
-/* --- what the index says -------------------------------------------------------------------- */
+/* --- what the index says --- */
 
 static bool make_keys(struct tour *t)
 {
@@ -162,7 +162,7 @@ void tour_fini(struct tour *t)
     graph_set_fini(&t->held);
 }
 
-/* --- the steps ------------------------------------------------------------------------------ */
+/* --- the steps --- */
 
 /* HSET pkg:NAME field value ... */
 static size_t record_command(const struct tour *t, uint32_t package)
@@ -444,7 +444,7 @@ void tour_sum(const struct tour *t)
         "it.");
 }
 
-/* --- for programs --------------------------------------------------------------------------- */
+/* --- for programs --- */
 
 static void put(FILE *out, const char *key_text, uint64_t n)
 {

@@ -21,7 +21,7 @@ bool wire_fail(struct wire *w, const char *format, ...)
     return false;
 }
 
-/* --- one command ---------------------------------------------------------------------------- */
+/* --- one command --- */
 
 static size_t gather(struct proto_view *argv, va_list words)
 {
@@ -70,7 +70,7 @@ struct reply *wire_show(struct wire *w, const char *remark, ...)
     return reply;
 }
 
-/* --- many commands -------------------------------------------------------------------------- */
+/* --- many commands --- */
 
 static void take_reply(void *context, struct reply *reply)
 {
@@ -104,7 +104,7 @@ bool wire_pipeline_end(struct wire *w)
     return w->error[0] == '\0';
 }
 
-/* --- figures -------------------------------------------------------------------------------- */
+/* --- figures --- */
 
 static const struct {
     const char *name;

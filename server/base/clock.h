@@ -1,6 +1,7 @@
 /*
- * Clocks. Deadlines of bounded steps look at the monotonic clock, which is read without a system call;
- * what a step really used is told by the thread's CPU clock, which other processes do not disturb.
+ * Clocks. Deadlines of bounded steps look at the monotonic clock, which is read without a system
+ * call; what a step really used is told by the thread's CPU clock, which other processes do not
+ * disturb.
  */
 #ifndef HEAPD_BASE_CLOCK_H
 #define HEAPD_BASE_CLOCK_H

@@ -1,5 +1,6 @@
 /*
- * The seeded hash of all tables: XXH3 with a seed drawn at start, so that clients cannot aim at one bucket.
+ * The seeded hash of all tables: XXH3 with a seed drawn at start, so that clients cannot aim at one
+ * bucket.
  */
 #ifndef HEAPD_BASE_HASH_H
 #define HEAPD_BASE_HASH_H

@@ -3,12 +3,13 @@
  *
  * Everything that lives longer than a command and is not a cell of a pool comes from here: arenas,
  * large blocks, tables of connections, output buffers. The caller gives the size back when it frees
- * (no header is kept), so the account is exact. Blocks of MEM_MAP_BYTES and above are mapped, because giving
- * back one huge block at once takes milliseconds: mem_trim_step() unmaps them in pieces.
+ * (no header is kept), so the account is exact. Blocks of MEM_MAP_BYTES and above are mapped,
+ * because giving back one huge block at once takes milliseconds: mem_trim_step() unmaps them in
+ * pieces.
  *
  * Invariants
- *   1. bytes == the sum of the sizes handed out and not yet freed: as asked below MEM_MAP_BYTES, and in whole pages
- *      from there on and for mem_map.
+ *   1. bytes == the sum of the sizes handed out and not yet freed: as asked below MEM_MAP_BYTES,
+ *      and in whole pages from there on and for mem_map.
  *   2. bytes_peak >= bytes.
  *   3. trim_bytes == what waits in the trim queue; it is not part of bytes.
  * Ownership: a block belongs to the caller until mem_free() with the same size.
@@ -23,7 +24,7 @@
 #include <stdint.h>
 
 enum {
-    MEM_MAP_BYTES = 1 << 20,  /* blocks of this size and above are mapped */
+    MEM_MAP_BYTES = 1 << 20,    /* blocks of this size and above are mapped */
     MEM_TRIM_BYTES = 256 << 10, /* what one step gives back to the system */
 };
 
@@ -33,10 +34,11 @@ struct mem {
     size_t bytes;
     size_t bytes_peak;
     size_t trim_bytes;
-    struct mem_trim *trim; /* freed mapped blocks that wait to be unmapped; the link lies in the block */
-    uint64_t fail_at;      /* debug builds: the n-th attempt from now fails; 0 = none */
-    uint64_t attempts;     /* debug builds: allocations attempted so far */
-    bool fail_on;          /* debug builds: and so do all after it */
+    struct mem_trim
+        *trim;        /* freed mapped blocks that wait to be unmapped; the link lies in the block */
+    uint64_t fail_at; /* debug builds: the n-th attempt from now fails; 0 = none */
+    uint64_t attempts; /* debug builds: allocations attempted so far */
+    bool fail_on;      /* debug builds: and so do all after it */
 };
 
 void mem_init(struct mem *m);
@@ -45,13 +47,15 @@ void mem_fini(struct mem *m);
 
 /* At least `bytes` bytes aligned to 16, or NULL. */
 void *mem_alloc(struct mem *m, size_t bytes) __attribute__((malloc, warn_unused_result));
-/* As realloc(3); on failure NULL, and the old block stays. Not for blocks a client can make huge: it may copy. */
+/* As realloc(3); on failure NULL, and the old block stays. Not for blocks a client can make huge:
+ * it may copy. */
 void *mem_realloc(struct mem *m, void *p, size_t bytes_old, size_t bytes_new)
     __attribute__((warn_unused_result));
 /* p may be NULL. */
 void mem_free(struct mem *m, void *p, size_t bytes);
 
-/* `bytes` bytes of zeroed pages aligned to `align` (a power of two, a multiple of the page size), or NULL. */
+/* `bytes` bytes of zeroed pages aligned to `align` (a power of two, a multiple of the page size),
+ * or NULL. */
 void *mem_map(struct mem *m, size_t bytes, size_t align) __attribute__((warn_unused_result));
 /* Gives mapped pages back at once. */
 void mem_unmap(struct mem *m, void *p, size_t bytes);

@@ -1,6 +1,7 @@
 /*
- * Assertions. ASSERT is always on and guards what would corrupt the heap; DASSERT is for debug builds
- * (HEAPD_DEBUG). A client's bytes never trip one: what comes from outside is checked and answered.
+ * Assertions. ASSERT is always on and guards what would corrupt the heap; DASSERT is for debug
+ * builds (HEAPD_DEBUG). A client's bytes never trip one: what comes from outside is checked and
+ * answered.
  */
 #ifndef HEAPD_BASE_PANIC_H
 #define HEAPD_BASE_PANIC_H
@@ -16,7 +17,7 @@ _Noreturn void panic(const char *file, int line, const char *what);
 #define DASSERT(condition) ((void)sizeof((condition) ? 1 : 0))
 #endif
 
-#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 #endif

@@ -1,14 +1,17 @@
 /*
  * One running command, as its handler sees it: arguments in, reply out.
  *
- * A handler parses, looks up, checks types, changes, replies: in that order. It returns STATUS_OK with exactly one reply written, or a
- * status with nothing changed: dispatch then takes back whatever was written and every handle made, and writes the error. Since a reply
- * can be taken back and a change cannot, a handler that pops or removes writes the reply first and then does what cannot fail.
+ * A handler parses, looks up, checks types, changes, replies: in that order. It returns STATUS_OK
+ * with exactly one reply written, or a status with nothing changed: dispatch then takes back
+ * whatever was written and every handle made, and writes the error. Since a reply can be taken back
+ * and a change cannot, a handler that pops or removes writes the reply first and then does what
+ * cannot fail.
  *
- * The prefix REF changes only how values are read and written (`v` in commands.def): call_needle, call_value and reply_value do
- * all of it, so that a handler has one body for both forms.
+ * The prefix REF changes only how values are read and written (`v` in commands.def): call_needle,
+ * call_value and reply_value do all of it, so that a handler has one body for both forms.
  *
- * Ownership: argv are views of the input, good until the handler returns; values returned as borrowed are good until the heap changes.
+ * Ownership: argv are views of the input, good until the handler returns; values returned as
+ * borrowed are good until the heap changes.
  */
 #ifndef HEAPD_COMMAND_CALL_H
 #define HEAPD_COMMAND_CALL_H
@@ -30,29 +33,33 @@ struct call {
     struct proto_buf *out;
     size_t out_start; /* where this command's reply begins */
     int64_t now_ms;
-    const struct obj *open;  /* the container that the reply shows as a whole (HGETALL, LRANGE): met again below, it stands as its identity */
-    uint64_t nested_values;  /* values inside nested containers replied so far */
+    const struct obj *open; /* the container that the reply shows as a whole (HGETALL, LRANGE): met
+                               again below, it stands as its identity */
+    uint64_t nested_values; /* values inside nested containers replied so far */
 };
 
-/* --- arguments --------------------------------------------------------------------------------------------------- */
+/* --- arguments --- */
 
-enum status call_integer(struct call *c, uint32_t i, int64_t *out) MUST_USE; /* STATUS_NOT_INTEGER */
-enum status call_double(struct call *c, uint32_t i, double *out) MUST_USE;   /* STATUS_NOT_FLOAT */
+enum status call_integer(struct call *c, uint32_t i,
+                         int64_t *out) MUST_USE;                           /* STATUS_NOT_INTEGER */
+enum status call_double(struct call *c, uint32_t i, double *out) MUST_USE; /* STATUS_NOT_FLOAT */
 /* Whether argument i is this word, in any case. False past the end. */
 bool call_is(const struct call *c, uint32_t i, const char *word);
 
-/* A key that a command is about to create, change or remove as a name: handles and identities are refused. */
+/* A key that a command is about to create, change or remove as a name: handles and identities are
+ * refused. */
 enum status call_name(struct call *c, uint32_t i) MUST_USE;
 
 /*
- * What a key argument stands for. A key: its entry, or nothing. A handle: the value that it holds. `v` is VAL_NONE when nothing is bound.
- * Both pointers are good until the heap or the keyspace changes.
+ * What a key argument stands for. A key: its entry, or nothing. A handle: the value that it holds.
+ * `v` is VAL_NONE when nothing is bound. Both pointers are good until the heap or the keyspace
+ * changes.
  */
 struct subject {
     struct entry *e; /* NULL for handles, and when nothing is bound */
     struct obj *o;   /* the container, when a type was asked for and it is there */
     val v;
-    uint32_t i;      /* the argument */
+    uint32_t i; /* the argument */
 };
 
 /* For a command that reads: counts hits and misses. Any type. */
@@ -63,33 +70,38 @@ enum status call_read(struct call *c, uint32_t i, enum obj_type type, struct sub
 enum status call_read_string(struct call *c, uint32_t i, struct subject *s) MUST_USE;
 /* For a command that changes a container of this type, if it is there. */
 enum status call_write(struct call *c, uint32_t i, enum obj_type type, struct subject *s) MUST_USE;
-/* The same, and makes and binds an empty one if nothing is bound. After an error or not, end with call_settle. */
+/* The same, and makes and binds an empty one if nothing is bound. After an error or not, end with
+ * call_settle. */
 enum status call_ensure(struct call *c, uint32_t i, enum obj_type type, struct subject *s) MUST_USE;
-/* After a change, and after a failed one: a container that is empty and that REF never stored takes its name with it. */
+/* After a change, and after a failed one: a container that is empty and that REF never stored takes
+ * its name with it. */
 void call_settle(struct call *c, struct subject *s);
 /* Number of elements of any container. */
 uint64_t container_length(const struct obj *o);
 
-/* --- values (the `v` of commands.def) ------------------------------------------------------------------------------ */
+/* --- values (the `v` of commands.def) --- */
 
-/* A value to look for or to compare with; nothing is allocated. After REF the argument names a source. */
+/* A value to look for or to compare with; nothing is allocated. After REF the argument names a
+ * source. */
 enum status call_needle(struct call *c, uint32_t i, struct needle *out) MUST_USE;
 /* A value to store, counted. After REF the very value that the source is bound to. */
 enum status call_value(struct call *c, uint32_t i, RC_OUT val *out) MUST_USE;
-/* What a source (a key, a handle, an identity) stands for now; STATUS_REPLIED with -NOOBJECT naming it. */
+/* What a source (a key, a handle, an identity) stands for now; STATUS_REPLIED with -NOOBJECT naming
+ * it. */
 enum status call_source(struct call *c, uint32_t i, RC_BORROWED val *out) MUST_USE;
-/* An object that is only looked at (OBJECT, MEMORY USAGE): a key, a handle or an identity; VAL_NONE when there is none. No hit is
- * counted and no clock is set. */
+/* An object that is only looked at (OBJECT, MEMORY USAGE): a key, a handle or an identity; VAL_NONE
+ * when there is none. No hit is counted and no clock is set. */
 enum status call_inspect(struct call *c, uint32_t i, struct subject *s) MUST_USE;
 
-/* --- replies ------------------------------------------------------------------------------------------------------- */
+/* --- replies --- */
 
 void reply_ok(struct call *c);
 void reply_simple(struct call *c, const char *text);
 void reply_integer(struct call *c, int64_t n);
 void reply_bulk(struct call *c, struct view text);
 void reply_text(struct call *c, const char *text); /* as a bulk */
-void reply_format(struct call *c, const char *format, ...) __attribute__((format(printf, 2, 3))); /* as a bulk */
+void reply_format(struct call *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));             /* as a bulk */
 void reply_verbatim(struct call *c, struct view text); /* RESP2: a bulk */
 void reply_null(struct call *c);
 void reply_null_array(struct call *c);
@@ -98,21 +110,25 @@ void reply_map(struct call *c, uint64_t pairs); /* RESP2: an array of twice as m
 void reply_set(struct call *c, uint64_t n);     /* RESP2: an array */
 void reply_double(struct call *c, double d);    /* RESP2: a bulk */
 void reply_bool(struct call *c, bool b);        /* RESP2: 1 or 0 */
-/* A value: nested by value, or a handle after REF. VAL_NONE and nil: null. STATUS_TOO_BIG, STATUS_TOO_LONG_REPLY, STATUS_OOM. */
+/* A value: nested by value, or a handle after REF. VAL_NONE and nil: null. STATUS_TOO_BIG,
+ * STATUS_TOO_LONG_REPLY, STATUS_OOM. */
 enum status reply_value(struct call *c, val v) MUST_USE;
 /* A field name, or any string value that is shown by its bytes whatever the prefix. */
 void reply_string(struct call *c, val v);
-/* Whether another value may be written: a list of one long string many times over is a longer reply than any memory. A reply of
- * one value passes at any length. */
+/* Whether another value may be written: a list of one long string many times over is a longer reply
+ * than any memory. A reply of one value passes at any length. */
 bool reply_has_room(const struct call *c);
 /* A value nested by value to a depth of its own (FETCH). */
 enum status reply_nested(struct call *c, val v, uint64_t depth_max) MUST_USE;
 /* A handle to the value. */
 enum status reply_handle(struct call *c, val v) MUST_USE;
 
-/* An error of its own text ("ERR ..."): everything written is taken back. Returns STATUS_REPLIED. */
-enum status call_error(struct call *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* "ERR wrong number of arguments for 'x' command" and "ERR unknown subcommand ..." of the running command. */
+/* An error of its own text ("ERR ..."): everything written is taken back. Returns STATUS_REPLIED.
+ */
+enum status call_error(struct call *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* "ERR wrong number of arguments for 'x' command" and "ERR unknown subcommand ..." of the running
+ * command. */
 enum status call_error_arity(struct call *c);
 enum status call_error_subcommand(struct call *c);
 

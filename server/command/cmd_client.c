@@ -6,7 +6,7 @@
 
 enum { LINE_CHARS = 1024 };
 
-/* --- the connection's own -------------------------------------------------------------------- */
+/* --- the connection's own --- */
 
 enum status cmd_client_id(struct call *c)
 {
@@ -53,7 +53,7 @@ enum status cmd_client_setinfo(struct call *c)
     return STATUS_OK;
 }
 
-/* --- lists ----------------------------------------------------------------------------------- */
+/* --- lists --- */
 
 static int64_t seconds_since(const struct call *c, int64_t then_ms)
 {
@@ -158,7 +158,7 @@ enum status cmd_client_list(struct call *c)
     return reply_lines(c, text);
 }
 
-/* --- CLIENT KILL ----------------------------------------------------------------------------- */
+/* --- CLIENT KILL --- */
 
 struct kill {
     uint64_t id; /* 0: any */

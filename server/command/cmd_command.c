@@ -36,7 +36,7 @@ enum status cmd_command_count(struct call *c)
     return STATUS_OK;
 }
 
-/* --- COMMAND INFO ---------------------------------------------------------------------------- */
+/* --- COMMAND INFO --- */
 
 /* In Redis's order. */
 static const struct {
@@ -173,7 +173,7 @@ enum status cmd_command_info(struct call *c)
     return STATUS_OK;
 }
 
-/* --- COMMAND DOCS ---------------------------------------------------------------------------- */
+/* --- COMMAND DOCS --- */
 
 static void put_pair(struct call *c, const char *name, const char *text)
 {
@@ -221,7 +221,7 @@ enum status cmd_command_docs(struct call *c)
     return STATUS_OK;
 }
 
-/* --- COMMAND LIST ---------------------------------------------------------------------------- */
+/* --- COMMAND LIST --- */
 
 enum filter_kind { FILTER_NONE, FILTER_MODULE, FILTER_CATEGORY, FILTER_PATTERN };
 

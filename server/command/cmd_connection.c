@@ -46,7 +46,7 @@ enum status cmd_select(struct call *c)
     return STATUS_OK;
 }
 
-/* --- authentication -------------------------------------------------------------------------- */
+/* --- authentication --- */
 
 /* Whether a text is the password, in a time that tells nothing of where it differs. The password's
  * length bounds the loop, the given one's does not: what is missing counts as different. */
@@ -88,7 +88,7 @@ enum status cmd_auth(struct call *c)
     return STATUS_OK;
 }
 
-/* --- HELLO ----------------------------------------------------------------------------------- */
+/* --- HELLO --- */
 
 bool connection_name_fits(struct view text, size_t bytes_max)
 {

@@ -3,9 +3,7 @@
 #include "value/hash.h"
 #include "value/list.h"
 
-/* --- handles
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- handles --- */
 
 static const struct {
     const char *name;
@@ -90,9 +88,7 @@ enum status cmd_handles(struct call *c)
     return STATUS_OK;
 }
 
-/* --- paths
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- paths --- */
 
 /* The element of a list at a step's index, negative from the end; VAL_NONE outside. */
 static enum status list_step(const struct obj *o, struct view step, val *out)
@@ -151,9 +147,7 @@ enum status cmd_fetch(struct call *c)
     return reply_nested(c, s.v, depth_max);
 }
 
-/* --- the collector
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the collector --- */
 
 /* GC COLLECT: answers when the collection is done; others are served meanwhile. */
 enum status cmd_gc_collect(struct call *c)

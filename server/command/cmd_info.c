@@ -51,7 +51,7 @@ static void put_bytes(struct info *info, const char *name, uint64_t bytes)
     put(info, "%s_human:%.2f%c\r\n", name, n, units[unit]);
 }
 
-/* --- sections -------------------------------------------------------------------------------- */
+/* --- sections --- */
 
 static void put_server(struct info *info)
 {
@@ -210,7 +210,7 @@ static void put_keyspace(struct info *info)
         h->names_with_expiry);
 }
 
-/* --- the command ----------------------------------------------------------------------------- */
+/* --- the command --- */
 
 static const struct section {
     const char *name, *title;

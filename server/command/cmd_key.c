@@ -8,7 +8,7 @@
 
 enum { NAMES_ON_STACK = 128, RANDOM_TRIES = 64 };
 
-/* --- names listed ---------------------------------------------------------------------------- */
+/* --- names listed --- */
 
 /* Names that a walk has found; the walk comes first, because a reply begins with their number. */
 struct names {
@@ -196,7 +196,7 @@ enum status cmd_randomkey(struct call *c)
     return STATUS_OK;
 }
 
-/* --- names looked at ------------------------------------------------------------------------- */
+/* --- names looked at --- */
 
 /* What a key stands for, without setting a name's access clock. */
 static enum status look(struct call *c, uint32_t i, val *out)
@@ -246,7 +246,7 @@ enum status cmd_touch(struct call *c)
     return STATUS_OK;
 }
 
-/* --- names changed --------------------------------------------------------------------------- */
+/* --- names changed --- */
 
 enum status cmd_del(struct call *c)
 {

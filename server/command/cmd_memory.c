@@ -2,9 +2,7 @@
 #include "command/command.h"
 #include "inspect/usage.h"
 
-/* --- OBJECT
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- OBJECT --- */
 
 /* The object that argument 2 stands for; a missing one has been answered with null. */
 static enum status inspected(struct call *c, struct subject *s)
@@ -103,9 +101,7 @@ enum status cmd_object_help(struct call *c)
     return reply_lines(c, lines, sizeof lines / sizeof lines[0]);
 }
 
-/* --- MEMORY
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- MEMORY --- */
 
 /* MEMORY USAGE key [SAMPLES n]: exact, so a number of samples is checked and needs no more. */
 enum status cmd_memory_usage(struct call *c)

@@ -4,7 +4,7 @@
 #include "command/command.h"
 #include "command/snapshot.h"
 
-/* --- CONFIG ---------------------------------------------------------------------------------- */
+/* --- CONFIG --- */
 
 static bool asked_for(const struct call *c, const char *name)
 {
@@ -127,7 +127,7 @@ enum status cmd_config_help(struct call *c)
     return STATUS_OK;
 }
 
-/* --- SHUTDOWN -------------------------------------------------------------------------------- */
+/* --- SHUTDOWN --- */
 
 enum { SHUT_NOSAVE = 1, SHUT_SAVE = 2, SHUT_NOW = 4, SHUT_FORCE = 8, SHUT_ABORT = 16 };
 
@@ -162,7 +162,7 @@ enum status cmd_shutdown(struct call *c)
     return STATUS_OK;
 }
 
-/* --- the clock, and all names ---------------------------------------------------------------- */
+/* --- the clock, and all names --- */
 
 /* TIME: read now, not once a turn, because microseconds are asked for. */
 enum status cmd_time(struct call *c)

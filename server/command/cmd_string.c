@@ -179,7 +179,7 @@ enum status cmd_psetex(struct call *c)
     return set_for(c, TTL_PX);
 }
 
-/* --- one name read --------------------------------------------------------------------------- */
+/* --- one name read --- */
 
 enum status cmd_get(struct call *c)
 {
@@ -245,7 +245,7 @@ enum status cmd_getex(struct call *c)
     return STATUS_OK;
 }
 
-/* --- several names --------------------------------------------------------------------------- */
+/* --- several names --- */
 
 enum status cmd_mget(struct call *c)
 {

@@ -1,8 +1,10 @@
 /*
- * The commands: one row of commands.def each, from which come lookup, COMMAND, key positions, the `v` of REF, and heapctl's hints.
+ * The commands: one row of commands.def each, from which come lookup, COMMAND, key positions, the
+ * `v` of REF, and heapctl's hints.
  *
- * net/ calls dispatch() with one request and writes what it left in the buffer. A command that has to wait (GC COLLECT) leaves nothing: the session's
- * `wait` says so, net/ then reads no further request of that connection, and dispatch_resume() gives the reply when the time has come.
+ * net/ calls dispatch() with one request and writes what it left in the buffer. A command that has
+ * to wait (GC COLLECT) leaves nothing: the session's `wait` says so, net/ then reads no further
+ * request of that connection, and dispatch_resume() gives the reply when the time has come.
  */
 #ifndef HEAPD_COMMAND_COMMAND_H
 #define HEAPD_COMMAND_COMMAND_H
@@ -26,21 +28,23 @@ enum command_flag {
     COMMAND_CONTAINER = 1 << 11, /* subcommands follow its row */
 };
 
-/* Which arguments are values: from `first` on, every `step`-th, up to `last` (negative: from the end); first 0 = none. */
+/* Which arguments are values: from `first` on, every `step`-th, up to `last` (negative: from the
+ * end); first 0 = none. */
 struct command_values {
     int16_t first, last, step;
     bool replies; /* its replies hold values */
 };
 
 struct command {
-    const char *name;    /* lower case; a subcommand's is "object|refcount" */
-    command_run *run;    /* NULL when it cannot run without a subcommand */
-    int16_t arity;       /* as in Redis: the name counts, negative = at least */
+    const char *name; /* lower case; a subcommand's is "object|refcount" */
+    command_run *run; /* NULL when it cannot run without a subcommand */
+    int16_t arity;    /* as in Redis: the name counts, negative = at least */
     uint16_t flags;
     int16_t first_key, last_key, key_step; /* as in COMMAND */
     struct command_values values;
     const char *categories; /* "@read @string @fast" */
-    const char *since, *group, *complexity, *summary, *syntax; /* syntax: "key [NX|XX] ..." for hints */
+    const char *since, *group, *complexity, *summary,
+        *syntax; /* syntax: "key [NX|XX] ..." for hints */
 };
 
 /* In the order of commands.def; subcommands follow their container. */
@@ -51,10 +55,12 @@ uint32_t command_index(const struct command *cmd);
 const struct command *command_find(struct view name);
 const struct command *command_find_sub(const struct command *container, struct view name);
 
-/* Runs one request. argc > 0. The reply is appended to `out`; when that fails for lack of memory out->failed says so. */
-void dispatch(struct server *server, struct session *session, uint32_t argc, const struct view *argv,
-              struct proto_buf *out);
-/* For a waiting session: writes the reply and ends the wait when what it waits for is there; else false. */
+/* Runs one request. argc > 0. The reply is appended to `out`; when that fails for lack of memory
+ * out->failed says so. */
+void dispatch(struct server *server, struct session *session, uint32_t argc,
+              const struct view *argv, struct proto_buf *out);
+/* For a waiting session: writes the reply and ends the wait when what it waits for is there; else
+ * false. */
 bool dispatch_resume(struct server *server, struct session *session, struct proto_buf *out);
 
 /* Handlers, one file a family. */

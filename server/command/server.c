@@ -103,9 +103,7 @@ void server_after_command(struct server *s)
     heap_release_step(h, slots > UINT32_MAX ? UINT32_MAX : (uint32_t)slots);
 }
 
-/* --- bounded steps
- * -----------------------------------------------------------------------------------------------
- */
+/* --- bounded steps --- */
 
 static bool release_share(struct server *s)
 {
@@ -183,9 +181,7 @@ bool server_step(struct server *s, bool idle)
            pool_has_spare(s->heap.pool);
 }
 
-/* --- memory
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- memory --- */
 
 uint64_t server_used_bytes(const struct server *s)
 {

@@ -1,6 +1,6 @@
 /*
- * What a command can see: the heap, the names, the sessions, the configuration and the statistics. daemon.c builds it around the
- * loop; tests build it without one. One thread.
+ * What a command can see: the heap, the names, the sessions, the configuration and the statistics.
+ * daemon.c builds it around the loop; tests build it without one. One thread.
  */
 #ifndef HEAPD_COMMAND_SERVER_H
 #define HEAPD_COMMAND_SERVER_H
@@ -42,8 +42,8 @@ struct server {
     struct sessions sessions;
     struct config config;
     struct server_stats stats;
-    int64_t now_ms;      /* wall clock; server_tick keeps it */
-    int64_t mono_ns;     /* the last reading of the monotonic clock */
+    int64_t now_ms;         /* wall clock; server_tick keeps it */
+    int64_t mono_ns;        /* the last reading of the monotonic clock */
     int64_t wall_offset_ns; /* wall - monotonic, read once a turn of the loop */
     int64_t started_ms;
     char run_id[SERVER_RUN_ID_CHARS];
@@ -62,13 +62,16 @@ void server_tick(struct server *s);
 void server_configure(struct server *s);
 
 /*
- * One bounded share of what runs beside commands: release queue, expiry, debris, buried handles, trims, and a slice of the collector.
- * `idle`: no command is waiting. True while more waits. Steps are measured into stats.
+ * One bounded share of what runs beside commands: release queue, expiry, debris, buried handles,
+ * trims, and a slice of the collector. `idle`: no command is waiting. True while more waits. Steps
+ * are measured into stats.
  */
 bool server_step(struct server *s, bool idle);
-/* Frees at least twice what the command allocated (model: a command that allocates n objects frees at least 2n). */
+/* Frees at least twice what the command allocated (model: a command that allocates n objects frees
+ * at least 2n). */
 void server_after_command(struct server *s);
-/* For a command that has no memory: frees some of what waits to be freed, wherever it waits; false when nothing does. */
+/* For a command that has no memory: frees some of what waits to be freed, wherever it waits; false
+ * when nothing does. */
 bool server_free_step(struct server *s);
 /* Resident bytes, from /proc/self/statm. */
 uint64_t server_resident_bytes(void);

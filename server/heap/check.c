@@ -175,9 +175,7 @@ const char *heap_check(struct heap *h, char text[256])
     return wrong;
 }
 
-/* --- reachability
- * ------------------------------------------------------------------------------------------------
- */
+/* --- reachability --- */
 
 struct trace {
     struct recount seen;

@@ -1,63 +1,84 @@
 /*
  * The cycle collector: trials in slices, between commands.
  *
- * Candidates are containers whose count went down and stayed above zero. A trial takes a batch of them and explores
- * what they reach, in four phases (after Bacon and Rajan, "Concurrent Cycle Collection in Reference Counted Systems",
- * 2001, section 3, and CPython's shadow counts; the barrier that lets commands run between slices is our own):
+ * Candidates are containers whose count went down and stayed above zero. A trial takes a batch of
+ * them and explores what they reach, in four phases (after Bacon and Rajan, "Concurrent Cycle
+ * Collection in Reference Counted Systems", 2001, section 3, and CPython's shadow counts; the
+ * barrier that lets commands run between slices is our own):
  *
- *   gray    Each object that is reached gets a place in the trial's table and a shadow: its count at that moment. Each slot
- *           visited takes one from its target's shadow. The table is the queue (Cheney): places are scanned in order.
- *   black   What has a shadow above zero or was rescued since is live, and so is all that it reaches.
- *   commit  In the slice that finds the black list empty, the flip of `phase` condemns whatever has a place and is not black.
- *   free    The condemned are all pinned, then their slots are cleared (ordinary decrements), then they are unpinned: three runs over
- *           the table. Pinned ones cannot die while others are cleared, and their header alone says that they are condemned.
+ *   gray    Each object that is reached gets a place in the trial's table and a shadow: its count
+ *           at that moment. Each slot visited takes one from its target's shadow. The table is the
+ *           queue (Cheney): places are scanned in order.
+ *   black   What has a shadow above zero or was rescued since is live, and so is all that it
+ *           reaches.
+ *   commit  In the slice that finds the black list empty, the flip of `phase` condemns whatever
+ *           has a place and is not black.
+ *   free    The condemned are all pinned, then their slots are cleared (ordinary decrements), then
+ *           they are unpinned: three runs over the table. Pinned ones cannot die while others are
+ *           cleared, and their header alone says that they are condemned.
  *
- * Having a place is the colour: an object is coloured if the table's entry at its `place` names it (the sparse set of
- * Briggs and Torczon, 1993). So ending a trial uncolours everything at once, there is no epoch that could wrap, and stale words do no harm.
+ * Having a place is the colour: an object is coloured if the table's entry at its `place` names it
+ * (the sparse set of Briggs and Torczon, 1993). So ending a trial uncolours everything at once,
+ * there is no epoch that could wrap, and stale words do no harm.
  *
- * Why it is right. Let x be condemned. Nothing incremented its count since it was reached, else it was rescued; so its references now are
- * some of those that it had then. Its shadow is zero, so each of those was visited, so each sits in a coloured object, and
- * none of these is black, or x would be. So only the condemned refer to the condemned. This rests on one counted reference being one slot,
- * visited once:
+ * Why it is right. Let x be condemned. Nothing incremented its count since it was reached, else it
+ * was rescued; so its references now are some of those that it had then. Its shadow is zero, so
+ * each of those was visited, so each sits in a coloured object, and none of these is black, or x
+ * would be. So only the condemned refer to the condemned. This rests on one counted reference being
+ * one slot, visited once:
  *
- *   1. Any increment of a coloured object rescues it (collect_rescue); it cannot fail: the place in the table is the link.
- *   2. A reference that moves without a count rescues its target and makes it a candidate (rc_moved).
+ *   1. Any increment of a coloured object rescues it (collect_rescue); it cannot fail: the place in
+ *      the table is the link.
+ *   2. A reference that moves without a count rescues its target and makes it a candidate
+ *      (rc_moved).
  *   3. Gray visits a slot at most once, black at least once.
- *   4. Changing a container in the middle of its scan: collect_disturb before it. In gray it is rescued and its scan stops; in black
- *      what moves past the cursor is rescued, or the cursor goes back.
+ *   4. Changing a container in the middle of its scan: collect_disturb before it. In gray it is
+ *      rescued and its scan stops; in black what moves past the cursor is rescued, or the cursor
+ *      goes back.
  *   5. visit() reports exactly the counted references.
- *   6. An object whose count reaches zero leaves the table at once (collect_forget); a cell that the candidate buffer names keeps its
- *      memory until the buffer lets go of it. New objects have no place.
- *   7. A dying object's slots may be cleared after it left the table: its children were counted down for it, and nothing can be reached
- *      through it any more, since identities and weak reads end at count zero.
+ *   6. An object whose count reaches zero leaves the table at once (collect_forget); a cell that
+ *      the candidate buffer names keeps its memory until the buffer lets go of it. New objects have
+ *      no place.
+ *   7. A dying object's slots may be cleared after it left the table: its children were counted
+ *      down for it, and nothing can be reached through it any more, since identities and weak reads
+ *      end at count zero.
  *   8. After commit identities treat the condemned as gone (collect_is_condemned).
- *   9. Slices run between commands only; nothing that survives a command holds an uncounted reference.
- *  10. A candidate's flag is cleared when it is taken out; an abandoned trial puts its candidates back.
+ *   9. Slices run between commands only; nothing that survives a command holds an uncounted
+ *      reference.
+ *  10. A candidate's flag is cleared when it is taken out; an abandoned trial puts its candidates
+ *      back.
  *  11. Immortals have no place. The shadow is as wide as the count.
- *  12. It ends: what is born, or becomes visible, in a trial once its candidates are taken has no place in it (COLLECT_NEW), and a scan stops at the end that the
- *      container had when the scan began.
- *  13. A shadow below zero on an object that was not rescued is a bug: the trial is abandoned, logged and counted; debug builds assert.
+ *  12. It ends: what is born, or becomes visible, in a trial once its candidates are taken has no
+ *      place in it (COLLECT_NEW), and a scan stops at the end that the container had when the scan
+ *      began.
+ *  13. A shadow below zero on an object that was not rescued is a bug: the trial is abandoned,
+ *      logged and counted; debug builds assert.
  *  14. While the collector is off candidates are still noted.
  *
  * It prunes: what a root holds directly is live and is not entered.
  *
- * Speed. On a large graph nearly all time goes into waiting for memory. Targets pass a short ring between the visit of
- * their slot and their turn, in which their cells, bodies and places are fetched (Cher, Hosking and Vitek, "Software
- * prefetching for mark-sweep garbage collection", 2004); the shadow lies in the table, so that black looks at no object
- * that is garbage. The ring is empty between two steps.
+ * Speed. On a large graph nearly all time goes into waiting for memory. Targets pass a short ring
+ * between the visit of their slot and their turn, in which their cells, bodies and places are
+ * fetched (Cher, Hosking and Vitek, "Software prefetching for mark-sweep garbage collection",
+ * 2004); the shadow lies in the table, so that black looks at no object that is garbage. The ring
+ * is empty between two steps.
  *
- * Pacing. A slice has a budget in nanoseconds. A trial starts when enough candidates wait: their number adapts to the yield, and is at
- * least half of what the last trial reached, so that each candidate pays for two objects. When the loop is idle fewer are tried, once
- * one has waited for COLLECT_IDLE_NS. A trial that found little is followed by a rest of COLLECT_REST_FACTOR times what it cost.
- * Growth of memory by COLLECT_GROWTH_BYTES_MIN or a tenth of it, and GC COLLECT, start a trial in spite of all that.
- * A trial all of whose candidates were rescued or died ends at once, for what it reached is what they reach: so a hot object of a large
- * live graph does not have the graph traced again and again.
- * While memory grows in mid-trial more slices are owed to each turn of the loop (collect_slices_owed); they do not become longer.
- * Memory: 16 bytes for each object that the trial reached, while it lasts; 8 bytes a candidate. When either cannot
- * be had, the trial is abandoned, or the candidates are forgotten and found again by walking all cells.
+ * Pacing. A slice has a budget in nanoseconds. A trial starts when enough candidates wait: their
+ * number adapts to the yield, and is at least half of what the last trial reached, so that each
+ * candidate pays for two objects. When the loop is idle fewer are tried, once one has waited for
+ * COLLECT_IDLE_NS. A trial that found little is followed by a rest of COLLECT_REST_FACTOR times
+ * what it cost. Growth of memory by COLLECT_GROWTH_BYTES_MIN or a tenth of it, and GC COLLECT,
+ * start a trial in spite of all that. A trial all of whose candidates were rescued or died ends at
+ * once, for what it reached is what they reach: so a hot object of a large live graph does not have
+ * the graph traced again and again. While memory grows in mid-trial more slices are owed to each
+ * turn of the loop (collect_slices_owed); they do not become longer.
  *
- * Freezing marks all containers that there are, in steps; the frozen are roots to the collector. When they are thawed they become
- * candidates, by the same walk that finds forgotten ones.
+ * Memory: 16 bytes for each object that the trial reached, while it lasts; 8 bytes a candidate.
+ * When either cannot be had, the trial is abandoned, or the candidates are forgotten and found
+ * again by walking all cells.
+ *
+ * Freezing marks all containers that there are, in steps; the frozen are roots to the collector.
+ * When they are thawed they become candidates, by the same walk that finds forgotten ones.
  */
 #ifndef HEAPD_HEAP_COLLECT_H
 #define HEAPD_HEAP_COLLECT_H
@@ -71,15 +92,17 @@ struct collect_place;
 
 enum {
     COLLECT_BUDGET_NS = 100000,
-    COLLECT_THRESHOLD_MIN = 256,       /* candidates that start a trial, at least */
+    COLLECT_THRESHOLD_MIN = 256, /* candidates that start a trial, at least */
     COLLECT_THRESHOLD_MAX = 1 << 16,
-    COLLECT_IDLE_NS = 50000000,        /* candidates that waited this long are tried when the loop is idle */
+    COLLECT_IDLE_NS =
+        50000000, /* candidates that waited this long are tried when the loop is idle */
     COLLECT_REST_FACTOR = 16,
     COLLECT_REST_NS_MIN = 100000000,
     COLLECT_GROWTH_BYTES_MIN = 16 << 20,
-    COLLECT_SLICES_OWED_MAX = 16,      /* of one turn of the loop */
+    COLLECT_SLICES_OWED_MAX = 16, /* of one turn of the loop */
     COLLECT_SEGMENT_PLACES = 1 << 12,
-    COLLECT_FULL_TRIALS_MAX = 8,       /* trials of one full collection, when commands keep disturbing it */
+    COLLECT_FULL_TRIALS_MAX =
+        8, /* trials of one full collection, when commands keep disturbing it */
 };
 
 #define COLLECT_REST_NS_MAX INT64_C(10000000000)
@@ -115,8 +138,8 @@ struct candidates {
     struct collect_chunk *first, *last, *spare;
     uint64_t count; /* dead cells included */
     uint64_t dead;
-    bool lost;          /* memory was out: some are known to nobody, and the cells must be walked */
-    int64_t oldest_ns;  /* when the buffer became non-empty */
+    bool lost;         /* memory was out: some are known to nobody, and the cells must be walked */
+    int64_t oldest_ns; /* when the buffer became non-empty */
 };
 
 struct collect {
@@ -132,10 +155,11 @@ struct collect {
     /* The trial's table: segments of places, addressed from 1. */
     struct collect_place **segments;
     uint32_t segment_count, segment_slots;
-    uint32_t places;       /* highest place in use */
-    uint32_t roots;        /* the first places are the trial's candidates */
-    uint32_t roots_left;   /* of them, neither rescued nor dead: when none is left the trial is futile */
-    uint32_t next;         /* the place that the current phase looks at next */
+    uint32_t places; /* highest place in use */
+    uint32_t roots;  /* the first places are the trial's candidates */
+    uint32_t
+        roots_left; /* of them, neither rescued nor dead: when none is left the trial is futile */
+    uint32_t next;  /* the place that the current phase looks at next */
     uint32_t black_list;   /* first place on the black list, 0 = none */
     uint32_t trial_number; /* 31 bits, for COLLECT_NEW */
     uint64_t take_left;    /* candidates that the trial has still to take out */
@@ -154,7 +178,7 @@ struct collect {
 
     int64_t rest_until_ns; /* no trial before, unless memory grows; 0 = no rest */
     size_t bytes_mark;     /* memory in use when the last trial ended, or less since */
-    uint64_t threshold; /* candidates that start a trial; adapts unless fixed */
+    uint64_t threshold;    /* candidates that start a trial; adapts unless fixed */
     bool threshold_fixed;
     uint64_t budget_ns;
     uint32_t slice_slots_max; /* 0 = the budget alone bounds a slice; tests use 1 */
@@ -173,24 +197,29 @@ void collect_fini(struct heap *h);
 void collect_rescue(struct heap *h, struct obj *o);
 void collect_candidate(struct heap *h, struct obj *o);
 void collect_forget(struct heap *h, struct obj *o);
-/* The container in mid-scan is about to change the places of its slots (rule 4); called through collect_disturb, rc.h. */
+/* The container in mid-scan is about to change the places of its slots (rule 4); called through
+ * collect_disturb, rc.h. */
 void collect_disturbed(struct heap *h, struct obj *o, uint64_t back);
 /* Whether a trial has committed the object to be freed. */
 bool collect_is_condemned(struct heap *h, const struct obj *o);
 
-/* One slice; false when there is nothing to do now. `idle`: no command is waiting, so small backlogs are tried too. */
+/* One slice; false when there is nothing to do now. `idle`: no command is waiting, so small
+ * backlogs are tried too. */
 bool collect_step(struct heap *h, bool idle);
 /* Whether collect_step would do something. */
 bool collect_has_work(const struct heap *h, bool idle);
 
-/* A full collection: every candidate known now. Returns a ticket; done when collect_full_found says so. */
+/* A full collection: every candidate known now. Returns a ticket; done when collect_full_found says
+ * so. */
 uint64_t collect_full_begin(struct heap *h);
 bool collect_full_found(const struct heap *h, uint64_t ticket, uint64_t *found);
 
-/* How many slices this turn of the loop owes while commands are waiting: more than one when memory grows faster than it is reclaimed. */
+/* How many slices this turn of the loop owes while commands are waiting: more than one when memory
+ * grows faster than it is reclaimed. */
 uint32_t collect_slices_owed(const struct heap *h);
 
-/* When collect_step(idle) will have something to do though nothing happens, on the monotonic clock; -1 = never. */
+/* When collect_step(idle) will have something to do though nothing happens, on the monotonic clock;
+ * -1 = never. */
 int64_t collect_due_ns(const struct heap *h);
 
 /* Freezes what there is now, or thaws it: the walk goes on in slices. */
@@ -202,9 +231,11 @@ void collect_enable(struct heap *h, bool on);
 uint64_t collect_backlog(const struct heap *h);
 bool collect_check(const struct heap *h);
 
-/* candidates.c: the buffer. Adding clears nothing and sets OBJ_CANDIDATE; without memory the buffer says `lost` instead. */
+/* candidates.c: the buffer. Adding clears nothing and sets OBJ_CANDIDATE; without memory the buffer
+ * says `lost` instead. */
 void candidates_add(struct heap *h, struct obj *o);
-/* The oldest, with its flag cleared; NULL when empty, or when the oldest was a dead cell (now freed). */
+/* The oldest, with its flag cleared; NULL when empty, or when the oldest was a dead cell (now
+ * freed). */
 struct obj *candidates_take(struct heap *h);
 void candidates_fini(struct heap *h);
 

@@ -2,8 +2,9 @@
  * The heap: memory, counts and cycles. It knows no value type: it reaches upward only through
  * `struct heap_type`, which value/ hands in. One thread.
  *
- * What a command does to an object goes through rc.h (counts, roots), which calls the collector's barrier
- * (collect.h). What dies waits in the release queue and is freed in bounded steps, never recursively.
+ * What a command does to an object goes through rc.h (counts, roots), which calls the collector's
+ * barrier (collect.h). What dies waits in the release queue and is freed in bounded steps, never
+ * recursively.
  *
  * Invariants (heap_check, heap/check.h)
  *   1. objects[t] == objects of type t, dead ones in the release queue included.
@@ -27,8 +28,9 @@
 typedef void heap_visit(void *ctx, struct obj *target);
 
 /*
- * What a type tells the heap. Cursors are the type's own: `begin` gives the first, `end` the one at which a scan that
- * starts now stops; they stay meaningful while the container changes (see collect_disturb).
+ * What a type tells the heap. Cursors are the type's own: `begin` gives the first, `end` the one at
+ * which a scan that starts now stops; they stay meaningful while the container changes (see
+ * collect_disturb).
  */
 struct heap_type {
     const char *name;
@@ -40,14 +42,17 @@ struct heap_type {
     /* Containers only. */
     uint64_t (*begin)(const struct obj *o);
     uint64_t (*end)(const struct obj *o);
-    /* Visits each counted reference of the slots from cursor on once; about slots_max slots. Returns the next cursor. */
+    /* Visits each counted reference of the slots from cursor on once; about slots_max slots.
+     * Returns the next cursor. */
     uint64_t (*visit)(const struct obj *o, uint64_t cursor, uint64_t limit, uint32_t slots_max,
                       heap_visit *fn, void *ctx);
     /* Fetches the slots into the cache; the cell and the body are there. May be NULL. */
     void (*prefetch)(const struct obj *o);
-    /* Drops about slots_max slots (ordinary decrements); true when none is left and the body is freed (body NULL). */
+    /* Drops about slots_max slots (ordinary decrements); true when none is left and the body is
+     * freed (body NULL). */
     bool (*clear)(struct heap *h, struct obj *o, uint32_t slots_max);
-    /* Bytes of the cell and the body, or of the string: pool_good_bytes of its parts; nothing it refers to. */
+    /* Bytes of the cell and the body, or of the string: pool_good_bytes of its parts; nothing it
+     * refers to. */
     size_t (*bytes)(const struct obj *o);
     /* The type's own invariants, for heap_check(); may be NULL. */
     bool (*check)(const struct heap *h, const struct obj *o);
@@ -83,14 +88,16 @@ struct heap {
 };
 
 enum status heap_init(struct heap *h, struct mem *m, uint64_t hash_seed) MUST_USE;
-/* Frees the arenas; what is still alive goes with them (large blocks are freed by releasing everything before). */
+/* Frees the arenas; what is still alive goes with them (large blocks are freed by releasing
+ * everything before). */
 void heap_fini(struct heap *h);
 void heap_set_type(struct heap *h, enum obj_type t, const struct heap_type *type);
 void heap_add_holder(struct heap *h, struct heap_holder *holder);
 
 /* An empty container: count 1, no body. NULL: no memory. */
 RC_NEW struct obj *heap_container_new(struct heap *h, enum obj_type t);
-/* Counts an object without slots that value/ has laid out in `o` (pool_alloc'ed by it), with count 1. */
+/* Counts an object without slots that value/ has laid out in `o` (pool_alloc'ed by it), with
+ * count 1. */
 void heap_object_made(struct heap *h, struct obj *o, enum obj_type t);
 /* The reverse, before its memory is given back. */
 void heap_object_gone(struct heap *h, struct obj *o);

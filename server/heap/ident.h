@@ -2,7 +2,8 @@
  * Identities: the numbers of objects. Given on demand, never twice, and gone with the object.
  *
  * Invariants (ident_check)
- *   1. The two tables are inverse to each other; an object in them has OBJ_IDENTIFIED, and no other has.
+ *   1. The two tables are inverse to each other; an object in them has OBJ_IDENTIFIED, and no other
+ *      has.
  *   2. Every number is below `next`.
  */
 #ifndef HEAPD_HEAP_IDENT_H

@@ -1,11 +1,13 @@
 /*
- * The intern table: equal strings that are one object. It holds its strings weakly: a string that dies takes its
- * entry along (value/str calls intern_forget before it frees). Field names are always interned.
+ * The intern table: equal strings that are one object. It holds its strings weakly: a string that
+ * dies takes its entry along (value/str calls intern_forget before it frees). Field names are
+ * always interned.
  *
  * Invariants (intern_check; the second half of 1 is heap_check()'s)
  *   1. Every entry is a live object with OBJ_INTERNED, and every such object has an entry.
  *   2. No two entries have equal bytes.
- *   3. saved_bytes == the sum over interned strings of their size times (count - 1): what copies would take.
+ *   3. saved_bytes == the sum over interned strings of their size times (count - 1): what copies
+ *      would take.
  */
 #ifndef HEAPD_HEAP_INTERN_H
 #define HEAPD_HEAP_INTERN_H
@@ -24,7 +26,8 @@ struct intern {
 
 /* The interned object with these bytes, uncounted, or NULL. */
 RC_BORROWED struct obj *intern_find(struct heap *h, struct view text, uint32_t hash);
-/* Makes a string that intern_find did not find the interned one; on failure it stays an ordinary string. */
+/* Makes a string that intern_find did not find the interned one; on failure it stays an ordinary
+ * string. */
 enum status intern_add(struct heap *h, struct obj *o, uint32_t hash) MUST_USE;
 void intern_forget(struct heap *h, struct obj *o);
 /* rc.h: one more or one less reference shares the string. */

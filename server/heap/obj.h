@@ -8,13 +8,15 @@
  *   +--------+-------+------+-------+                                  v
  *                                                struct gc_words, then what the type keeps
  *
- * A cell never moves; its body may. A body begins with the collector's two words, so that a container
- * becomes visible to the collector by a flag and never by an allocation. An empty container has no body.
+ * A cell never moves; its body may. A body begins with the collector's two words, so that a
+ * container becomes visible to the collector by a flag and never by an allocation. An empty
+ * container has no body.
  *
  * Invariants (heap_check() recounts them)
- *   1. count == references from names, slots, handles and the holders that heap_check() can list; a count that
- *      has reached OBJ_COUNT_MAX stays there: the object is immortal.
- *   2. roots == references from names and handles, containers only; OBJ_ROOTS_MAX = see the overflow table (rc.h).
+ *   1. count == references from names, slots, handles and the holders that heap_check() can list; a
+ *      count that has reached OBJ_COUNT_MAX stays there: the object is immortal.
+ *   2. roots == references from names and handles, containers only; OBJ_ROOTS_MAX = see the
+ *      overflow table (rc.h).
  *   3. A container whose slots refer to a container has OBJ_VISIBLE; OBJ_VISIBLE implies a body.
  *   4. count == 0 only in the release queue, or for a cell that the candidate buffer still names.
  */
@@ -26,7 +28,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Ownership in signatures: the caller must release the result / may use it until its owner changes / loses it. */
+/* Ownership in signatures: the caller must release the result / may use it until its owner changes
+ * / loses it. */
 #define RC_NEW __attribute__((warn_unused_result))
 #define RC_OUT /* what the pointer receives, the caller must release */
 #define RC_BORROWED
@@ -46,13 +49,13 @@ enum obj_type {
 };
 
 enum obj_flag {
-    OBJ_VISIBLE = 1 << 0,   /* may refer to containers: the collector looks at it */
-    OBJ_CANDIDATE = 1 << 1, /* the candidate buffer names it */
+    OBJ_VISIBLE = 1 << 0,    /* may refer to containers: the collector looks at it */
+    OBJ_CANDIDATE = 1 << 1,  /* the candidate buffer names it */
     OBJ_IDENTIFIED = 1 << 2, /* has a number in the identity table */
-    OBJ_REFERRED = 1 << 3,  /* REF once stored it in a name or slot: it outlives being emptied */
-    OBJ_INTERNED = 1 << 4,  /* strings: in the intern table */
+    OBJ_REFERRED = 1 << 3,   /* REF once stored it in a name or slot: it outlives being emptied */
+    OBJ_INTERNED = 1 << 4,   /* strings: in the intern table */
     OBJ_FROZEN = 1 << 6,     /* GC FREEZE: a root to the collector */
-    OBJ_PINNED = 1 << 5,    /* condemned; the collector holds one count */
+    OBJ_PINNED = 1 << 5,     /* condemned; the collector holds one count */
 };
 
 enum {

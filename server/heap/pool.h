@@ -1,25 +1,28 @@
 /*
  * Pools: where objects and bodies live.
  *
- * Arenas of POOL_ARENA_BYTES come from the system (mem_map), are cut into pools of POOL_BYTES, and a pool serves
- * one size class: 8 bytes apart up to 256 bytes, then eight classes to each doubling, up to POOL_SMALL_MAX. A
- * request above that goes to mem_alloc. A pool keeps its own free list; a class allocates from the fullest pool
- * that has room, so that sparse pools drain; an empty pool goes back to its arena, an empty arena to the system
- * in steps (one is kept). The owner gives the size when it frees, so blocks carry no header. (pymalloc's arenas and pools,
- * mimalloc's free list in each page.)
+ * Arenas of POOL_ARENA_BYTES come from the system (mem_map), are cut into pools of POOL_BYTES, and
+ * a pool serves one size class: 8 bytes apart up to 256 bytes, then eight classes to each doubling,
+ * up to POOL_SMALL_MAX. A request above that goes to mem_alloc. A pool keeps its own free list; a
+ * class allocates from the fullest pool that has room, so that sparse pools drain; an empty pool
+ * goes back to its arena, an empty arena to the system in steps (one is kept). The owner gives the
+ * size when it frees, so blocks carry no header. (pymalloc's arenas and pools, mimalloc's free list
+ * in each page.)
  *
- * Containers' cells have pools of their own, because cells can be walked: for heap_check(), for people, and for
- * the collector when it had to forget candidates.
+ * Containers' cells have pools of their own, because cells can be walked: for heap_check(), for
+ * people, and for the collector when it had to forget candidates.
  *
- * In sanitizer builds free blocks are poisoned and wait in a quarantine (POOL_QUARANTINE_BYTES) before they are
- * used again, so that a use after free inside a pool is reported as one outside would be.
+ * In sanitizer builds free blocks are poisoned and wait in a quarantine (POOL_QUARANTINE_BYTES)
+ * before they are used again, so that a use after free inside a pool is reported as one outside
+ * would be.
  *
  * Invariants (pool_check)
- *   1. reserved == live + free + overhead, for each class and for the whole, in bytes. Reserved counts arenas only; large
- *      blocks are counted in large_bytes and are all live.
+ *   1. reserved == live + free + overhead, for each class and for the whole, in bytes. Reserved
+ *      counts arenas only; large blocks are counted in large_bytes and are all live.
  *   2. Every pool of a class is in the list that its number of live blocks says.
- *   3. An arena none of whose pools is in use waits in the list of the empty ones until pool_trim_step gives it back: one
- *      munmap takes about 100 us, and a step that frees many objects may empty many arenas at once.
+ *   3. An arena none of whose pools is in use waits in the list of the empty ones until
+ *      pool_trim_step gives it back: one munmap takes about 100 us, and a step that frees many
+ *      objects may empty many arenas at once.
  * Ownership: a block is the caller's until pool_free() with the same size.
  * Cost: allocation and free O(1), no system call but for a new arena.
  */
@@ -60,7 +63,8 @@ struct pool_stats {
 struct pool; /* the set of all pools of one heap */
 
 struct pool *pool_new(struct mem *m);
-/* Everything must have been freed, but for what `abandon` says: at exit the arenas go with all that is in them. */
+/* Everything must have been freed, but for what `abandon` says: at exit the arenas go with all that
+ * is in them. */
 void pool_delete(struct pool *p);
 
 /* At least `bytes` (> 0) bytes, aligned to 8, not zeroed; NULL when the system has none. */
@@ -75,13 +79,15 @@ struct cell *pool_cell_alloc(struct pool *p) __attribute__((warn_unused_result))
 void pool_cell_free(struct pool *p, struct cell *c);
 
 /*
- * Calls fn for cells in use, from *cursor (0 = the beginning), at most cells_max of them (it may look at more free ones;
- * the step stays bounded). Returns false at the end, with *cursor 0. Between two calls cells may come and go: a cell that was
- * there at the first call and still is at the last has been seen exactly once; others at most once.
- * Inside fn nothing may be allocated or freed in the pools.
+ * Calls fn for cells in use, from *cursor (0 = the beginning), at most cells_max of them (it may
+ * look at more free ones; the step stays bounded). Returns false at the end, with *cursor 0.
+ * Between two calls cells may come and go: a cell that was there at the first call and still is at
+ * the last has been seen exactly once; others at most once. Inside fn nothing may be allocated or
+ * freed in the pools.
  */
 typedef void pool_cell_fn(void *ctx, struct cell *c);
-bool pool_cell_walk(struct pool *p, uint64_t *cursor, uint32_t cells_max, pool_cell_fn *fn, void *ctx);
+bool pool_cell_walk(struct pool *p, uint64_t *cursor, uint32_t cells_max, pool_cell_fn *fn,
+                    void *ctx);
 
 /* Whether more arenas are empty than are kept. */
 bool pool_has_spare(const struct pool *p);

@@ -1,9 +1,11 @@
 /*
- * Bytes that a name keeps: its entry, the object, and what that reaches through counts of 1. Called by MEMORY USAGE.
+ * Bytes that a name keeps: its entry, the object, and what that reaches through counts of 1. Called
+ * by MEMORY USAGE.
  *
- * What a count of 1 leads to has no other holder, so the walk is over a tree: no object is met twice, and no set of
- * visited objects is needed. Only the start can be met again: an identity holds nothing, so what it names may be garbage, held
- * by nothing but its own cycle. It is left out by name.
+ * What a count of 1 leads to has no other holder, so the walk is over a tree: no object is met
+ * twice, and no set of visited objects is needed. Only the start can be met again: an identity
+ * holds nothing, so what it names may be garbage, held by nothing but its own cycle. It is left out
+ * by name.
  *
  * Cost: proportional to what is counted; 8 bytes for each container that waits to be entered.
  */

@@ -32,7 +32,7 @@ static void put_family(struct metrics *m, const char *name, const char *type, co
     put(m, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* --- the rows of the table ------------------------------------------------------------------- */
+/* --- the rows of the table --- */
 
 static void put_value(struct metrics *m, const struct number *row)
 {
@@ -71,7 +71,7 @@ static void put_rows(struct metrics *m)
     }
 }
 
-/* --- what has no row ------------------------------------------------------------------------- */
+/* --- what has no row --- */
 
 /* The names that every exporter shares, which dashboards know. */
 static void put_process(struct metrics *m)
@@ -131,7 +131,7 @@ static void put_steps(struct metrics *m)
     put_histogram(m, "heapd_step_duration_seconds", "", &m->server->stats.step_ns);
 }
 
-/* --- commands --------------------------------------------------------------------------------- */
+/* --- commands --- */
 
 static void put_durations(struct metrics *m)
 {

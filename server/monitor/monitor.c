@@ -22,7 +22,7 @@ struct monitor {
     struct rendered pages[PAGES];
 };
 
-/* --- one request ----------------------------------------------------------------------------- */
+/* --- one request --- */
 
 static struct MHD_Response *response_of(struct page_text *text)
 {
@@ -95,7 +95,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const
     return MHD_YES;
 }
 
-/* --- the loop -------------------------------------------------------------------------------- */
+/* --- the loop --- */
 
 static void on_due(uv_timer_t *timer);
 
@@ -138,7 +138,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     run(poll->data);
 }
 
-/* --- beginning and end ----------------------------------------------------------------------- */
+/* --- beginning and end --- */
 
 /* The result is libuv's error code; *flags receives what libmicrohttpd has to know. */
 static int address_of(const struct config *config, struct sockaddr_storage *at, unsigned *flags)

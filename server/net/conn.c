@@ -18,7 +18,7 @@ static uv_stream_t *stream_of(struct conn *c)
     return (uv_stream_t *)&c->tcp;
 }
 
-/* --- the end --------------------------------------------------------------------------------- */
+/* --- the end --- */
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -55,7 +55,7 @@ static void log_closing(const struct conn *c, const char *why, uint64_t bytes)
              c->session.id, c->session.address, why, bytes);
 }
 
-/* --- what comes next -------------------------------------------------------------------------- */
+/* --- what comes next --- */
 
 static void on_written(uv_write_t *request, int status);
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
@@ -147,7 +147,7 @@ static void settle(struct conn *c)
     read_on(c, can && place == NET_NOWHERE && !c->ended);
 }
 
-/* --- requests --------------------------------------------------------------------------------- */
+/* --- requests --- */
 
 /* The reader cannot go on: bytes are missing, or the request is broken. */
 static void stop(struct conn *c, enum request_status why, struct proto_buf *out)
@@ -241,7 +241,7 @@ void conn_drain(struct conn *c)
     settle(c);
 }
 
-/* --- events ----------------------------------------------------------------------------------- */
+/* --- events --- */
 
 static void on_written(uv_write_t *request, int status)
 {
@@ -334,7 +334,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
     }
 }
 
-/* --- the beginning ---------------------------------------------------------------------------- */
+/* --- the beginning --- */
 
 static void put_address(char to[SESSION_ADDRESS_BYTES], const struct sockaddr_storage *from)
 {

@@ -1,9 +1,10 @@
 /*
  * The handles of one connection: `&:1f` to the value that it holds.
  *
- * A container is held once, however often it was asked for, under its identity's number; a string or an immediate gets a number
- * never used before. Handles are roots. Called by the command floor; a connection that closes hands its table to
- * handles_bury, and session_step releases what was in it in bounded steps.
+ * A container is held once, however often it was asked for, under its identity's number; a string
+ * or an immediate gets a number never used before. Handles are roots. Called by the command floor;
+ * a connection that closes hands its table to handles_bury, and session_step releases what was in
+ * it in bounded steps.
  *
  * Invariants
  *   1. No container is held twice.
@@ -38,7 +39,8 @@ uint64_t handles_count(const struct handles *hs);
 typedef void handles_each(void *ctx, uint64_t number, val v);
 void handles_walk(const struct handles *hs, handles_each *each, void *ctx);
 
-/* Around a command: what it made stays, or goes when the command failed. Much room to remember it is given back. */
+/* Around a command: what it made stays, or goes when the command failed. Much room to remember it
+ * is given back. */
 void handles_commit(struct heap *h, struct handles *hs);
 void handles_rollback(struct heap *h, struct handles *hs);
 

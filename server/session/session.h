@@ -1,14 +1,16 @@
 /*
- * What is kept for one client: its protocol, name, authentication, handles, and what it waits for. State, no control: net/ owns
- * connections and calls the command floor, which changes this.
+ * What is kept for one client: its protocol, name, authentication, handles, and what it waits for.
+ * State, no control: net/ owns connections and calls the command floor, which changes this.
  *
- * `struct sessions` is the registry: CLIENT LIST walks it, and it releases, in bounded steps, what closed clients held.
+ * `struct sessions` is the registry: CLIENT LIST walks it, and it releases, in bounded steps, what
+ * closed clients held.
  *
  * Invariants
- *   1. count == the sessions in the list, waiting == those of them that wait, handles == what they and
- *      the graves hold.
+ *   1. count == the sessions in the list, waiting == those of them that wait, handles == what they
+ *      and the graves hold.
  *   2. There are at least count + buried_count graves, so that closing cannot fail.
- * Ownership: net/ owns the memory of a session (it is embedded in a connection); the registry links it.
+ * Ownership: net/ owns the memory of a session (it is embedded in a connection); the registry links
+ * it.
  */
 #ifndef HEAPD_SESSION_SESSION_H
 #define HEAPD_SESSION_SESSION_H
@@ -22,7 +24,7 @@ enum session_wait { SESSION_RUNS, SESSION_WAITS_COLLECT };
 struct session {
     struct session *previous, *next;
     uint64_t id;
-    int protocol;           /* 2 or 3 */
+    int protocol; /* 2 or 3 */
     bool authenticated;
     bool close_after_reply; /* QUIT, a broken request, SHUTDOWN */
     bool kill;              /* CLIENT KILL: net/ closes it when it next looks */
@@ -34,8 +36,9 @@ struct session {
     int fd;
     int64_t created_ms, active_ms; /* wall clock */
     uint64_t commands;
-    const char *last_command;      /* a command's full name; static */
-    uint64_t input_bytes, output_bytes; /* waiting in the connection's buffers, kept by net/ for CLIENT LIST */
+    const char *last_command; /* a command's full name; static */
+    uint64_t input_bytes,
+        output_bytes; /* waiting in the connection's buffers, kept by net/ for CLIENT LIST */
     struct handles handles;
 };
 
@@ -57,7 +60,8 @@ void sessions_fini(struct sessions *ss);
 enum status session_open(struct sessions *ss, struct session *s, int64_t now_ms) MUST_USE;
 /* Unlinks it; its handles are buried. */
 void session_close(struct sessions *ss, struct session *s);
-/* RESET: protocol, name, authentication and handles as at the beginning; the handles are released in steps. */
+/* RESET: protocol, name, authentication and handles as at the beginning; the handles are released
+ * in steps. */
 enum status session_reset(struct sessions *ss, struct session *s) MUST_USE;
 /* Releases up to `max` handles of closed sessions; true while more are left. */
 bool sessions_step(struct sessions *ss, uint32_t max);

@@ -1,11 +1,14 @@
 /*
- * Sorted sets: a table from member to score, and a counted B+ tree of (score, member) for order and rank.
+ * Sorted sets: a table from member to score, and a counted B+ tree of (score, member) for order and
+ * rank.
  *
- * Only the table owns counts of its members, and only it is visited (rule 5 of collect.h); the tree borrows them. At equal scores
- * strings come first by bytes, then containers by identity number (val_compare).
+ * Only the table owns counts of its members, and only it is visited (rule 5 of collect.h); the tree
+ * borrows them. At equal scores strings come first by bytes, then containers by identity number
+ * (val_compare).
  *
- * Invariants (zset_check): 1. table and tree hold the same members with the same scores; 2. the tree is sorted, its inner counts are the
- *   sums below them, its leaves lie at one depth and are at least a third full but the last; 3. not empty while there is a body.
+ * Invariants (zset_check): 1. table and tree hold the same members with the same scores; 2. the
+ * tree is sorted, its inner counts are the sums below them, its leaves lie at one depth and are at
+ * least a third full but the last; 3. not empty while there is a body.
  * Ownership: one count of each member. Cost: score O(1); add, remove, rank, by rank O(log n).
  */
 #ifndef HEAPD_VALUE_ZSET_H
@@ -37,17 +40,22 @@ typedef void zset_each(void *ctx, val member, double score);
 uint64_t zset_length(const struct obj *o);
 bool zset_score(const struct obj *o, const struct needle *member, double *score);
 /* Adds the member or changes its score. *created (may be NULL): it is new. */
-enum status zset_set(struct heap *h, struct obj *o, const struct needle *member, double score, bool *created) MUST_USE;
+enum status zset_set(struct heap *h, struct obj *o, const struct needle *member, double score,
+                     bool *created) MUST_USE;
 bool zset_remove(struct heap *h, struct obj *o, const struct needle *member);
 /* 0-based, ascending; false when it is no member. */
-bool zset_rank(const struct heap *h, const struct obj *o, const struct needle *member, uint64_t *rank);
+bool zset_rank(const struct heap *h, const struct obj *o, const struct needle *member,
+               uint64_t *rank);
 
-/* How many entries come before the bound, i.e. the rank of the first entry that is inside a range beginning (ZSET_BEGIN) or
- * the rank after the last that is inside a range ending there (ZSET_END). A range is then [rank of min, rank of max). */
+/* How many entries come before the bound, i.e. the rank of the first entry that is inside a range
+ * beginning (ZSET_BEGIN) or the rank after the last that is inside a range ending there (ZSET_END).
+ * A range is then [rank of min, rank of max). */
 enum zset_side { ZSET_BEGIN, ZSET_END };
 uint64_t zset_rank_of_score(const struct obj *o, struct zset_bound bound, enum zset_side side);
-/* Meaningful when all scores are equal, as in Redis; containers lie behind all texts and are in no such range. */
-uint64_t zset_rank_of_lex(const struct heap *h, const struct obj *o, struct zset_lex_bound bound, enum zset_side side);
+/* Meaningful when all scores are equal, as in Redis; containers lie behind all texts and are in no
+ * such range. */
+uint64_t zset_rank_of_lex(const struct heap *h, const struct obj *o, struct zset_lex_bound bound,
+                          enum zset_side side);
 
 /* A place in the order; good until the zset changes. rank < length. */
 struct zset_iter {

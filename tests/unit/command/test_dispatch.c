@@ -32,9 +32,7 @@ static const struct command_stats *stats_of(const struct world *w, const char *n
     return &w->server.stats.command[command_index(cmd)];
 }
 
-/* --- finding
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- finding --- */
 
 static void test_dispatch_finds_in_any_case(void **state)
 {
@@ -185,9 +183,7 @@ static void test_dispatch_prefix(void **state)
     world_fini(&w);
 }
 
-/* --- admission
- * --------------------------------------------------------------------------------------------------
- */
+/* --- admission --- */
 
 static void test_dispatch_wants_a_password(void **state)
 {
@@ -320,9 +316,7 @@ static void test_dispatch_frees_before_it_refuses(void **state)
     }
 }
 
-/* --- failing
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- failing --- */
 
 /* Behind another reply in the same buffer: only the failed command's own bytes are taken back. */
 static void test_dispatch_error_takes_back_the_reply(void **state)
@@ -404,9 +398,7 @@ static void test_dispatch_error_takes_back_handles(void **state)
 }
 #endif
 
-/* --- waiting
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- waiting --- */
 
 static void begin_wait(struct world *w, int session)
 {

@@ -28,9 +28,7 @@ static void run_all(struct world *w, const char *const *lines)
 
 #define RUN(w, ...) run_all(w, (const char *const[]){__VA_ARGS__, NULL})
 
-/* --- forms
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- forms --- */
 
 static void test_nested_plain_values(void **state)
 {
@@ -87,9 +85,7 @@ static void test_nested_types_in_resp3(void **state)
     world_fini(&w);
 }
 
-/* --- depth and cycles
- * ---------------------------------------------------------------------------------------------
- */
+/* --- depth and cycles --- */
 
 /* c0 holds c1 holds c2 ... : each a list of its number and the next. */
 static void make_chain(struct world *w, int length)
@@ -168,9 +164,7 @@ static void test_nested_cycles(void **state)
     world_fini(&w);
 }
 
-/* --- bounds
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- bounds --- */
 
 /* d0 refers to d1 twice, that to d2 twice: 2^levels leaves in levels + 1 lists. */
 static void make_doubling(struct world *w, int levels)
@@ -260,9 +254,7 @@ static void test_nested_bytes_are_bounded(void **state)
     world_fini(&w);
 }
 
-/* --- random graphs
- * ---------------------------------------------------------------------------------------------
- */
+/* --- random graphs --- */
 
 enum { NODES = 12 };
 

@@ -71,9 +71,7 @@ static bool timed_step(struct world *w)
     return more;
 }
 
-/* --- idle
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- idle --- */
 
 static void test_server_step_of_nothing(void **state)
 {
@@ -169,9 +167,7 @@ static void test_server_step_after_the_collector(void **state)
     world_fini(&w);
 }
 
-/* --- shares
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- shares --- */
 
 enum { NAMES = 200000 };
 
@@ -328,9 +324,7 @@ static void test_server_step_measures_each_share(void **state)
     world_fini(&w);
 }
 
-/* --- after a command
- * --------------------------------------------------------------------------------------------
- */
+/* --- after a command --- */
 
 /* Lists of one string wait to be freed: two objects each, and as many slots of work. */
 static void queue_up(struct world *w, uint64_t objects)
@@ -387,9 +381,7 @@ static void test_server_after_command_keeps_up(void **state)
     world_fini(&w);
 }
 
-/* --- clocks and figures
- * -----------------------------------------------------------------------------------------
- */
+/* --- clocks and figures --- */
 
 static void test_server_clocks(void **state)
 {

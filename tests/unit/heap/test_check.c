@@ -279,9 +279,7 @@ static void test_check_finds_wrong_pools(void **state)
     scene_free(&s);
 }
 
-/* --- the collector
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the collector --- */
 
 /* Runs a trial up to a phase, one slot at a time. */
 static void run_to(struct world *w, enum collect_phase phase)
@@ -348,9 +346,7 @@ static void test_check_passes_every_slice(void **state)
     scene_free(&s);
 }
 
-/* --- the trace
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the trace --- */
 
 static void test_trace_counts_what_holders_reach(void **state)
 {

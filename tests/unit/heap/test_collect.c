@@ -81,8 +81,7 @@ static struct obj *make(struct world *w)
     return o;
 }
 
-/* --- picking something that a client could reach
- * ------------------------------------------------------------------ */
+/* --- picking something that a client could reach --- */
 
 struct pick {
     struct world *w;
@@ -112,9 +111,7 @@ static struct obj *pick(struct world *w)
     return at;
 }
 
-/* --- changes
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- changes --- */
 
 static struct needle text_needle(struct world *w, char text[32])
 {
@@ -252,9 +249,7 @@ static void change(struct world *w)
     }
 }
 
-/* --- the tests
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the tests --- */
 
 static void assert_sound(struct world *w)
 {

@@ -11,9 +11,7 @@
 
 #include "world.h"
 
-/* --- nodes
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- nodes --- */
 
 enum { NODE_SLOTS_MAX = 64, LOG_MAX = 1 << 16 };
 
@@ -111,9 +109,7 @@ static void node_put(struct world *w, struct obj *o, uint32_t slot, struct obj *
     ((struct node *)obj_body(o))->child[slot] = child;
 }
 
-/* --- the base
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the base --- */
 
 static void test_heap_container_new_counts(void **state)
 {
@@ -191,9 +187,7 @@ static void test_heap_container_new_without_memory(void **state)
 }
 #endif
 
-/* --- the release queue
- * --------------------------------------------------------------------------------------------
- */
+/* --- the release queue --- */
 
 static void test_heap_release_newest_first(void **state)
 {
@@ -324,9 +318,7 @@ static void test_heap_release_of_a_candidate(void **state)
     world_free(w);
 }
 
-/* --- deep and wide
- * ------------------------------------------------------------------------------------------------
- */
+/* --- deep and wide --- */
 
 enum { DEEP_LISTS = 1000000, STACK_BYTES = 128 << 10, STEP_SLOTS = 32 };
 

@@ -128,9 +128,7 @@ static void test_intern_of_values_and_of_texts(void **state)
     world_free(w);
 }
 
-/* --- histories
- * --------------------------------------------------------------------------------------------------
- */
+/* --- histories --- */
 
 enum { NAMES = 60 };
 

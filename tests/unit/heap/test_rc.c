@@ -11,9 +11,7 @@
 
 #include "value/hash.h"
 
-/* --- counts
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- counts --- */
 
 static void test_rc_dec_notes_candidates(void **state)
 {
@@ -114,9 +112,7 @@ static void test_rc_saturated_is_never_collected(void **state)
     world_free(w);
 }
 
-/* --- roots
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- roots --- */
 
 static void roots_up(struct world *w, struct obj *o, uint64_t to)
 {
@@ -244,9 +240,7 @@ static void test_rc_root_add_without_memory(void **state)
 }
 #endif
 
-/* --- the barrier
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the barrier --- */
 
 /* A trial that may be stopped after any slice. */
 static struct world *slow_world(void)

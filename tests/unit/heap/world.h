@@ -107,9 +107,7 @@ static inline void world_free(struct world *w)
     free(w);
 }
 
-/* --- references of the test
- * ---------------------------------------------------------------------------------------
- */
+/* --- references of the test --- */
 
 static inline struct hold *hold_of(struct world *w, struct obj *o)
 {
@@ -156,9 +154,7 @@ static inline void unroot(struct world *w, struct obj *o)
     rc_dec(&w->heap, o);
 }
 
-/* --- values
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- values --- */
 
 /* The count is the caller's. */
 static inline struct obj *list_new(struct world *w)

@@ -81,7 +81,7 @@ static void test_commands_and_their_durations(void **state)
     watched_free(s);
 }
 
-/* --- failing allocations ---------------------------------------------------------------------- */
+/* --- failing allocations --- */
 
 static struct {
     int until_failure; /* < 0: none fails */

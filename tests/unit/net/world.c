@@ -83,8 +83,7 @@ bool dispatch_resume(struct server *server, struct session *session, struct prot
     return true;
 }
 
-/* --- the loop
- * -------------------------------------------------------------------------------------- */
+/* --- the loop --- */
 
 static void on_check(uv_check_t *handle)
 {
@@ -160,8 +159,7 @@ void world_free(struct world *w)
     free(w);
 }
 
-/* --- clients
- * --------------------------------------------------------------------------------------- */
+/* --- clients --- */
 
 int world_connect(struct world *w)
 {

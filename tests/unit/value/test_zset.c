@@ -121,9 +121,7 @@ static struct needle member_of(struct world *w, uint64_t i, char text[64])
     return needle_of_val(&w->heap, val_of_obj(*held));
 }
 
-/* --- the array
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the array --- */
 
 static int compare(const struct world *w, struct zset_entry a, struct zset_entry b)
 {
@@ -169,9 +167,7 @@ static void sorted_put(struct world *w, struct zset_entry entry)
     w->used++;
 }
 
-/* --- both together
- * -------------------------------------------------------------------------------------------------
- */
+/* --- both together --- */
 
 struct found {
     const struct needle *needle;
@@ -310,8 +306,7 @@ static void test_history_larger(void **state)
     history(*state, 1500, 12000, 100);
 }
 
-/* --- single behaviours
- * --------------------------------------------------------------------------------------------- */
+/* --- single behaviours --- */
 
 static void put(struct world *w, const char *member, double score)
 {
@@ -524,8 +519,7 @@ static void test_growth_to_20000_and_back(void **state)
     assert_null(obj_body(w->z));
 }
 
-/* --- memory that is out (ordered in debug builds only)
- * --------------------------------------------------------------- */
+/* --- memory that is out (ordered in debug builds only) --- */
 
 static uint64_t live(const struct world *w)
 {
@@ -611,9 +605,7 @@ static void test_copy_without_memory(void **state)
 #endif
 }
 
-/* --- the collector
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the collector --- */
 
 static void add_container(struct world *w, struct obj *to, struct obj *member, double score)
 {
