@@ -124,7 +124,7 @@ class Terminal:
         return taken
 
     def expect_prompt(self, text):
-        """As expect, and until the keys are heapctl's: before, the terminal keeps some (like ^R)."""
+        """As expect, and until the keys are heapctl's: before, the terminal keeps some (^R, ^D)."""
         self.expect(text)
         deadline = time.monotonic() + WAIT_S
         while termios.tcgetattr(self.fd)[3] & termios.ICANON:
@@ -138,9 +138,13 @@ class Terminal:
 
     def end(self):
         """The exit code."""
+        deadline = time.monotonic() + WAIT_S
         with contextlib.suppress(OSError):
-            while os.read(self.fd, 65536):
-                pass
+            while select.select([self.fd], [], [], max(0, deadline - time.monotonic()))[0]:
+                if not os.read(self.fd, 65536):
+                    break
+            else:
+                os.kill(self.pid, signal.SIGKILL)
         os.close(self.fd)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
@@ -322,9 +326,9 @@ def interactive(world):
     """Prompt, replies for eyes, quotes, help, and the ways out."""
     term = Terminal(world, "-p", str(world.port))
     prompt = b"127.0.0.1:%d> " % world.port
-    term.expect(prompt)
+    term.expect_prompt(prompt)
     term.type(b"set i 'a b'\r", b"OK\r\n")
-    term.expect(prompt)
+    term.expect_prompt(prompt)
     term.type(b"get i\r", b'"a b"\r\n')
     term.type(b"get 'i\r", b"Invalid argument(s)")
     term.type(b"help get\r", b"GET key\r\n  summary: ")
@@ -332,12 +336,12 @@ def interactive(world):
     term.type(b"help nothing\r", b"No such command")
     term.type(b"help\r", b"<TAB>")
     term.type(b"lpush i x\r", b"(error) WRONGTYPE")
-    term.expect(prompt)
+    term.expect_prompt(prompt)
     os.write(term.fd, b"exit\r")
     equal(term.end(), 0)
     for way in (b"quit\r", b"\x04"):
         term = Terminal(world, "-p", str(world.port))
-        term.expect(prompt)
+        term.expect_prompt(prompt)
         os.write(term.fd, way)
         equal(term.end(), 0)
 
@@ -346,7 +350,7 @@ def interactive(world):
 def completion_and_hints(world):
     """TAB completes commands and subcommands in the letters' case; the syntax stands at the right."""
     term = Terminal(world, "-p", str(world.port))
-    term.expect(b"> ")
+    term.expect_prompt(b"> ")
     term.type(b"intern \t\t", b"stats")
     term.type(b"\x15object ref\t", b"count ")
     term.type(b"\x15OBJ\t", b"ECT ")
@@ -389,7 +393,7 @@ def reconnection(world):
     """A connection that was killed is made again; one that cannot be made shows in the prompt."""
     term = Terminal(world, "-p", str(world.port))
     prompt = b"127.0.0.1:%d> " % world.port
-    term.expect(prompt)
+    term.expect_prompt(prompt)
     number = term.type(b"client id\r", b"\n127")
     number = number.partition(b"(integer) ")[2].split()[0]
     equal(world.out("client", "kill", "id", number), b"1\n")
@@ -398,7 +402,7 @@ def reconnection(world):
     equal(term.end(), 0)
     term = Terminal(world, "-p", str(free_port()))
     term.expect(b"Connection refused")
-    term.expect(b"not connected> ")
+    term.expect_prompt(b"not connected> ")
     os.write(term.fd, b"quit\r")
     equal(term.end(), 0)
 
