@@ -183,6 +183,7 @@ static void take_candidate(struct heap *h)
     c->take_left--;
     struct obj *o = candidates_take(h);
     if (!o || (o->flags & OBJ_VISIBLE) == 0 || o->roots || o->count == OBJ_COUNT_MAX) return;
+    if (o->flags & OBJ_FROZEN) return; /* thawed, it is found by the walk */
     if (place_of(
             c, o)) { /* this trial has it already: it came up again since, and is the next one's */
         candidates_add(h, o);
