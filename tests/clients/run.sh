@@ -31,7 +31,8 @@ s = socket.socket()
 s.bind(("127.0.0.1", 0))
 print(s.getsockname()[1])') || exit 2
 fi
-export PORT
+# redis-cli keeps its history to itself, and reads nobody's preferences.
+export PORT REDISCLI_HISTFILE=/dev/null REDISCLI_RCFILE=/dev/null
 work=$(mktemp -d) || exit 2
 
 if [ "$kind" = redis ]; then
