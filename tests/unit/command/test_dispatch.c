@@ -94,6 +94,10 @@ static void test_dispatch_unknown_commands_are_cut(void **state)
              "-ERR unknown command 'z', with args beginning with: '%.100s' '%.25s' \r\n", shown,
              shown);
     assert_reply_to(&w, 4, two, expected);
+    struct view exact[] = {{"z", 1}, {x, 129}};
+    snprintf(expected, sizeof expected,
+             "-ERR unknown command 'z', with args beginning with: '%s' \r\n", shown);
+    assert_reply_to(&w, 2, exact, expected);
     struct view many[65];
     for (int i = 0; i < 65; i++) many[i] = (struct view){"", 0};
     proto_buf_clear(&w.out, SIZE_MAX);

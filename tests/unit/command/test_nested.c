@@ -229,6 +229,13 @@ static void test_nested_values_of_every_type_count_once(void **state)
         w.server.config.reply_values_max = 17;
         world_do(&w, 0, "FETCH outer");
         assert_true(world_replied(&w, "-TOOBIG"));
+        RUN(&w, "REF RPUSH before c", "RPUSH before last"); /* 1 + 8 + 1 */
+        w.server.config.reply_values_max = 10;
+        world_do(&w, 0, "FETCH before");
+        assert_true(world_replied(&w, "*2\r\n"));
+        w.server.config.reply_values_max = 9;
+        world_do(&w, 0, "FETCH before");
+        assert_true(world_replied(&w, "-TOOBIG"));
         world_fini(&w);
     }
 }

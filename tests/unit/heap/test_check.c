@@ -147,6 +147,13 @@ static void test_check_finds_wrong_roots_beyond_the_header(void **state)
     assert_sound(s.w);
     ASSERT_FOUND(s.w, s.hash->roots, -1, "the table of roots is wrong"); /* an entry of nobody */
     ASSERT_FOUND(s.w, s.list->roots, OBJ_ROOTS_MAX - 2, "the table of roots is wrong");
+    /* As many as there are entries, but not the same objects. */
+    uint16_t roots = s.list->roots;
+    s.hash->roots = 1;
+    s.list->roots = OBJ_ROOTS_MAX;
+    assert_found(s.w, "the table of roots is wrong");
+    s.hash->roots = OBJ_ROOTS_MAX;
+    s.list->roots = roots;
     while (rc_roots(&s.w->heap, s.hash)) unroot(s.w, s.hash);
     scene_free(&s);
 }
