@@ -412,7 +412,7 @@ static void test_server_turn_samples_the_rate(void **state)
     assert_int_equal(stats->commands_per_second, 0); /* a second has not passed */
     stats->sampled_ms -= 2000;
     server_turn(&w.server);
-    assert_in_range(stats->commands_per_second, 200, 250);
+    assert_in_range(stats->commands_per_second, 50, 250);
     assert_int_equal(stats->sampled_commands, 500);
     stats->sampled_ms += 100000; /* the wall clock was set back */
     server_turn(&w.server);
