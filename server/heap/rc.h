@@ -38,7 +38,8 @@ static inline void rc_dec(struct heap *h, struct obj *o)
         heap_release(h, o);
     else if (o->flags & OBJ_INTERNED)
         intern_unshared(h, o);
-    else if ((o->flags & (OBJ_VISIBLE | OBJ_CANDIDATE | OBJ_PINNED)) == OBJ_VISIBLE && o->roots == 0)
+    else if ((o->flags & (OBJ_VISIBLE | OBJ_CANDIDATE | OBJ_PINNED)) == OBJ_VISIBLE &&
+             o->roots == 0)
         collect_candidate(h, o);
 }
 
@@ -81,7 +82,8 @@ enum status rc_root_add(struct heap *h, struct obj *o) MUST_USE;
 void rc_root_drop(struct heap *h, struct obj *o);
 /* The true number of roots. */
 uint64_t rc_roots(const struct heap *h, const struct obj *o);
-/* Whether the overflow table holds what it should: objects that say so, and numbers that do not fit. */
+/* Whether the overflow table holds what it should: objects that say so, and numbers that do not
+ * fit. */
 bool rc_check(const struct heap *h);
 
 #endif
