@@ -123,6 +123,26 @@ static void draw_command(struct world *w)
     }
 }
 
+/* Stores one object in another by the command of each type: one fits, the others are refused. */
+static void store_everyhow(struct world *w, const char *into, const char *what)
+{
+    static const struct {
+        const char *command, *between;
+    } forms[] = {{"RPUSH", NULL}, {"HSET", "field"}, {"SADD", NULL}, {"ZADD", "1"}};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        world_begin(w);
+        world_arg(w, "REF");
+        world_arg(w, "%s", forms[i].command);
+        world_arg(w, "%s", into);
+        if (i == 1)
+            world_arg(w, "%s %s", forms[i].between, what);
+        else if (forms[i].between)
+            world_arg(w, "%s", forms[i].between);
+        world_arg(w, "%s", what);
+        world_run(w, 0);
+    }
+}
+
 /* A few names, from which a random graph of nested containers hangs: more than a thousand objects,
  * many on cycles. */
 static void build_graph(struct world *w)
@@ -140,29 +160,16 @@ static void build_graph(struct world *w)
         snprintf(handles[i], sizeof handles[i], "%.*s", (int)strcspn(text + 1, "\r"), text + 1);
     }
     for (int i = 0; i < NODES; i++) {
-        const char *from = handles[i / 3], *to = handles[i];
-        const char *lines[] = {"REF RPUSH %s %s", "REF HSET %s f%s %s", "REF SADD %s %s",
-                               "REF ZADD %s 1 %s"};
-        /* One of the four fits the container's type; the others are refused. */
-        for (int form = 0; form < 4; form++) {
-            char line[128];
-            if (form == 1)
-                snprintf(line, sizeof line, "REF HSET %s %s %s", from, to + 2, to);
-            else
-                snprintf(line, sizeof line, lines[form], from, to);
-            world_do(w, 0, line);
-            const char *back = handles[draw(w, NODES)];
-            if (form == 1)
-                snprintf(line, sizeof line, "REF HSET %s back %s", to, back);
-            else
-                snprintf(line, sizeof line, lines[form], to, back);
-            if (draw(w, 3) == 0) world_do(w, 0, line);
-        }
+        store_everyhow(w, handles[i / 3], handles[i]);
+        if (draw(w, 3) == 0) store_everyhow(w, handles[i], handles[draw(w, NODES)]);
     }
     for (int i = 0; i < 12; i++) {
-        char line[64];
-        snprintf(line, sizeof line, "REF SET n%d %s", i, handles[i]);
-        world_do(w, 0, line);
+        world_begin(w);
+        world_arg(w, "REF");
+        world_arg(w, "SET");
+        world_arg(w, "n%d", i);
+        world_arg(w, "%s", handles[i]);
+        world_run(w, 0);
     }
     world_do(w, 0, "RESET");
     while (server_step(&w->server, true)) {
