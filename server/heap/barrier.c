@@ -60,8 +60,13 @@ static void rescue_place(struct collect *c, uint32_t place)
 
 void collect_rescue(struct heap *h, struct obj *o)
 {
-    uint32_t place = place_of(&h->collect, o);
-    if (place) rescue_place(&h->collect, place);
+    struct collect *c = &h->collect;
+    uint32_t place = place_of(c, o);
+    if (!place) return;
+    rescue_place(c, place);
+    /* Others, which the trial will take only now, may become garbage together with this one before
+     * they are taken. The trial keeps them all for this one's sake; so the next must try it. */
+    if (c->take_left && (o->flags & OBJ_CANDIDATE) == 0) collect_candidate(h, o);
 }
 
 bool collect_is_condemned(struct heap *h, const struct obj *o)

@@ -28,7 +28,8 @@
  * one slot, visited once:
  *
  *   1. Any increment of a coloured object rescues it (collect_rescue); it cannot fail: the place in
- *      the table is the link.
+ *      the table is the link. While candidates are still being taken it also becomes a candidate
+ *      again: one that is taken later may have become garbage together with it.
  *   2. A reference that moves without a count rescues its target and makes it a candidate
  *      (rc_moved).
  *   3. Gray visits a slot at most once, black at least once.
@@ -41,7 +42,7 @@
  *      no place.
  *   7. A dying object's slots may be cleared after it left the table: its children were counted
  *      down for it, and nothing can be reached through it any more, since identities and weak reads
- *      end at count zero.
+ *      end at count zero. But they are cleared before any of the condemned is unpinned.
  *   8. After commit identities treat the condemned as gone (collect_is_condemned).
  *   9. Slices run between commands only; nothing that survives a command holds an uncounted
  *      reference.

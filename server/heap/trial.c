@@ -360,16 +360,19 @@ static void unpin_step(struct heap *h, uint32_t places)
     }
 }
 
+/* What was dead before the commit may refer to the condemned. It is cleared before they are
+ * unpinned: else one would stay behind for a while, its slots gone and no mark on it, and an
+ * identity would find it. */
 static void free_pass_ended(struct heap *h, uint32_t slots)
 {
     struct collect *c = &h->collect;
-    if (c->free_pass != COLLECT_UNPINS) {
-        c->free_pass++;
-        c->next = 1;
-    } else if (h->release_pending) {
+    if (c->free_pass == COLLECT_UNPINS) {
+        trial_end(h);
+    } else if (c->free_pass == COLLECT_CLEARS && h->release_pending) {
         heap_release_step(h, slots);
     } else {
-        trial_end(h);
+        c->free_pass++;
+        c->next = 1;
     }
 }
 

@@ -415,6 +415,80 @@ static void test_collect_leaves_the_frozen(void **state)
     free(w);
 }
 
+static struct obj *named_list(struct world *w, uint64_t root)
+{
+    struct obj *o = heap_container_new(&w->heap, OBJ_LIST);
+    root_set(w, root, o);
+    rc_dec(&w->heap, o);
+    return o;
+}
+
+static void push(struct world *w, struct obj *o, struct obj *target)
+{
+    rc_inc(&w->heap, target);
+    assert_int_equal(list_push_take(&w->heap, o, LIST_TAIL, val_of_obj(target)), STATUS_OK);
+}
+
+/* Two candidates; the first is taken and rescued, then both become garbage, then the second is
+ * taken. */
+static void test_collect_rescued_while_candidates_are_taken(void **state)
+{
+    (void)state;
+    struct world *w = calloc(1, sizeof *w);
+    world_init(w, 1);
+    w->heap.collect.threshold = 1;
+    struct obj *a = named_list(w, 0), *b = named_list(w, 1);
+    push(w, a, b);
+    push(w, b, a);
+    root_set(w, 0, NULL);
+    root_set(w, 1, NULL);
+    root_set(w, 1, b); /* a client finds b again through a */
+    assert_int_equal(w->heap.collect.candidates.count, 2);
+    for (int i = 0; i < 2; i++) collect_step(&w->heap, true);
+    assert_int_equal(w->heap.collect.take_left, 1);
+    push(w, a, a);
+    root_set(w, 1, NULL);
+    collect_all(w);
+    assert_int_equal(heap_objects(&w->heap), 0);
+    heap_fini(&w->heap);
+    free(w);
+}
+
+/* A dead object whose slots are not cleared yet refers to a condemned one: no identity may find
+ * that, emptied, at any moment. */
+static void test_collect_condemned_are_not_found_through_the_dead(void **state)
+{
+    (void)state;
+    uint64_t condemned = 0;
+    for (int after = 1; after < 24; after++) {
+        struct world *w = calloc(1, sizeof *w);
+        world_init(w, 1);
+        w->heap.collect.threshold = 1;
+        struct obj *z = named_list(w, 0), *d = named_list(w, 1), *x = named_list(w, 2);
+        push(w, z, d);
+        push(w, d, x);
+        push(w, x, x);
+        uint64_t number;
+        assert_int_equal(ident_number(&w->heap, x, &number), STATUS_OK);
+        root_set(w, 2, NULL);
+        root_set(w, 1, NULL);
+        for (int i = 0; i < after; i++) collect_step(&w->heap, true);
+        val_release(&w->heap, list_pop(&w->heap, z, LIST_HEAD)); /* d dies */
+        for (int i = 0; i < 60; i++) {
+            collect_step(&w->heap, true);
+            struct obj *found = ident_find(&w->heap, number);
+            if (found) assert_int_equal(list_length(found), 1);
+            condemned += w->heap.collect.phase == COLLECT_FREE;
+        }
+        collect_all(w);
+        assert_int_equal(heap_objects(&w->heap), 1);
+        root_set(w, 0, NULL);
+        heap_fini(&w->heap);
+        free(w);
+    }
+    assert_true(condemned > 0);
+}
+
 #ifdef HEAPD_DEBUG
 /* Without memory for a place the trial is abandoned; without memory for a candidate the cells are
  * walked. Nothing is lost. */
@@ -451,6 +525,8 @@ int main(void)
         cmocka_unit_test(test_collect_does_not_enter_what_a_root_holds),
         cmocka_unit_test(test_collect_disabled_notes_candidates),
         cmocka_unit_test(test_collect_leaves_the_frozen),
+        cmocka_unit_test(test_collect_rescued_while_candidates_are_taken),
+        cmocka_unit_test(test_collect_condemned_are_not_found_through_the_dead),
 #ifdef HEAPD_DEBUG
         cmocka_unit_test(test_collect_without_memory),
 #endif
