@@ -107,7 +107,7 @@ static bool start_server(struct wire *w, const char *program)
 {
     char beside[PROCESS_PATH_BYTES];
     if (!program) {
-        if (!process_beside("heapd", beside)) return wire_fail(w, "the path of heapd is too long");
+        if (!process_beside("heapd", beside)) return wire_fail(w, "the path of heapd is not known");
         program = beside;
     }
     if (access(program, X_OK) != 0)

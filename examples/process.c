@@ -1,10 +1,14 @@
 #include "examples/process.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -12,6 +16,7 @@
 #include <unistd.h>
 
 enum { WAIT_MS = 5 };
+static_assert(PROCESS_PATH_BYTES >= PATH_MAX, "realpath wants that much");
 
 /* The server, or 0; written while the signals below are blocked or not yet caught. */
 static volatile sig_atomic_t server_pid;
@@ -21,9 +26,9 @@ enum { ENDING = sizeof ending / sizeof ending[0] };
 
 bool process_beside(const char *relative, char path[PROCESS_PATH_BYTES])
 {
-    ssize_t n = readlink("/proc/self/exe", path, PROCESS_PATH_BYTES - 1);
-    if (n <= 0) return false;
-    path[n] = '\0';
+    /* What the kernel was given to execute, which is known without /proc too. */
+    const char *self = (const char *)getauxval(AT_EXECFN);
+    if (!self || !realpath(self, path)) return false;
     char *folder_end = strrchr(path, '/');
     if (!folder_end) return false;
     size_t room = PROCESS_PATH_BYTES - (size_t)(folder_end + 1 - path);

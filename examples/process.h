@@ -18,7 +18,8 @@
 
 enum { PROCESS_PATH_BYTES = 4096, PROCESS_STOP_MS = 30000 };
 
-/* The path of a file relative to the folder of the running program; false: it is too long. */
+/* The path of a file relative to the folder of the running program; false: it is too long, or that
+ * folder is not known. Called before anything changes the working directory. */
 bool process_beside(const char *relative, char path[PROCESS_PATH_BYTES]);
 /* A port that nobody listens on just now; 0: none. */
 uint16_t process_free_port(void);
