@@ -228,6 +228,17 @@ static void put_pair(struct call *c, const char *name, uint64_t n)
     reply_integer(c, (int64_t)n);
 }
 
+/* How often the collector needed each of its rules. */
+static void put_rule_hits(struct call *c)
+{
+#define NAME(name, text) text,
+    static const char *const names[] = {COLLECT_HITS(NAME)};
+#undef NAME
+    reply_map(c, COLLECT_HIT_COUNT);
+    for (int i = 0; i < COLLECT_HIT_COUNT; i++)
+        put_pair(c, names[i], c->heap->collect.stats.hits[i]);
+}
+
 enum status cmd_gc_stats(struct call *c)
 {
     const struct collect *gc = &c->heap->collect;
@@ -261,10 +272,12 @@ enum status cmd_gc_stats(struct call *c)
         {"last-trial-us", s->last_ns / 1000},
     };
     enum { ROWS = sizeof rows / sizeof rows[0] };
-    reply_map(c, ROWS + 1);
+    reply_map(c, ROWS + 2);
     reply_text(c, "phase");
     reply_text(c, phases[gc->phase]);
     for (int i = 0; i < ROWS; i++) put_pair(c, rows[i].name, rows[i].n);
+    reply_text(c, "rules");
+    put_rule_hits(c);
     return STATUS_OK;
 }
 

@@ -51,6 +51,8 @@ static void rescue_place(struct collect *c, uint32_t place)
 {
     struct collect_place *p = place_at(c, place);
     if (!p->rescued) {
+        c->stats.hits[c->phase == COLLECT_BLACK ? COLLECT_HIT_RESCUED_BLACK
+                                                : COLLECT_HIT_RESCUED_GRAY]++;
         c->trial_rescued++;
         c->roots_left -= place <= c->roots;
     }
@@ -66,7 +68,17 @@ void collect_rescue(struct heap *h, struct obj *o)
     rescue_place(c, place);
     /* Others, which the trial will take only now, may become garbage together with this one before
      * they are taken. The trial keeps them all for this one's sake; so the next must try it. */
-    if (c->take_left && (o->flags & OBJ_CANDIDATE) == 0) collect_candidate(h, o);
+    if (c->take_left && (o->flags & OBJ_CANDIDATE) == 0) {
+        c->stats.hits[COLLECT_HIT_RESCUED_TAKING]++;
+        collect_candidate(h, o);
+    }
+}
+
+void collect_moved(struct heap *h, struct obj *o)
+{
+    struct collect *c = &h->collect;
+    if (place_of(c, o)) c->stats.hits[COLLECT_HIT_MOVED]++;
+    collect_rescue(h, o);
 }
 
 bool collect_is_condemned(struct heap *h, const struct obj *o)
@@ -82,6 +94,7 @@ bool collect_is_condemned(struct heap *h, const struct obj *o)
 void collect_candidate(struct heap *h, struct obj *o)
 {
     if (o->count == OBJ_COUNT_MAX || collect_is_condemned(h, o)) return;
+    if (!h->collect.enabled) h->collect.stats.hits[COLLECT_HIT_NOTED_OFF]++;
     candidates_add(h, o);
 }
 
@@ -105,8 +118,12 @@ void collect_forget(struct heap *h, struct obj *o)
     if (c->phase == COLLECT_IDLE || (o->flags & OBJ_PINNED)) return;
     uint32_t place = place_of(c, o);
     if (!place) return;
+    c->stats.hits[COLLECT_HIT_DIED_COLOURED]++;
     if (collect_is_condemned(h, o)) trial_count_collected(h, o);
-    if (c->scanning == o) trial_scan_stop(c);
+    if (c->scanning == o) {
+        c->stats.hits[COLLECT_HIT_DIED_SCANNED]++;
+        trial_scan_stop(c);
+    }
     if (place <= c->roots && !place_at(c, place)->rescued) c->roots_left--;
     place_at(c, place)->o = NULL;
 }
@@ -115,9 +132,11 @@ void collect_disturbed(struct heap *h, struct obj *o, uint64_t back)
 {
     struct collect *c = &h->collect;
     if (c->phase == COLLECT_GRAY) {
+        c->stats.hits[COLLECT_HIT_DISTURBED_GRAY]++;
         rescue_place(c, place_of(c, o));
         trial_scan_stop(c);
     } else {
+        c->stats.hits[COLLECT_HIT_DISTURBED_BLACK]++;
         c->cursor -= back < c->cursor ? back : c->cursor;
     }
 }

@@ -80,6 +80,10 @@
  *
  * Freezing marks all containers that there are, in steps; the frozen are roots to the collector.
  * When they are thawed they become candidates, by the same walk that finds forgotten ones.
+ *
+ * How often the rules were needed is counted (COLLECT_HITS), where they leave the usual path: a
+ * test that attacks the collector requires each to have been, and GC STATS shows them. Rules 5 and
+ * 9 are no events, and what rule 13 meets is `faults`.
  */
 #ifndef HEAPD_HEAP_COLLECT_H
 #define HEAPD_HEAP_COLLECT_H
@@ -119,6 +123,36 @@ enum collect_free { COLLECT_PINS, COLLECT_CLEARS, COLLECT_UNPINS };
 
 enum collect_phase { COLLECT_IDLE, COLLECT_GRAY, COLLECT_BLACK, COLLECT_FREE, COLLECT_ABANDON };
 
+/* What each counts begins with the rule's number. */
+#define COLLECT_HITS(X)                                                                            \
+    X(ROOTED, "0-not-entered")           /* a slot refers to what a root holds */                  \
+    X(RESCUED_GRAY, "1-rescued-in-gray") /* an object, once a trial */                             \
+    X(RESCUED_BLACK, "1-rescued-in-black")                                                         \
+    X(RESCUED_TAKING, "1-candidate-again") /* rescued while candidates are taken */                \
+    X(MOVED, "2-moved")                    /* a reference to a coloured object */                  \
+    X(RESUMED_GRAY, "3-resumed-in-gray")   /* a scan, in a later step than it began */             \
+    X(RESUMED_BLACK, "3-resumed-in-black")                                                         \
+    X(DISTURBED_GRAY, "4-disturbed-in-gray")                                                       \
+    X(DISTURBED_BLACK, "4-disturbed-in-black")                                                     \
+    X(SLOT_MOVED, "4-slot-moved-in-black") /* in the container in mid-scan */                      \
+    X(DIED_COLOURED, "6-died-coloured")                                                            \
+    X(DIED_SCANNED, "6-died-in-mid-scan")                                                          \
+    X(DIED_LISTED, "6-died-on-black-list")                                                         \
+    X(DIED_CANDIDATE, "6-died-candidate")   /* its cell was kept for the buffer */                 \
+    X(DEAD_CLEARED, "7-dead-cleared-first") /* steps of it before the condemned are unpinned */    \
+    X(REFUSED, "8-condemned-refused")       /* an identity that was asked for */                   \
+    X(CAME_AGAIN, "10-came-up-again")       /* a candidate that its trial has a place for */       \
+    X(PUT_BACK, "10-put-back")              /* a candidate, by an abandoned trial */               \
+    X(IMMORTAL, "11-immortal")              /* a slot or the buffer refers to one */               \
+    X(NEW, "12-new")                        /* a slot refers to what became visible since */       \
+    X(LIMIT, "12-limit-reached")            /* a scan, before the present end */                   \
+    X(FROZEN, "14-frozen")                  /* a slot or the buffer refers to one */               \
+    X(NOTED_OFF, "14-noted-while-off")
+
+#define COLLECT_HIT(name, text) COLLECT_HIT_##name,
+enum collect_hit { COLLECT_HITS(COLLECT_HIT) COLLECT_HIT_COUNT };
+#undef COLLECT_HIT
+
 /* What GC STATS and INFO show. */
 struct collect_stats {
     uint64_t trials;
@@ -132,6 +166,7 @@ struct collect_stats {
     uint64_t longest_slice_ns;
     struct histogram slice_ns;
     uint64_t last_candidates, last_reached, last_condemned, last_rescued, last_ns;
+    uint64_t hits[COLLECT_HIT_COUNT];
 };
 
 /* The candidate buffer: chunks, first in first out (candidates.c). */
@@ -196,6 +231,8 @@ void collect_fini(struct heap *h);
 
 /* The barrier (rc.h and value/ call it). */
 void collect_rescue(struct heap *h, struct obj *o);
+/* Rescues what a reference that moved refers to (rule 2); called through rc_moved. */
+void collect_moved(struct heap *h, struct obj *o);
 void collect_candidate(struct heap *h, struct obj *o);
 void collect_forget(struct heap *h, struct obj *o);
 /* The container in mid-scan is about to change the places of its slots (rule 4); called through

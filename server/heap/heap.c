@@ -76,6 +76,7 @@ static void cell_free(struct heap *h, struct cell *c)
     if (c->head.flags & OBJ_FROZEN) h->collect.frozen--;
     if (c->head.flags & OBJ_CANDIDATE) {
         h->collect.candidates.dead++;
+        h->collect.stats.hits[COLLECT_HIT_DIED_CANDIDATE]++;
         return;
     }
     pool_cell_free(h->pool, c);

@@ -76,7 +76,11 @@ struct obj *ident_find(struct heap *h, uint64_t number)
     struct ident_entry needle = {number, NULL};
     struct ident_entry *e = table_find(&h->ident.by_number, &number_type,
                                        number_hash(NULL, &needle), number_match, &needle);
-    if (!e || e->o->count == 0 || collect_is_condemned(h, e->o)) return NULL;
+    if (!e || e->o->count == 0) return NULL;
+    if (collect_is_condemned(h, e->o)) {
+        h->collect.stats.hits[COLLECT_HIT_REFUSED]++;
+        return NULL;
+    }
     return e->o;
 }
 

@@ -49,7 +49,7 @@ static inline void rc_dec(struct heap *h, struct obj *o)
 static inline void rc_moved(struct heap *h, struct obj *o)
 {
     if ((o->flags & OBJ_VISIBLE) == 0) return;
-    if (UNLIKELY(h->collect.trial_open)) collect_rescue(h, o);
+    if (UNLIKELY(h->collect.trial_open)) collect_moved(h, o);
     if ((o->flags & OBJ_CANDIDATE) == 0) collect_candidate(h, o);
 }
 

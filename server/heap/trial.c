@@ -5,12 +5,21 @@
 /* How many places ahead things are fetched. */
 enum { PLACES_AHEAD = 4 };
 
+static bool hit(struct collect *c, enum collect_hit what)
+{
+    c->stats.hits[what]++;
+    return false;
+}
+
 /* Whether the collector may give it a place at all: not what a root holds, nor the immortal, the
  * frozen and the new. */
-static bool may_be_garbage(const struct collect *c, const struct obj *o)
+static bool may_be_garbage(struct collect *c, const struct obj *o)
 {
-    return o->roots == 0 && o->count != OBJ_COUNT_MAX && (o->flags & OBJ_FROZEN) == 0 &&
-           obj_words(o)->place != (COLLECT_NEW | c->trial_number);
+    if (o->roots) return hit(c, COLLECT_HIT_ROOTED);
+    if (o->count == OBJ_COUNT_MAX) return hit(c, COLLECT_HIT_IMMORTAL);
+    if (o->flags & OBJ_FROZEN) return hit(c, COLLECT_HIT_FROZEN);
+    if (obj_words(o)->place == (COLLECT_NEW | c->trial_number)) return hit(c, COLLECT_HIT_NEW);
+    return true;
 }
 
 /* One slot that refers to t, which is visible. */
@@ -118,7 +127,9 @@ static void scan_step(struct heap *h, uint32_t slots, heap_visit *visit, void *c
     if (c->cursor < begin) c->cursor = begin;
     uint64_t limit = c->limit < end ? c->limit : end;
     if (c->cursor < limit) c->cursor = type->visit(o, c->cursor, limit, slots, visit, ctx);
-    if (c->cursor >= limit) trial_scan_stop(c);
+    if (c->cursor < limit) return;
+    if (limit < end) hit(c, COLLECT_HIT_LIMIT);
+    trial_scan_stop(c);
 }
 
 void trial_start(struct heap *h)
@@ -182,10 +193,18 @@ static void take_candidate(struct heap *h)
     struct collect *c = &h->collect;
     c->take_left--;
     struct obj *o = candidates_take(h);
-    if (!o || (o->flags & OBJ_VISIBLE) == 0 || o->roots || o->count == OBJ_COUNT_MAX) return;
-    if (o->flags & OBJ_FROZEN) return; /* thawed, it is found by the walk */
+    if (!o || (o->flags & OBJ_VISIBLE) == 0 || o->roots) return;
+    if (o->count == OBJ_COUNT_MAX) {
+        hit(c, COLLECT_HIT_IMMORTAL);
+        return;
+    }
+    if (o->flags & OBJ_FROZEN) { /* thawed, it is found by the walk */
+        hit(c, COLLECT_HIT_FROZEN);
+        return;
+    }
     if (place_of(
             c, o)) { /* this trial has it already: it came up again since, and is the next one's */
+        hit(c, COLLECT_HIT_CAME_AGAIN);
         candidates_add(h, o);
         return;
     }
@@ -229,6 +248,8 @@ static bool gray_advance(struct heap *h, struct ring *r, uint32_t slots)
             return true;
         }
         scan_start(h, p->o);
+    } else {
+        hit(c, COLLECT_HIT_RESUMED_GRAY);
     }
     scan_step(h, slots, gray_visit, r);
     return true;
@@ -270,11 +291,15 @@ static void black_step(struct heap *h, uint32_t slots)
 {
     struct collect *c = &h->collect;
     if (c->scanning) {
+        hit(c, COLLECT_HIT_RESUMED_BLACK);
         scan_step(h, slots, black_visit, h);
     } else if (c->black_list) {
         struct collect_place *p = place_at(c, c->black_list);
         c->black_list = p->black_next;
-        if (!p->o) return;
+        if (!p->o) {
+            hit(c, COLLECT_HIT_DIED_LISTED);
+            return;
+        }
         scan_start(h, p->o);
         scan_step(h, slots, black_visit, h);
     } else if (c->next <= c->places) {
@@ -369,6 +394,7 @@ static void free_pass_ended(struct heap *h, uint32_t slots)
     if (c->free_pass == COLLECT_UNPINS) {
         trial_end(h);
     } else if (c->free_pass == COLLECT_CLEARS && h->release_pending) {
+        hit(c, COLLECT_HIT_DEAD_CLEARED);
         heap_release_step(h, slots);
     } else {
         c->free_pass++;
@@ -398,7 +424,9 @@ static void abandon_step(struct heap *h)
         return;
     }
     struct obj *o = place_at(c, c->next++)->o;
-    if (o && (o->flags & OBJ_CANDIDATE) == 0) candidates_add(h, o);
+    if (!o || (o->flags & OBJ_CANDIDATE)) return;
+    hit(c, COLLECT_HIT_PUT_BACK);
+    candidates_add(h, o);
 }
 
 bool trial_step(struct heap *h, uint32_t slots)

@@ -68,7 +68,9 @@ static inline void body_drop(struct heap *h, struct obj *o, size_t bytes)
  */
 static inline void body_moved(struct heap *h, val v)
 {
-    if (val_is_obj(v) && (val_obj(v)->flags & OBJ_VISIBLE)) collect_rescue(h, val_obj(v));
+    if (!val_is_obj(v) || (val_obj(v)->flags & OBJ_VISIBLE) == 0) return;
+    h->collect.stats.hits[COLLECT_HIT_SLOT_MOVED]++;
+    collect_rescue(h, val_obj(v));
 }
 
 /* For struct heap_type. */
