@@ -39,7 +39,7 @@ static bool trial_due(const struct heap *h, bool idle)
     const struct collect *c = &h->collect;
     uint64_t candidates = c->candidates.count - c->candidates.dead;
     if (!c->enabled || !c->candidates.count) return false;
-    if (has_grown(h)) return true;
+    if (c->eager || has_grown(h)) return true;
     bool enough = candidates >= c->threshold &&
                   (c->threshold_fixed || candidates >= c->stats.last_reached / 2);
     if (!enough && !idle) return false;

@@ -218,6 +218,7 @@ struct collect {
     bool threshold_fixed;
     uint64_t budget_ns;
     uint32_t slice_slots_max; /* 0 = the budget alone bounds a slice; tests use 1 */
+    bool eager;               /* a trial starts whenever there is a candidate; for tests */
     uint64_t full_wanted;     /* tickets given by collect_full_begin */
     uint64_t full_running;    /* the ticket that the running full collection serves, 0 = none */
     uint64_t full_done;
