@@ -3,22 +3,17 @@
 #include "base/hash.h"
 #include "value/hash.h"
 #include "value/list.h"
+#include "value/pack.h"
 #include "value/set.h"
 #include "value/str.h"
 #include "value/zset.h"
 
 static_assert(sizeof(val) == 8, "a value is one word");
 
-/* The immediate form of a short text: its bytes above the tag byte, the rest zero. */
-static val short_of_text(struct view text)
-{
-    uint64_t w = VAL_TAG_SHORT | (uint64_t)text.n << 3;
-    for (size_t i = 0; i < text.n; i++) w |= (uint64_t)(unsigned char)text.p[i] << (8 * (i + 1));
-    return (val){w};
-}
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a short string's bytes lie in order");
 
 /* Most texts are told from integers by their first byte. */
-static bool text_is_integer(struct view text, int64_t *out)
+bool val_text_is_integer(struct view text, int64_t *out)
 {
     if (text.n == 0 || text.n >= NUM_INTEGER_CHARS) return false;
     char c = text.p[0];
@@ -30,9 +25,9 @@ static bool text_is_integer(struct view text, int64_t *out)
  * integer. */
 static val immediate_of_text(struct view text, bool *is_integer, int64_t *n)
 {
-    *is_integer = text_is_integer(text, n);
+    *is_integer = val_text_is_integer(text, n);
     if (*is_integer) return val_int_fits(*n) ? val_of_small(*n) : VAL_NONE;
-    return text.n <= VAL_SHORT_BYTES_MAX ? short_of_text(text) : VAL_NONE;
+    return text.n <= VAL_SHORT_BYTES_MAX ? val_of_short(text) : VAL_NONE;
 }
 
 enum status val_of_integer(struct heap *h, int64_t n, val *out)
@@ -66,22 +61,44 @@ enum status val_of_text(struct heap *h, struct view text, val *out)
     return STATUS_OK;
 }
 
+enum status val_keep(struct heap *h, val v, val *out)
+{
+    if (!val_is_bytes(v)) {
+        val_retain(h, v);
+        *out = v;
+        return STATUS_OK;
+    }
+    const uint8_t *entry = val_bytes(v);
+    if (pack_kind(entry) == PACK_INTEGER) return val_of_integer(h, pack_integer(entry), out);
+    struct view text = pack_text(entry);
+    struct str *s = str_new(h, text.n);
+    if (!s) return STATUS_OOM;
+    memcpy(s->bytes, text.p, text.n);
+    *out = val_of_obj(&s->head);
+    return STATUS_OK;
+}
+
 enum obj_type val_type(val v)
 {
     if (val_is_obj(v)) {
         enum obj_type t = val_obj(v)->type;
         return t == OBJ_NUMBER ? OBJ_STRING : t;
     }
-    return val_is_int(v) || (v.w & VAL_TAG_MASK) == VAL_TAG_SHORT ? OBJ_STRING : OBJ_NONE;
+    return val_is_int(v) || val_is_short(v) || val_is_bytes(v) ? OBJ_STRING : OBJ_NONE;
 }
 
 struct view val_text(const val *v, char scratch[VAL_TEXT_CHARS])
 {
     if (val_is_int(*v)) return (struct view){scratch, num_put_integer(scratch, val_small(*v))};
-    if ((v->w & VAL_TAG_MASK) == VAL_TAG_SHORT) {
+    if (val_is_short(*v)) {
         uint64_t bytes = v->w >> 8;
         memcpy(scratch, &bytes, sizeof bytes);
         return (struct view){scratch, (v->w >> 3) & 7};
+    }
+    if (val_is_bytes(*v)) {
+        const uint8_t *entry = val_bytes(*v);
+        if (pack_kind(entry) == PACK_TEXT) return pack_text(entry);
+        return (struct view){scratch, num_put_integer(scratch, pack_integer(entry))};
     }
     ASSERT(val_is_obj(*v));
     const struct obj *o = val_obj(*v);
@@ -106,6 +123,10 @@ bool val_get_integer(val v, int64_t *out)
         *out = val_small(v);
         return true;
     }
+    if (val_is_bytes(v) && pack_kind(val_bytes(v)) == PACK_INTEGER) {
+        *out = pack_integer(val_bytes(v));
+        return true;
+    }
     if (!val_is_obj(v) || val_obj(v)->type != OBJ_NUMBER) return false;
     *out = ((const struct number *)val_obj(v))->value;
     return true;
@@ -117,8 +138,15 @@ static uint32_t text_hash(const struct heap *h, struct view text)
     return hash ? hash : 1; /* a string object keeps 0 for "not asked yet" */
 }
 
+static uint32_t bytes_hash(const struct heap *h, const uint8_t *entry)
+{
+    if (pack_kind(entry) == PACK_TEXT) return text_hash(h, pack_text(entry));
+    return (uint32_t)hash_word(h->hash_seed, (uint64_t)pack_integer(entry));
+}
+
 uint32_t val_hash(const struct heap *h, val v)
 {
+    if (val_is_bytes(v)) return bytes_hash(h, val_bytes(v));
     if (!val_is_obj(v)) return (uint32_t)hash_word(h->hash_seed, v.w);
     struct obj *o = val_obj(v);
     if (o->type == OBJ_STRING) {
@@ -131,9 +159,21 @@ uint32_t val_hash(const struct heap *h, val v)
     return (uint32_t)hash_word(h->hash_seed, v.w);
 }
 
+/* One of them, or both, are bytes: both are strings of more than an immediate, or not equal. */
+static bool bytes_eq(val a, val b)
+{
+    int64_t m, n;
+    if (val_type(a) != OBJ_STRING || val_type(b) != OBJ_STRING) return false;
+    bool a_integer = val_get_integer(a, &m), b_integer = val_get_integer(b, &n);
+    if (a_integer || b_integer) return a_integer && b_integer && m == n;
+    char scratch_a[VAL_TEXT_CHARS], scratch_b[VAL_TEXT_CHARS];
+    return view_eq(val_text(&a, scratch_a), val_text(&b, scratch_b));
+}
+
 bool val_eq(val a, val b)
 {
     if (a.w == b.w) return true;
+    if (val_is_bytes(a) || val_is_bytes(b)) return bytes_eq(a, b);
     if (!val_is_obj(a) || !val_is_obj(b)) return false;
     const struct obj *x = val_obj(a), *y = val_obj(b);
     if (x->type != y->type) return false;
@@ -159,8 +199,21 @@ struct needle needle_of_text(const struct heap *h, struct view text)
     return needle;
 }
 
+/* What is borrowed from a block is asked for by its text: the block may change before it is
+ * stored, so a needle that outlives the change is not made of it. */
+static struct needle needle_of_bytes(const struct heap *h, val v)
+{
+    const uint8_t *entry = val_bytes(v);
+    if (pack_kind(entry) == PACK_TEXT) {
+        struct view text = pack_text(entry);
+        return (struct needle){.v = VAL_NONE, .text = text, .hash = text_hash(h, text)};
+    }
+    return (struct needle){.v = v, .hash = bytes_hash(h, entry)};
+}
+
 struct needle needle_of_val(const struct heap *h, val v)
 {
+    if (val_is_bytes(v)) return needle_of_bytes(h, v);
     struct needle needle = {.v = v, .hash = val_hash(h, v)};
     if (val_is_obj(v) && val_obj(v)->type == OBJ_STRING) {
         const struct str *s = (const struct str *)val_obj(v);
@@ -172,6 +225,12 @@ struct needle needle_of_val(const struct heap *h, val v)
 bool needle_matches(const struct needle *n, val stored)
 {
     if (!val_is_none(n->v)) return val_eq(n->v, stored);
+    if (val_is_bytes(stored)) {
+        const uint8_t *entry = val_bytes(stored);
+        char scratch[VAL_TEXT_CHARS];
+        return pack_kind(entry) == PACK_TEXT ? view_eq(pack_text(entry), n->text)
+                                             : view_eq(val_text(&stored, scratch), n->text);
+    }
     if (!val_is_obj(stored)) return false;
     const struct obj *o = val_obj(stored);
     if (o->type == OBJ_STRING) {
@@ -183,22 +242,24 @@ bool needle_matches(const struct needle *n, val stored)
     return view_eq(val_text(&stored, scratch), n->text);
 }
 
+/* Makes a value of the needle's text; a string object keeps the hash that has been worked out. */
+static enum status value_of_needle_text(struct heap *h, const struct needle *n, val *out)
+{
+    enum status s = val_of_text(h, n->text, out);
+    if (!s && val_is_obj(*out) && val_obj(*out)->type == OBJ_STRING)
+        ((struct str *)val_obj(*out))->hash = n->hash;
+    return s;
+}
+
 enum status needle_take_value(struct heap *h, const struct needle *n, val *out)
 {
-    if (val_is_none(n->v)) return val_of_text(h, n->text, out);
-    val_retain(h, n->v);
-    *out = n->v;
-    return STATUS_OK;
+    return val_is_none(n->v) ? value_of_needle_text(h, n, out) : val_keep(h, n->v, out);
 }
 
 enum status needle_take_interned(struct heap *h, const struct needle *n, val *out)
 {
     val v;
-    if (!val_is_none(n->v) && !val_is_obj(n->v)) {
-        *out = n->v;
-        return STATUS_OK;
-    }
-    if (!val_is_none(n->v) && (val_obj(n->v)->flags & OBJ_INTERNED))
+    if (!val_is_none(n->v) && (!val_is_obj(n->v) || (val_obj(n->v)->flags & OBJ_INTERNED)))
         return needle_take_value(h, n, out);
     struct obj *known = n->text.p ? intern_find(h, n->text, n->hash) : NULL;
     if (known) {
@@ -209,7 +270,6 @@ enum status needle_take_interned(struct heap *h, const struct needle *n, val *ou
     enum status s = needle_take_value(h, n, &v);
     if (s) return s;
     if (val_is_obj(v) && val_obj(v)->type == OBJ_STRING) {
-        ((struct str *)val_obj(v))->hash = n->hash;
         s = intern_add(h, val_obj(v), n->hash);
         if (s) {
             val_release(h, v);
@@ -242,7 +302,7 @@ size_t val_own_bytes(const struct heap *h, val v)
 bool val_check(val v)
 {
     int64_t n;
-    if ((v.w & VAL_TAG_MASK) == VAL_TAG_SHORT) {
+    if (val_is_short(v)) {
         uint64_t used = (v.w >> 3) & 7;
         return used == VAL_SHORT_BYTES_MAX || v.w >> (8 * (used + 1)) == 0;
     }
@@ -252,7 +312,7 @@ bool val_check(val v)
     if (o->type != OBJ_STRING) return true;
     const struct str *s = (const struct str *)o;
     return s->length > VAL_SHORT_BYTES_MAX &&
-           !text_is_integer((struct view){s->bytes, s->length}, &n);
+           !val_text_is_integer((struct view){s->bytes, s->length}, &n);
 }
 
 void value_init(struct heap *h)

@@ -6,11 +6,13 @@
  *   ...010   string of 0 to 7 bytes: bits 3 to 5 are its length, byte i of the string is byte
  *            i + 1 of the word
  *   ...011   nil (a list position whose weakly held object went)
+ *   ...100   bytes: an entry of a packed container or of a name (pack.h), its address in the upper
+ *            61 bits. Only ever borrowed: a slot, a handle or a reply never holds one
  *
  * Every text has one form: canonical decimal integers are integers (immediate, or an OBJ_NUMBER if
  * they need more than 61 bits), other texts of up to 7 bytes are immediate strings, the rest are
- * OBJ_STRING objects. So two immediates are equal when their words are, and equality never
- * converts.
+ * OBJ_STRING objects, or bytes in their owner. So two immediates are equal when their words are,
+ * and equality never converts.
  *
  * A needle is what a lookup is made with: a text that need not exist as an object (nothing is
  * allocated to ask), or a value.
@@ -19,8 +21,10 @@
  *   1. An integer that fits is never an object.
  *   2. A text that fits in 7 bytes is never an OBJ_STRING.
  *   3. The unused bytes of a short string are zero.
+ *   4. What is stored is never of VAL_TAG_BYTES.
  * Ownership: val_retain/val_release count the object behind a reference and do nothing for
- * immediates.
+ * immediates. What has been borrowed and may be bytes is kept with val_keep, which makes an object
+ * of them.
  */
 #ifndef HEAPD_VALUE_VAL_H
 #define HEAPD_VALUE_VAL_H
@@ -34,7 +38,14 @@ typedef struct val {
     uint64_t w;
 } val;
 
-enum { VAL_TAG_OBJ = 0, VAL_TAG_INT = 1, VAL_TAG_SHORT = 2, VAL_TAG_NIL = 3, VAL_TAG_MASK = 7 };
+enum {
+    VAL_TAG_OBJ = 0,
+    VAL_TAG_INT = 1,
+    VAL_TAG_SHORT = 2,
+    VAL_TAG_NIL = 3,
+    VAL_TAG_BYTES = 4,
+    VAL_TAG_MASK = 7
+};
 enum { VAL_SHORT_BYTES_MAX = 7, VAL_TEXT_CHARS = 24 };
 
 #define VAL_NONE    ((val){0})
@@ -98,8 +109,44 @@ static inline int64_t val_small(val v)
     return (int64_t)v.w >> 3;
 }
 
+static inline bool val_is_short(val v)
+{
+    return (v.w & VAL_TAG_MASK) == VAL_TAG_SHORT;
+}
+
+/* text.n <= VAL_SHORT_BYTES_MAX, and it is no canonical integer. */
+static inline val val_of_short(struct view text)
+{
+    uint64_t w = 0;
+    memcpy((char *)&w + 1, text.p, text.n);
+    return (val){w | (uint64_t)text.n << 3 | VAL_TAG_SHORT};
+}
+
+/* The bytes of a short string, where the word lies. */
+static inline struct view val_short_text(const val *v)
+{
+    return (struct view){(const char *)v + 1, v->w >> 3 & 7};
+}
+
+static inline bool val_is_bytes(val v)
+{
+    return (v.w & VAL_TAG_MASK) == VAL_TAG_BYTES;
+}
+
+/* An entry of pack.h, of a kind that has no immediate. User addresses have 61 bits at most. */
+static inline val val_of_bytes(const uint8_t *entry)
+{
+    return (val){(uint64_t)(uintptr_t)entry << 3 | VAL_TAG_BYTES};
+}
+
+static inline const uint8_t *val_bytes(val v)
+{
+    return (const uint8_t *)(uintptr_t)(v.w >> 3); // NOLINT: the address that was stored
+}
+
 static inline void val_retain(struct heap *h, val v)
 {
+    DASSERT(!val_is_bytes(v));
     if (val_is_obj(v)) rc_inc(h, val_obj(v));
 }
 
@@ -122,11 +169,15 @@ static inline void val_moved(struct heap *h, val v)
 
 /* The value of a text, in its one form. */
 enum status val_of_text(struct heap *h, struct view text, RC_OUT val *out) MUST_USE;
+/* A counted value equal to a borrowed one: the value itself retained, or made from its bytes. */
+enum status val_keep(struct heap *h, val v, RC_OUT val *out) MUST_USE;
+/* Whether a text is a canonical integer of 64 bits. */
+bool val_text_is_integer(struct view text, int64_t *out);
 /* The value of any int64. */
 enum status val_of_integer(struct heap *h, int64_t n, RC_OUT val *out) MUST_USE;
 
-/* OBJ_STRING for every string, short and integer, whatever holds it: what TYPE tells; OBJ_NONE for
- * nil. */
+/* OBJ_STRING for every string, short, bytes and integer, whatever holds it: what TYPE tells;
+ * OBJ_NONE for nil. */
 enum obj_type val_type(val v);
 static inline bool val_is_string(val v)
 {

@@ -1,0 +1,267 @@
+#include "value/pack.h"
+
+#include <math.h>
+
+enum {
+    BIAS_13 = 128,
+    BIAS_20 = BIAS_13 + (1 << 13),
+    BIAS_END = BIAS_20 + (1 << 20),
+    TEXT_6_MAX = 63,
+    TEXT_10_MAX = TEXT_6_MAX + 1024,
+};
+
+/* First bytes. */
+enum {
+    TAG_TEXT_6 = 0x80,
+    TAG_13 = 0xc0,
+    TAG_20 = 0xe0,
+    TAG_WIDE = 0xf0,
+    TAG_TEXT_10 = 0xf8,
+    TAG_TEXT_32 = 0xfc,
+    TAG_REF = 0xfd,
+    TAG_DOUBLE = 0xfe,
+};
+
+/* Integers that a double says exactly, and that come back as the same double. */
+#define EXACT_DOUBLE_MAX 9007199254740992.0
+
+static uint64_t load(const uint8_t *at, unsigned bytes)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < bytes; i++) n |= (uint64_t)at[i] << (8 * i);
+    return n;
+}
+
+static void store(uint8_t *at, uint64_t n, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++) at[i] = (uint8_t)(n >> (8 * i));
+}
+
+/* The fewest bytes whose two's complement is n. */
+static unsigned width_of(int64_t n)
+{
+    uint64_t magnitude = n < 0 ? ~(uint64_t)n : (uint64_t)n;
+    unsigned bits = magnitude ? 65 - (unsigned)__builtin_clzll(magnitude) : 1;
+    return (bits + 7) / 8;
+}
+
+struct pack_item pack_item_of_integer(int64_t n)
+{
+    struct pack_item it = {.head_bytes = 1};
+    if (n >= 0 && n < BIAS_13) {
+        it.head[0] = (uint8_t)n;
+    } else if (n >= BIAS_13 && n < BIAS_20) {
+        uint64_t above = (uint64_t)(n - BIAS_13);
+        it.head[0] = (uint8_t)(TAG_13 | above >> 8);
+        it.head[1] = (uint8_t)above;
+        it.head_bytes = 2;
+    } else if (n >= BIAS_20 && n < BIAS_END) {
+        uint64_t above = (uint64_t)(n - BIAS_20);
+        it.head[0] = (uint8_t)(TAG_20 | above >> 16);
+        store(it.head + 1, above, 2);
+        it.head_bytes = 3;
+    } else {
+        unsigned width = width_of(n);
+        it.head[0] = (uint8_t)(TAG_WIDE | (width - 1));
+        store(it.head + 1, (uint64_t)n, width);
+        it.head_bytes = (uint8_t)(1 + width);
+    }
+    return it;
+}
+
+/* A text that is no canonical integer. */
+static struct pack_item item_of_bytes(struct view text)
+{
+    struct pack_item it = {.head_bytes = 1, .text = text};
+    if (text.n <= TEXT_6_MAX) {
+        it.head[0] = (uint8_t)(TAG_TEXT_6 | text.n);
+    } else if (text.n <= TEXT_10_MAX) {
+        uint64_t above = text.n - TEXT_6_MAX - 1;
+        it.head[0] = (uint8_t)(TAG_TEXT_10 | above >> 8);
+        it.head[1] = (uint8_t)above;
+        it.head_bytes = 2;
+    } else {
+        it.head[0] = TAG_TEXT_32;
+        store(it.head + 1, text.n, 4);
+        it.head_bytes = 5;
+    }
+    return it;
+}
+
+struct pack_item pack_item_of_text(struct view text)
+{
+    int64_t n;
+    return val_text_is_integer(text, &n) ? pack_item_of_integer(n) : item_of_bytes(text);
+}
+
+struct pack_item pack_item_of_val(const val *v)
+{
+    int64_t n;
+    if (val_get_integer(*v, &n)) return pack_item_of_integer(n);
+    if ((v->w & VAL_TAG_MASK) == VAL_TAG_SHORT) return item_of_bytes(val_short_text(v));
+    char scratch[VAL_TEXT_CHARS];
+    return item_of_bytes(val_text(v, scratch)); /* of an object or of bytes: not in the scratch */
+}
+
+bool pack_item_of_needle(const struct needle *n, struct pack_item *out)
+{
+    if (val_is_none(n->v)) {
+        *out = pack_item_of_text(n->text);
+        return true;
+    }
+    if (val_type(n->v) != OBJ_STRING) return false;
+    *out = pack_item_of_val(&n->v);
+    return true;
+}
+
+struct pack_item pack_item_of_double(double d)
+{
+    if (fabs(d) <= EXACT_DOUBLE_MAX && d == (double)(int64_t)d && !(d == 0 && signbit(d)))
+        return pack_item_of_integer((int64_t)d);
+    struct pack_item it = {.head = {TAG_DOUBLE}, .head_bytes = PACK_DOUBLE_BYTES};
+    uint64_t bits;
+    memcpy(&bits, &d, sizeof bits);
+    store(it.head + 1, bits, 8);
+    return it;
+}
+
+uint8_t *pack_put(uint8_t *at, const struct pack_item *it)
+{
+    memcpy(at, it->head, it->head_bytes);
+    at += it->head_bytes;
+    if (it->text.n) memcpy(at, it->text.p, it->text.n);
+    return at + it->text.n;
+}
+
+uint8_t *pack_put_ref(uint8_t *at, struct obj *o)
+{
+    *at = TAG_REF;
+    store(at + 1, (uint64_t)(uintptr_t)o, 8);
+    return at + PACK_REF_BYTES;
+}
+
+enum pack_kind pack_kind(const uint8_t *at)
+{
+    uint8_t tag = *at;
+    if (tag < TAG_TEXT_6 || (tag >= TAG_13 && tag < TAG_TEXT_10)) return PACK_INTEGER;
+    if (tag == TAG_REF) return PACK_REF;
+    return tag == TAG_DOUBLE ? PACK_DOUBLE : PACK_TEXT;
+}
+
+const uint8_t *pack_next(const uint8_t *at)
+{
+    uint8_t tag = *at;
+    if (tag < TAG_TEXT_6) return at + 1;
+    if (tag < TAG_13) return at + 1 + (tag & TEXT_6_MAX);
+    if (tag < TAG_20) return at + 2;
+    if (tag < TAG_WIDE) return at + 3;
+    if (tag < TAG_TEXT_10) return at + 2 + (tag & 7);
+    if (tag >= TAG_REF) return at + 9;
+    struct view text = pack_text(at);
+    return (const uint8_t *)text.p + text.n;
+}
+
+struct view pack_text(const uint8_t *at)
+{
+    uint8_t tag = *at;
+    if (tag < TAG_TEXT_10) return (struct view){(const char *)at + 1, tag & TEXT_6_MAX};
+    if (tag < TAG_TEXT_32)
+        return (struct view){(const char *)at + 2,
+                             TEXT_6_MAX + 1 + ((size_t)(tag & 3) << 8 | at[1])};
+    return (struct view){(const char *)at + 5, load(at + 1, 4)};
+}
+
+int64_t pack_integer(const uint8_t *at)
+{
+    uint8_t tag = *at;
+    if (tag < TAG_TEXT_6) return tag;
+    if (tag < TAG_20) return BIAS_13 + ((tag & 31) << 8 | at[1]);
+    if (tag < TAG_WIDE) return BIAS_20 + (int64_t)((uint64_t)(tag & 15) << 16 | load(at + 1, 2));
+    unsigned width = (tag & 7u) + 1, unused = 64 - 8 * width;
+    return (int64_t)(load(at + 1, width) << unused) >> unused;
+}
+
+struct obj *pack_get_ref(const uint8_t *at)
+{
+    return (struct obj *)(uintptr_t)load(at + 1, 8); // NOLINT: the address that was stored
+}
+
+val pack_get(const uint8_t *at)
+{
+    switch (pack_kind(at)) {
+    case PACK_INTEGER: {
+        int64_t n = pack_integer(at);
+        return val_int_fits(n) ? val_of_small(n) : val_of_bytes(at);
+    }
+    case PACK_REF: return val_of_obj(pack_get_ref(at));
+    case PACK_TEXT: {
+        struct view text = pack_text(at);
+        return text.n <= VAL_SHORT_BYTES_MAX ? val_of_short(text) : val_of_bytes(at);
+    }
+    case PACK_DOUBLE: break;
+    }
+    ASSERT(false);
+    return VAL_NONE;
+}
+
+double pack_get_double(const uint8_t *at)
+{
+    if (*at != TAG_DOUBLE) return (double)pack_integer(at);
+    uint64_t bits = load(at + 1, 8);
+    double d;
+    memcpy(&d, &bits, sizeof d);
+    return d;
+}
+
+/* A reference's text beside an item: only strings that are no integers are behind references. */
+static bool ref_is(const uint8_t *at, const struct pack_item *it)
+{
+    val v = val_of_obj(pack_get_ref(at));
+    struct pack_item mine = pack_item_of_val(&v);
+    return mine.head_bytes == it->head_bytes && memcmp(mine.head, it->head, mine.head_bytes) == 0 &&
+           view_eq(mine.text, it->text);
+}
+
+bool pack_is(const uint8_t *at, const struct pack_item *it)
+{
+    if (*at == TAG_REF) return ref_is(at, it);
+    if (*at != it->head[0]) return false;
+    if (it->head_bytes > 1 && memcmp(at + 1, it->head + 1, it->head_bytes - 1u) != 0) return false;
+    return it->text.n == 0 || memcmp(at + it->head_bytes, it->text.p, it->text.n) == 0;
+}
+
+const uint8_t *pack_find(const uint8_t *at, const uint8_t *end, uint32_t stride,
+                         const struct pack_item *it)
+{
+    while (at < end) {
+        if (pack_is(at, it)) return at;
+        for (uint32_t i = 0; i < stride; i++) at = pack_next(at);
+    }
+    return NULL;
+}
+
+/* An entry in its one form is what writing it anew gives. */
+static bool entry_check(const uint8_t *at)
+{
+    struct pack_item again;
+    switch (pack_kind(at)) {
+    case PACK_REF: {
+        val v = val_of_obj(pack_get_ref(at));
+        return val_is_obj(v) && val_type(v) == OBJ_STRING && val_check(v);
+    }
+    case PACK_INTEGER: again = pack_item_of_integer(pack_integer(at)); break;
+    case PACK_TEXT: again = pack_item_of_text(pack_text(at)); break;
+    case PACK_DOUBLE: again = pack_item_of_double(pack_get_double(at)); break;
+    default: return false;
+    }
+    return memcmp(at, again.head, again.head_bytes) == 0;
+}
+
+bool pack_check(const uint8_t *at, const uint8_t *end)
+{
+    while (at < end) {
+        if (!entry_check(at)) return false;
+        at = pack_next(at);
+    }
+    return at == end;
+}
