@@ -86,6 +86,11 @@ void request_reader_fini(struct request_reader *r)
     r->argc = 0;
 }
 
+bool request_reader_begins(const struct request_reader *r)
+{
+    return r->state == STATE_NEW;
+}
+
 void request_reader_trim(struct request_reader *r)
 {
     if (r->state != STATE_NEW) return;

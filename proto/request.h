@@ -100,6 +100,9 @@ void request_reader_fini(struct request_reader *r);
  * new request. */
 enum request_status request_reader_next(struct request_reader *r, const char *buf, size_t len);
 
+/* Whether the next call begins a new request, and so batch.h may read it. */
+bool request_reader_begins(const struct request_reader *r);
+
 /* Gives back the memory of a large request that is finished; its views are no longer good. For a
  * connection that falls idle: otherwise the next request does it. Nothing happens within a request.
  */
