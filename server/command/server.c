@@ -78,7 +78,7 @@ enum status server_init(struct server *s, const struct config *config)
     mem_init(&s->mem);
     enum status status = heap_init(&s->heap, &s->mem, seed_of(config));
     if (status) return status;
-    value_init(&s->heap);
+    value_init(&s->heap, &s->values);
     keyspace_init(&s->keyspace, &s->heap);
     sessions_init(&s->sessions, &s->heap);
     s->heap.collect.slice_slots_max = STRESS_SLOTS;

@@ -38,6 +38,7 @@ enum server_shutdown { SERVER_RUNS, SERVER_SHUTTING_DOWN };
 struct server {
     struct mem mem;
     struct heap heap;
+    struct value_state values;
     struct keyspace keyspace;
     struct sessions sessions;
     struct config config;

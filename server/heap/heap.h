@@ -68,8 +68,11 @@ struct heap_holder {
     void *self;
 };
 
+struct value_state;
+
 struct heap {
     struct mem *mem;
+    struct value_state *values; /* what value/ keeps here; the heap does not look at it */
     struct pool *pool;
     uint64_t hash_seed;
     const struct heap_type *types[OBJ_TYPES];

@@ -315,8 +315,10 @@ bool val_check(val v)
            !val_text_is_integer((struct view){s->bytes, s->length}, &n);
 }
 
-void value_init(struct heap *h)
+void value_init(struct heap *h, struct value_state *state)
 {
+    *state = (struct value_state){.limits = VALUE_LIMITS_DEFAULT};
+    h->values = state;
     heap_set_type(h, OBJ_STRING, &str_heap_type);
     heap_set_type(h, OBJ_NUMBER, &number_heap_type);
     heap_set_type(h, OBJ_LIST, &list_heap_type);

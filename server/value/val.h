@@ -33,6 +33,7 @@
 #include "base/status.h"
 #include "base/view.h"
 #include "heap/rc.h"
+#include "value/state.h"
 
 typedef struct val {
     uint64_t w;
@@ -218,7 +219,8 @@ size_t val_own_bytes(const struct heap *h, val v);
 
 bool val_check(val v);
 
-/* Hands value/'s types to the heap. Once, at start. */
-void value_init(struct heap *h);
+/* Hands value/'s types to the heap, and the state to them, which it sets to its defaults. Once, at
+ * start; the state must not move and outlives the heap. */
+void value_init(struct heap *h, struct value_state *state);
 
 #endif

@@ -28,6 +28,7 @@ enum { ROOTS = 12, FIELDS = 40 };
 struct world {
     struct mem mem;
     struct heap heap;
+    struct value_state values;
     struct obj *roots[ROOTS];
     struct heap_holder holder;
     uint64_t seed;
@@ -52,7 +53,7 @@ static void world_init(struct world *w, uint64_t seed)
     *w = (struct world){.seed = seed};
     mem_init(&w->mem);
     assert_int_equal(heap_init(&w->heap, &w->mem, seed), STATUS_OK);
-    value_init(&w->heap);
+    value_init(&w->heap, &w->values);
     w->holder = (struct heap_holder){.name = "roots", .each = each_root, .self = w};
     heap_add_holder(&w->heap, &w->holder);
     w->heap.collect.slice_slots_max = 1;

@@ -31,6 +31,7 @@ struct hold {
 struct world {
     struct mem mem;
     struct heap heap;
+    struct value_state values;
     struct heap_holder holder;
     struct hold holds[HOLDS_MAX];
     uint32_t hold_count;
@@ -60,7 +61,7 @@ static inline struct world *world_new(uint64_t seed)
     w->seed = seed;
     mem_init(&w->mem);
     assert_int_equal(heap_init(&w->heap, &w->mem, seed), STATUS_OK);
-    value_init(&w->heap);
+    value_init(&w->heap, &w->values);
     w->holder = (struct heap_holder){.name = "test", .each = world_each, .self = w};
     heap_add_holder(&w->heap, &w->holder);
     return w;

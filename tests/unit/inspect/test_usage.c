@@ -23,13 +23,14 @@
 struct world {
     struct mem mem;
     struct heap heap;
+    struct value_state values;
 };
 
 static void world_init(struct world *w)
 {
     mem_init(&w->mem);
     assert_int_equal(heap_init(&w->heap, &w->mem, 7), STATUS_OK);
-    value_init(&w->heap);
+    value_init(&w->heap, &w->values);
 }
 
 /* All that is left is garbage: the collector takes it, and nothing remains. */

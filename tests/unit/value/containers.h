@@ -29,6 +29,7 @@ enum { PALETTE = 64 };
 struct world {
     struct mem mem;
     struct heap heap;
+    struct value_state values;
     struct heap_holder holder;
     uint64_t seed;
     val palette[PALETTE]; /* no two are equal */
@@ -98,7 +99,7 @@ static inline void world_begin(struct world *w, uint64_t seed)
     w->holder.self = w;
     mem_init(&w->mem);
     assert_int_equal(heap_init(&w->heap, &w->mem, seed), STATUS_OK);
-    value_init(&w->heap);
+    value_init(&w->heap, &w->values);
     heap_add_holder(&w->heap, &w->holder);
     for (uint32_t i = 0; i < PALETTE; i++) w->palette[i] = palette_make(w, i);
     w->base_objects = heap_objects(&w->heap);

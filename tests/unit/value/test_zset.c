@@ -20,6 +20,7 @@ enum { MEMBERS_MAX = 20000, KINDS = 5 };
 struct world {
     struct mem mem;
     struct heap heap;
+    struct value_state values;
     struct obj *z;
     struct obj *held[64]; /* references of the test's own: containers that are members */
     struct obj *copy;
@@ -44,7 +45,7 @@ static int setup(void **state)
     assert_non_null(w);
     mem_init(&w->mem);
     assert_int_equal(heap_init(&w->heap, &w->mem, 1), STATUS_OK);
-    value_init(&w->heap);
+    value_init(&w->heap, &w->values);
     w->holder = (struct heap_holder){.name = "test", .each = held_each, .self = w};
     heap_add_holder(&w->heap, &w->holder);
     w->random = 88172645463325252u;

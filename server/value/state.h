@@ -1,0 +1,40 @@
+/*
+ * What value/ keeps for a heap beside its objects: the limits of the packed forms. It belongs to
+ * whoever owns the heap, is handed in with value_init(), and is found as heap.values.
+ *
+ * The limits may change at any time (CONFIG SET): a container looks at them when it grows or
+ * shrinks, and is never converted by the change itself.
+ */
+#ifndef HEAPD_VALUE_STATE_H
+#define HEAPD_VALUE_STATE_H
+
+#include <stdint.h>
+
+/* Up to how many entries a container is packed, and how long a text in it may be. Beyond either it
+ * takes its plain form. */
+struct value_limits {
+    uint32_t list_entries, list_text_bytes;
+    uint32_t hash_entries, hash_text_bytes;
+    uint32_t set_entries, set_text_bytes;
+    uint32_t set_integers; /* sets of integers alone */
+    uint32_t zset_entries, zset_text_bytes;
+};
+
+#define VALUE_LIMITS_DEFAULT                                                                       \
+    ((struct value_limits){                                                                        \
+        .list_entries = 128,                                                                       \
+        .list_text_bytes = 64,                                                                     \
+        .hash_entries = 128,                                                                       \
+        .hash_text_bytes = 64,                                                                     \
+        .set_entries = 128,                                                                        \
+        .set_text_bytes = 64,                                                                      \
+        .set_integers = 512,                                                                       \
+        .zset_entries = 128,                                                                       \
+        .zset_text_bytes = 64,                                                                     \
+    })
+
+struct value_state {
+    struct value_limits limits;
+};
+
+#endif
