@@ -413,8 +413,10 @@ static void begin_wait(struct world *w, int session)
     assert_int_equal(w->sessions[session].wait, SESSION_WAITS_COLLECT);
 }
 
+/* Garbage that is found when it is asked for, and not before. */
 static void make_ring(struct world *w)
 {
+    world_do(w, 0, "GC DISABLE");
     world_do(w, 0, "RPUSH ring 1");
     world_do(w, 0, "REF RPUSH ring ring");
     world_do(w, 0, "DEL ring");

@@ -145,7 +145,9 @@ static void test_server_step_after_the_collector(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
+    w.server.heap.collect.slice_slots_max = 0;
     w.server.heap.collect.budget_ns = 1000000000; /* all of it in one slice */
+    world_do(&w, 0, "GC DISABLE");                /* until it is asked for */
     world_do(&w, 0, "SETRANGE long 3000000 x");
     world_do(&w, 0, "RPUSH ring 1");
     world_do(&w, 0, "REF RPUSH ring ring long");
@@ -298,6 +300,7 @@ static void test_server_step_measures_each_share(void **state)
     struct world w;
     world_init(&w, 1);
     w.server.heap.collect.slice_slots_max = 1;
+    world_do(&w, 0, "GC DISABLE");
     world_do(&w, 2, "REF NEW list");
     world_do(&w, 0, "RPUSH ring 1");
     world_do(&w, 0, "REF RPUSH ring ring");
