@@ -57,10 +57,17 @@ static void test_batch_of_any_bytes(void **state)
 {
     (void)state;
     static const char LETTERS[] = "*$\r\r\n\n0112345-a";
-    static const char *const WORDS[] = {
-        "*1\r\n",       "*2\r\n",   "*0\r\n",   "*-1\r\n", "$1\r\na\r\n",
-        "$0\r\n\r\n",   "$3\r\nab", "PING\r\n", "$01\r\n", "*1\r\n$4\r\nPING\r\n",
-        "*2\r\n$1\r\na"};
+    static const char *const WORDS[] = {"*1\r\n",
+                                        "*2\r\n",
+                                        "*0\r\n",
+                                        "*-1\r\n",
+                                        "$1\r\na\r\n",
+                                        "$0\r\n\r\n",
+                                        "$3\r\nab",
+                                        "PING\r\n",
+                                        "$01\r\n",
+                                        "*1\r\n$4\r\nPING\r\n",
+                                        "*2\r\n$1\r\na\r\n$2\r\nbc\r\n"};
     uint64_t seed = 0x9e3779b97f4a7c15;
     uint32_t all = 0;
     for (int round = 0; round < 100000; round++) {
