@@ -17,8 +17,9 @@ struct recount {
     struct tally *slots;
     uint64_t capacity, used;
     uint64_t dead_cells, dead_waiting, objects[OBJ_TYPES];
-    uint64_t saturated, many_roots, identified, interned, frozen;
+    uint64_t saturated, many_roots, identified, interned, frozen, weakly;
     bool failed;
+    const struct obj *owner; /* whose slots are being counted */
     const struct obj *broken;
     char *text;
 };
@@ -61,7 +62,10 @@ static struct tally *recount_of(struct recount *r, const struct obj *o)
 
 static void count_slot(void *recount, struct obj *target)
 {
-    recount_of(recount, target)->count++;
+    struct recount *r = recount;
+    recount_of(r, target)->count++;
+    if (target->type == OBJ_WEAK && weak_owner((const struct weak *)target) != r->owner)
+        r->broken = r->owner;
 }
 
 static void count_held(void *recount, struct obj *o, enum heap_hold how)
@@ -89,6 +93,7 @@ static void count_cell(void *recount, struct cell *c)
     recount_of(r, o);
     note_container(r, o);
     if (!c->body) return;
+    r->owner = o;
     const struct heap_type *type = r->h->types[o->type];
     uint64_t end = type->end(o);
     for (uint64_t at = type->begin(o); at < end;) at = type->visit(o, at, end, 1024, count_slot, r);
@@ -120,6 +125,7 @@ static void count_header(struct recount *r, const struct obj *o)
     r->identified += (o->flags & OBJ_IDENTIFIED) != 0;
     r->interned += (o->flags & OBJ_INTERNED) != 0;
     r->frozen += (o->flags & OBJ_FROZEN) != 0;
+    r->weakly += (o->flags & OBJ_WEAKLY) != 0;
 }
 
 static const char *compare_tallies(struct recount *r)
@@ -157,6 +163,7 @@ static const char *compare(struct recount *r)
         return "the identities are wrong";
     if (r->interned != h->intern.strings.used || !intern_check(h))
         return "the intern table is wrong";
+    if (r->weakly != h->weak.nodes.used || !weak_check(h)) return "the weak references are wrong";
     if (!collect_check(h)) return "the collector's table is wrong";
     if (!pool_check(h->pool)) return "the pools do not add up";
     return NULL;

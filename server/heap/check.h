@@ -4,8 +4,8 @@
  *
  * It visits all cells, the slots of each, and every holder that registered (names, handles, pins),
  * adds up what refers to each object, and compares: counts, roots, the numbers of objects by type,
- * identities, interned strings and what they save, the release queue, the pools, the collector's
- * table, and each type's own invariants.
+ * identities, interned strings and what they save, weak references and who holds them, the release
+ * queue, the pools, the collector's table, and each type's own invariants.
  */
 #ifndef HEAPD_HEAP_CHECK_H
 #define HEAPD_HEAP_CHECK_H

@@ -43,7 +43,8 @@
  *   7. A dying object's slots may be cleared after it left the table: its children were counted
  *      down for it, and nothing can be reached through it any more, since identities and weak reads
  *      end at count zero. But they are cleared before any of the condemned is unpinned.
- *   8. After commit identities treat the condemned as gone (collect_is_condemned).
+ *   8. After commit identities and weak references treat the condemned as gone
+ *      (collect_is_condemned).
  *   9. Slices run between commands only; nothing that survives a command holds an uncounted
  *      reference.
  *  10. A candidate's flag is cleared when it is taken out; an abandoned trial puts its candidates
@@ -140,7 +141,7 @@ enum collect_phase { COLLECT_IDLE, COLLECT_GRAY, COLLECT_BLACK, COLLECT_FREE, CO
     X(DIED_LISTED, "6-died-on-black-list")                                                         \
     X(DIED_CANDIDATE, "6-died-candidate")   /* its cell was kept for the buffer */                 \
     X(DEAD_CLEARED, "7-dead-cleared-first") /* steps of it before the condemned are unpinned */    \
-    X(REFUSED, "8-condemned-refused")       /* an identity that was asked for */                   \
+    X(REFUSED, "8-condemned-refused")       /* by an identity or a weak reference */               \
     X(CAME_AGAIN, "10-came-up-again")       /* a candidate that its trial has a place for */       \
     X(PUT_BACK, "10-put-back")              /* a candidate, by an abandoned trial */               \
     X(IMMORTAL, "11-immortal")              /* a slot or the buffer refers to one */               \

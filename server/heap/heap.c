@@ -19,6 +19,7 @@ enum status heap_init(struct heap *h, struct mem *m, uint64_t hash_seed)
     h->pool = pool_new(m);
     if (!h->pool) return STATUS_OOM;
     collect_init(&h->collect);
+    heap_set_type(h, OBJ_WEAK, &weak_heap_type);
     return STATUS_OK;
 }
 
@@ -90,6 +91,7 @@ void heap_release(struct heap *h, struct obj *o)
         return;
     }
     struct cell *c = (struct cell *)o;
+    if (o->flags & OBJ_WEAKLY) weak_ended(h, o);
     if (o->flags & OBJ_VISIBLE) collect_forget(h, o);
     ident_forget(h, o);
     if (!c->body) {

@@ -23,6 +23,7 @@
 #include "heap/obj.h"
 #include "heap/pool.h"
 #include "heap/table.h"
+#include "heap/weak.h"
 
 /* Called by a type's visit for each slot that refers to an object. */
 typedef void heap_visit(void *ctx, struct obj *target);
@@ -51,6 +52,9 @@ struct heap_type {
     /* Drops about slots_max slots (ordinary decrements); true when none is left and the body is
      * freed (body NULL). */
     bool (*clear)(struct heap *h, struct obj *o, uint32_t slots_max);
+    /* Removes the slot that holds a weak reference whose target is gone; it cannot fail. NULL: its
+     * slots stay. */
+    void (*drop_weak)(struct heap *h, struct obj *o, struct weak *w);
     /* Bytes of the cell and the body, or of the string: pool_good_bytes of its parts; nothing it
      * refers to. */
     size_t (*bytes)(const struct obj *o);
@@ -85,8 +89,13 @@ struct heap {
     struct table roots_over; /* containers with OBJ_ROOTS_MAX roots and more: true numbers */
     struct intern intern;
     struct ident ident;
+    struct weaks weak;
     struct collect collect;
     struct heap_holder *holders;
+    /* A container without OBJ_REFERRED has lost its last slot, and no command was there that would
+     * see to its name. May be NULL. */
+    void (*emptied)(void *ctx, struct obj *o);
+    void *emptied_ctx;
     uint64_t random[4]; /* state of heap_random */
 };
 

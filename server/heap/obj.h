@@ -54,8 +54,9 @@ enum obj_flag {
     OBJ_IDENTIFIED = 1 << 2, /* has a number in the identity table */
     OBJ_REFERRED = 1 << 3,   /* REF once stored it in a name or slot: it outlives being emptied */
     OBJ_INTERNED = 1 << 4,   /* strings: in the intern table */
-    OBJ_FROZEN = 1 << 6,     /* GC FREEZE: a root to the collector */
     OBJ_PINNED = 1 << 5,     /* condemned; the collector holds one count */
+    OBJ_FROZEN = 1 << 6,     /* GC FREEZE: a root to the collector */
+    OBJ_WEAKLY = 1 << 7,     /* there are weak references to it (weak.h) */
 };
 
 enum {

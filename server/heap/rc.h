@@ -67,10 +67,14 @@ static inline bool collect_in_black_scan(const struct heap *h, const struct obj 
 }
 
 /* Before a reference to `target` is stored in a slot of `owner`: the owner becomes visible with the
- * first container (rule 12), and a container that a slot has held outlives being emptied. */
+ * first container (rule 12), and a container that a slot has held outlives being emptied. A weak
+ * reference does neither, and is told whose it is. */
 static inline void rc_stored(struct heap *h, struct obj *owner, struct obj *target)
 {
-    if (!obj_is_container(target)) return;
+    if (!obj_is_container(target)) {
+        if (target->type == OBJ_WEAK) weak_set_owner(target, owner);
+        return;
+    }
     target->flags |= OBJ_REFERRED;
     if ((owner->flags & OBJ_VISIBLE) == 0) heap_make_visible(h, owner);
 }

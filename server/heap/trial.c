@@ -339,8 +339,9 @@ static struct obj *condemned_at(const struct collect *c, uint32_t place)
     return p->black ? NULL : p->o;
 }
 
-static void pin_step(struct collect *c, uint32_t places)
+static void pin_step(struct heap *h, uint32_t places)
 {
+    struct collect *c = &h->collect;
     for (; places && c->next <= c->places; places--, c->next++) {
         if (c->next + PLACES_AHEAD <= c->places) {
             const struct obj *ahead = place_at(c, c->next + PLACES_AHEAD)->o;
@@ -348,6 +349,7 @@ static void pin_step(struct collect *c, uint32_t places)
         }
         struct obj *o = condemned_at(c, c->next);
         if (!o) continue;
+        if (o->flags & OBJ_WEAKLY) weak_ended(h, o);
         o->count++;
         o->flags |= OBJ_PINNED;
     }
@@ -410,7 +412,7 @@ static void free_step(struct heap *h, uint32_t slots)
         return;
     }
     switch (c->free_pass) {
-    case COLLECT_PINS: pin_step(c, slots); break;
+    case COLLECT_PINS: pin_step(h, slots); break;
     case COLLECT_CLEARS: clear_step(h, slots); break;
     case COLLECT_UNPINS: unpin_step(h, slots); break;
     }
