@@ -6,6 +6,12 @@
  * container begins: a stack of frames, at most depth_max high, takes the place of recursion. A
  * container that is already open in a frame, or too deep, stands as its identity. Nothing changes
  * in the heap meanwhile but identities that are given.
+ *
+ * A reply is written within its command, and not in steps between other commands: it shows one
+ * moment of the heap, as every reply does. In steps it would have to show parts of several, or to
+ * hold back whoever changes what it has not come to yet. What it may cost is bounded by
+ * reply-values-max, counted while it is written (shared structure can be exponentially larger than
+ * the heap): a million nested values take as long as LRANGE of a million elements.
  */
 #include "command/command.h"
 #include "value/hash.h"
