@@ -30,6 +30,7 @@
     X(TOO_LONG_REPLY, "TOOBIG the reply would hold more bytes than output-buffer-limit")           \
     X(SCORE_NAN,      "ERR resulting score is not a number (NaN)")                                 \
     X(TOO_MANY,       "ERR a container holds at most 4294967295 elements")                         \
+    X(NOT_WEAKLY,     "ERR WEAKREF: only a list, hash, set or zset can be referred to weakly")      \
     X(REPLIED,        "")
 /* clang-format on */
 

@@ -76,10 +76,12 @@ struct cell {
     void *body;
 };
 
-/* What a body begins with. A dead container's words are its link in the release queue. */
+/* What a body begins with, from the first reference that it holds on. A dead container's words are
+ * its link in the release queue. */
 union gc_words {
     struct {
         uint32_t place; /* where the trial's table holds the object; checked against the table */
+        bool weakly;    /* a slot has held a weak reference since the body was made */
     };
     struct cell *next_dead;
 };

@@ -72,7 +72,9 @@ static inline bool collect_in_black_scan(const struct heap *h, const struct obj 
 static inline void rc_stored(struct heap *h, struct obj *owner, struct obj *target)
 {
     if (!obj_is_container(target)) {
-        if (target->type == OBJ_WEAK) weak_set_owner(target, owner);
+        if (target->type != OBJ_WEAK) return;
+        weak_set_owner(target, owner);
+        obj_words(owner)->weakly = true;
         return;
     }
     target->flags |= OBJ_REFERRED;

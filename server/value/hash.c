@@ -2,7 +2,7 @@
 
 #include "value/body.h"
 
-enum { COPY_STEP_SLOTS = 256 };
+enum { WALK_STEP_SLOTS = 256 };
 
 struct hash_entry {
     val field;
@@ -46,10 +46,22 @@ uint64_t hash_length(const struct obj *o)
     return body_table_length(o);
 }
 
-RC_BORROWED val hash_get(const struct obj *o, const struct needle *field)
+RC_BORROWED val hash_slot(const struct obj *o, const struct needle *field)
 {
     const struct hash_entry *e = hash_find(o, field);
     return e ? e->value : VAL_NONE;
+}
+
+RC_BORROWED val hash_get(const struct obj *o, const struct needle *field)
+{
+    return val_target(hash_slot(o, field));
+}
+
+/* val_stored, for a slot whose field a weak reference has to know. */
+static void value_stored(struct heap *h, struct obj *o, struct hash_entry e)
+{
+    val_stored(h, o, e.value);
+    if (val_is_weak(e.value)) weak_set_field(val_obj(e.value), e.field.w);
 }
 
 /* Adds a field that is not there. Takes over both counts on success only. */
@@ -66,8 +78,8 @@ static enum status hash_add(struct heap *h, struct obj *o, uint32_t hash, val fi
         if (b->table.used == 0) body_drop(h, o, sizeof *b);
         return STATUS_OOM;
     }
-    val_stored(h, o, value);
     *e = (struct hash_entry){field, value};
+    value_stored(h, o, *e);
     return STATUS_OK;
 }
 
@@ -77,10 +89,10 @@ enum status hash_set_take(struct heap *h, struct obj *o, const struct needle *fi
     struct hash_entry *e = hash_find(o, field);
     if (e != NULL) {
         val old = e->value;
-        val_stored(h, o, value);
+        if (created) *created = val_is_none(val_target(old));
         e->value = value;
+        value_stored(h, o, *e);
         val_release(h, old);
-        if (created) *created = false;
         return STATUS_OK;
     }
     val name;
@@ -104,39 +116,75 @@ bool hash_delete(struct heap *h, struct obj *o, const struct needle *field)
     struct body_table *b = obj_body(o);
     struct body_owner owner = {h, o};
     struct hash_entry gone = *e;
+    bool there = !val_is_none(val_target(gone.value));
     collect_disturb(h, o, 0); /* the removal may merge a bucket */
     table_remove(&b->table, &hash_table_type, h->pool, &owner, field->hash, e);
     if (b->table.used == 0) body_drop(h, o, sizeof *b);
     /* Last, because the needle may have been made from what is released. */
     val_release(h, gone.value);
     val_release(h, gone.field);
-    return true;
+    return there;
+}
+
+static void hash_drop_weak(struct heap *h, struct obj *o, struct weak *w)
+{
+    struct needle field = needle_of_val(h, (val){w->field});
+    DASSERT(val_obj(hash_slot(o, &field)) == &w->head);
+    hash_delete(h, o, &field);
 }
 
 struct each_call {
     hash_each *each;
     void *ctx;
+    enum body_shows shows;
 };
 
 static void call_each(void *ctx, void *entry)
 {
     const struct each_call *call = ctx;
     const struct hash_entry *e = entry;
-    call->each(call->ctx, e->field, e->value);
+    val v = call->shows == BODY_SLOTS ? e->value : val_target(e->value);
+    if (!val_is_none(v)) call->each(call->ctx, e->field, v);
+}
+
+static bool walk(const struct obj *o, uint64_t *cursor, uint32_t max, struct each_call *call)
+{
+    uint64_t end = body_table_end(o);
+    *cursor = body_table_walk(o, &hash_table_type, *cursor, end, max, call_each, call);
+    return *cursor < end;
 }
 
 bool hash_walk(const struct obj *o, uint64_t *cursor, uint32_t max, hash_each *each, void *ctx)
 {
-    struct each_call call = {each, ctx};
-    uint64_t end = body_table_end(o);
-    *cursor = body_table_walk(o, &hash_table_type, *cursor, end, max, call_each, &call);
-    return *cursor < end;
+    struct each_call call = {each, ctx, BODY_TARGETS};
+    return walk(o, cursor, max, &call);
+}
+
+bool hash_walk_slots(const struct obj *o, uint64_t *cursor, uint32_t max, hash_each *each,
+                     void *ctx)
+{
+    struct each_call call = {each, ctx, BODY_SLOTS};
+    return walk(o, cursor, max, &call);
+}
+
+static void count_each(void *ctx, val field, val value)
+{
+    (void)field, (void)value;
+    ++*(uint64_t *)ctx;
+}
+
+uint64_t hash_shown(const struct heap *h, const struct obj *o)
+{
+    uint64_t shown = 0, cursor = 0;
+    if (!obj_body(o) || !body_may_lag(h, o)) return hash_length(o);
+    while (hash_walk(o, &cursor, WALK_STEP_SLOTS, count_each, &shown)) continue;
+    return shown;
 }
 
 uint64_t hash_scan(const struct obj *o, uint64_t cursor, hash_each *each, void *ctx)
 {
     const struct body_table *b = obj_body(o);
-    struct each_call call = {each, ctx};
+    struct each_call call = {each, ctx, BODY_TARGETS};
     return b ? table_scan(&b->table, &hash_table_type, cursor, call_each, &call) : 0;
 }
 
@@ -150,11 +198,15 @@ static void copy_entry(void *ctx, void *entry)
 {
     struct copy *c = ctx;
     const struct hash_entry *e = entry;
+    val v;
     if (c->status != STATUS_OK) return;
-    c->status = hash_add(c->heap, c->to, val_hash(c->heap, e->field), e->field, e->value);
-    if (c->status != STATUS_OK) return;
-    val_retain(c->heap, e->field);
-    val_retain(c->heap, e->value);
+    c->status = val_share(c->heap, e->value, &v);
+    if (c->status != STATUS_OK || val_is_none(v)) return;
+    c->status = hash_add(c->heap, c->to, val_hash(c->heap, e->field), e->field, v);
+    if (c->status == STATUS_OK)
+        val_retain(c->heap, e->field);
+    else
+        val_release(c->heap, v);
 }
 
 enum status hash_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out)
@@ -163,7 +215,7 @@ enum status hash_copy(struct heap *h, const struct obj *from, RC_OUT struct obj 
     if (c.to == NULL) return STATUS_OOM;
     uint64_t end = body_table_end(from);
     for (uint64_t at = 0; at < end && c.status == STATUS_OK;)
-        at = body_table_walk(from, &hash_table_type, at, end, COPY_STEP_SLOTS, copy_entry, &c);
+        at = body_table_walk(from, &hash_table_type, at, end, WALK_STEP_SLOTS, copy_entry, &c);
     if (c.status == STATUS_OK)
         *out = c.to;
     else
@@ -230,6 +282,9 @@ static void check_entry(void *ctx, void *entry)
     if (val_is_obj(e->field) && val_obj(e->field)->type == OBJ_STRING)
         c->right &= (val_obj(e->field)->flags & OBJ_INTERNED) != 0; /* 3. */
     c->right &= !val_is_container(e->value) || (c->o->flags & OBJ_VISIBLE);
+    if (!val_is_weak(e->value)) return;
+    c->right &= obj_words(c->o)->weakly;
+    c->right &= ((const struct weak *)val_obj(e->value))->field == e->field.w; /* 4. */
 }
 
 bool hash_check(const struct heap *h, const struct obj *o)
@@ -251,6 +306,7 @@ const struct heap_type hash_heap_type = {
     .visit = hash_visit,
     .prefetch = body_table_prefetch,
     .clear = hash_clear,
+    .drop_weak = hash_drop_weak,
     .bytes = hash_bytes_of,
     .check = hash_check,
 };

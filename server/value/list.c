@@ -11,11 +11,17 @@ uint64_t list_length(const struct obj *o)
     return l ? l->length : 0;
 }
 
-RC_BORROWED val list_get(const struct obj *o, uint64_t index)
+RC_BORROWED val list_slot(const struct obj *o, uint64_t index)
 {
     const struct list *l = obj_body(o);
     DASSERT(l && index < l->length);
     return *list_slot_at(l, l->first_seq + index);
+}
+
+RC_BORROWED val list_get(const struct obj *o, uint64_t index)
+{
+    val v = val_target(list_slot(o, index));
+    return val_is_none(v) ? VAL_NIL : v;
 }
 
 /* The body of the list, with room at one end. A body that is new has no elements yet, and the
@@ -242,6 +248,19 @@ static void release_slots(struct heap *h, const struct list *l, uint64_t seq, ui
     for (; seq < end; seq++) val_release(h, *list_slot_at(l, seq));
 }
 
+/* Slots that are about to go to a dying list keep no weak references: those would still name this
+ * list as their owner, and might outlive it. */
+static void release_weak(struct heap *h, const struct list *l, uint64_t seq, uint64_t end)
+{
+    if (!l->words.weakly) return;
+    for (; seq < end; seq++) {
+        val *slot = list_slot_at(l, seq), v = *slot;
+        if (!val_is_weak(v)) continue;
+        *slot = VAL_NIL;
+        val_release(h, v);
+    }
+}
+
 /*
  * A dying list is a container that is made to be dropped: it takes over chunks as they are, and the
  * release queue clears it in steps. It need not be visible to the collector, because nothing looks
@@ -268,6 +287,8 @@ static enum status cut_all(struct heap *h, struct obj *o)
 {
     struct obj *dying = heap_container_new(h, OBJ_LIST);
     if (dying == NULL) return STATUS_OOM;
+    const struct list *l = obj_body(o);
+    release_weak(h, l, l->first_seq, list_end_seq(l));
     ((struct cell *)dying)->body = body_take(h, o);
     rc_dec(h, dying);
     return STATUS_OK;
@@ -299,6 +320,8 @@ static enum status cut_ends(struct heap *h, struct obj *o, uint64_t first, uint6
         struct obj *dying;
         struct list *d = dying_new(h, kept - chunks + chunks_end - kept_end, &dying);
         if (d == NULL) return STATUS_OOM;
+        release_weak(h, l, l->first_seq, kept_first_seq);
+        release_weak(h, l, kept_end_seq, list_end_seq(l));
         uint64_t at = list_chunk_of(LIST_FIRST_SEQ);
         chunks_move(l, chunks, kept, d, at);
         chunks_move(l, kept_end, chunks_end, d, at + kept - chunks);
@@ -336,9 +359,9 @@ enum status list_copy(struct heap *h, const struct obj *from, RC_OUT struct obj 
     if (to == NULL) return STATUS_OOM;
     uint64_t length = list_length(from);
     for (uint64_t i = 0; i < length; i++) {
-        val v = list_get(from, i);
-        val_retain(h, v);
-        enum status s = list_push_take(h, to, LIST_TAIL, v);
+        val v;
+        enum status s = val_share(h, list_slot(from, i), &v);
+        if (s == STATUS_OK) s = list_push_take(h, to, LIST_TAIL, val_is_none(v) ? VAL_NIL : v);
         if (s != STATUS_OK) {
             rc_dec(h, to);
             return s;
@@ -435,6 +458,7 @@ bool list_check(const struct heap *h, const struct obj *o)
         val v = *list_slot_at(l, s);
         if (val_is_none(v) || !val_check(v)) return false;
         if (val_is_container(v) && (o->flags & OBJ_VISIBLE) == 0) return false;
+        if (val_is_weak(v) && !l->words.weakly) return false;
     }
     return true;
 }

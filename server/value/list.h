@@ -18,7 +18,8 @@
  * Ownership: a list owns one count of each element. Needles must not live by the list alone.
  *
  * Cost: ends and index O(1); insert and remove in the middle move the shorter side. At most
- * 2^32 - 1 elements (STATUS_TOO_MANY).
+ * 2^32 - 1 elements (STATUS_TOO_MANY). What is cut off a list that has held weak references is
+ * looked through, because they must not stay behind with an owner that they have left.
  */
 #ifndef HEAPD_VALUE_LIST_H
 #define HEAPD_VALUE_LIST_H
@@ -29,8 +30,10 @@ enum { LIST_CHUNK_SLOTS = 512 };
 enum list_end { LIST_HEAD, LIST_TAIL };
 
 uint64_t list_length(const struct obj *o);
-/* index < length. */
+/* index < length. Nil: a weak reference whose target is gone. */
 RC_BORROWED val list_get(const struct obj *o, uint64_t index);
+/* The same, weak references as they are: for what moves or copies them. */
+RC_BORROWED val list_slot(const struct obj *o, uint64_t index);
 enum status list_push_take(struct heap *h, struct obj *o, enum list_end end,
                            RC_STEALS val v) MUST_USE;
 /* Hands the element's count to the caller; VAL_NONE when empty. The caller reports it with

@@ -2,7 +2,7 @@
 
 #include "value/body.h"
 
-enum { COPY_STEP_SLOTS = 256 };
+enum { WALK_STEP_SLOTS = 256, RANDOM_TRIES = 64 };
 
 /* An entry of the table is a val: the member. */
 static uint32_t entry_hash(const void *ctx, const void *entry)
@@ -41,6 +41,12 @@ uint64_t set_length(const struct obj *o)
 bool set_has(const struct obj *o, const struct needle *member)
 {
     return set_find(o, member) != NULL;
+}
+
+RC_BORROWED val set_slot(const struct obj *o, const struct needle *member)
+{
+    const val *slot = set_find(o, member);
+    return slot ? *slot : VAL_NONE;
 }
 
 /* Adds a member that is not there. Takes over its count on success only. */
@@ -100,41 +106,97 @@ bool set_remove(struct heap *h, struct obj *o, const struct needle *member)
     return true;
 }
 
-static uint64_t draw(void *ctx)
+static void set_drop_weak(struct heap *h, struct obj *o, struct weak *w)
 {
-    return heap_random(ctx);
-}
-
-RC_BORROWED val set_random(struct heap *h, const struct obj *o)
-{
-    const struct body_table *b = obj_body(o);
-    const val *slot = b ? table_random(&b->table, &set_table_type, draw, h) : NULL;
-    return slot ? *slot : VAL_NONE;
+    struct needle member = needle_of_val(h, val_of_obj(&w->head));
+    set_remove(h, o, &member);
 }
 
 struct each_call {
     set_each *each;
     void *ctx;
+    enum body_shows shows;
 };
 
 static void call_each(void *ctx, void *entry)
 {
     const struct each_call *call = ctx;
-    call->each(call->ctx, *(const val *)entry);
+    val v = *(const val *)entry;
+    if (call->shows == BODY_TARGETS) v = val_target(v);
+    if (!val_is_none(v)) call->each(call->ctx, v);
+}
+
+static bool walk(const struct obj *o, uint64_t *cursor, uint32_t max, struct each_call *call)
+{
+    uint64_t end = body_table_end(o);
+    *cursor = body_table_walk(o, &set_table_type, *cursor, end, max, call_each, call);
+    return *cursor < end;
 }
 
 bool set_walk(const struct obj *o, uint64_t *cursor, uint32_t max, set_each *each, void *ctx)
 {
-    struct each_call call = {each, ctx};
-    uint64_t end = body_table_end(o);
-    *cursor = body_table_walk(o, &set_table_type, *cursor, end, max, call_each, &call);
-    return *cursor < end;
+    struct each_call call = {each, ctx, BODY_TARGETS};
+    return walk(o, cursor, max, &call);
+}
+
+bool set_walk_slots(const struct obj *o, uint64_t *cursor, uint32_t max, set_each *each, void *ctx)
+{
+    struct each_call call = {each, ctx, BODY_SLOTS};
+    return walk(o, cursor, max, &call);
+}
+
+static void count_each(void *ctx, val member)
+{
+    (void)member;
+    ++*(uint64_t *)ctx;
+}
+
+uint64_t set_shown(const struct heap *h, const struct obj *o)
+{
+    uint64_t shown = 0, cursor = 0;
+    if (!obj_body(o) || !body_may_lag(h, o)) return set_length(o);
+    while (set_walk(o, &cursor, WALK_STEP_SLOTS, count_each, &shown)) continue;
+    return shown;
+}
+
+static uint64_t draw(void *ctx)
+{
+    return heap_random(ctx);
+}
+
+/* One of the members that a walk shows, each with the same chance. */
+struct pick {
+    struct heap *heap;
+    uint64_t seen;
+    val picked;
+};
+
+static void pick_each(void *ctx, val member)
+{
+    struct pick *p = ctx;
+    if (heap_random(p->heap) % ++p->seen == 0) p->picked = member;
+}
+
+RC_BORROWED val set_random(struct heap *h, const struct obj *o)
+{
+    const struct body_table *b = obj_body(o);
+    if (b == NULL) return VAL_NONE;
+    for (int i = 0; i < RANDOM_TRIES; i++) {
+        const val *slot = table_random(&b->table, &set_table_type, draw, h);
+        val v = val_target(*slot);
+        if (!val_is_none(v)) return v;
+    }
+    /* Nearly all members are gone and not yet removed. */
+    struct pick p = {.heap = h, .picked = VAL_NONE};
+    uint64_t cursor = 0;
+    while (set_walk(o, &cursor, WALK_STEP_SLOTS, pick_each, &p)) continue;
+    return p.picked;
 }
 
 uint64_t set_scan(const struct obj *o, uint64_t cursor, set_each *each, void *ctx)
 {
     const struct body_table *b = obj_body(o);
-    struct each_call call = {each, ctx};
+    struct each_call call = {each, ctx, BODY_TARGETS};
     return b ? table_scan(&b->table, &set_table_type, cursor, call_each, &call) : 0;
 }
 
@@ -147,10 +209,12 @@ struct copy {
 static void copy_entry(void *ctx, void *entry)
 {
     struct copy *c = ctx;
-    val v = *(const val *)entry;
+    val v;
     if (c->status != STATUS_OK) return;
+    c->status = val_share(c->heap, *(const val *)entry, &v);
+    if (c->status != STATUS_OK || val_is_none(v)) return;
     c->status = set_put(c->heap, c->to, val_hash(c->heap, v), v);
-    if (c->status == STATUS_OK) val_retain(c->heap, v);
+    if (c->status != STATUS_OK) val_release(c->heap, v);
 }
 
 enum status set_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out)
@@ -159,7 +223,7 @@ enum status set_copy(struct heap *h, const struct obj *from, RC_OUT struct obj *
     if (c.to == NULL) return STATUS_OOM;
     uint64_t end = body_table_end(from);
     for (uint64_t at = 0; at < end && c.status == STATUS_OK;)
-        at = body_table_walk(from, &set_table_type, at, end, COPY_STEP_SLOTS, copy_entry, &c);
+        at = body_table_walk(from, &set_table_type, at, end, WALK_STEP_SLOTS, copy_entry, &c);
     if (c.status == STATUS_OK)
         *out = c.to;
     else
@@ -219,6 +283,7 @@ static void check_entry(void *ctx, void *entry)
     c->right &= !val_is_none(v) && val_check(v);
     c->right &= set_find(c->o, &n) == entry; /* 2. */
     c->right &= !val_is_container(v) || (c->o->flags & OBJ_VISIBLE);
+    c->right &= !val_is_weak(v) || obj_words(c->o)->weakly;
 }
 
 bool set_check(const struct heap *h, const struct obj *o)
@@ -240,6 +305,7 @@ const struct heap_type set_heap_type = {
     .visit = set_visit,
     .prefetch = body_table_prefetch,
     .clear = set_clear,
+    .drop_weak = set_drop_weak,
     .bytes = set_bytes_of,
     .check = set_check,
 };

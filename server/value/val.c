@@ -78,6 +78,24 @@ enum status val_keep(struct heap *h, val v, val *out)
     return STATUS_OK;
 }
 
+enum status val_weaken(struct heap *h, val v, val *out)
+{
+    if (!val_is_container(v)) return STATUS_NOT_WEAKLY;
+    struct obj *w = weak_new(h, val_obj(v));
+    if (!w) return STATUS_OOM;
+    *out = val_of_obj(w);
+    return STATUS_OK;
+}
+
+enum status val_share(struct heap *h, val v, val *out)
+{
+    if (!val_is_weak(v)) return val_keep(h, v, out);
+    val target = val_target(v);
+    if (!val_is_none(target)) return val_weaken(h, target, out);
+    *out = VAL_NONE;
+    return STATUS_OK;
+}
+
 enum obj_type val_type(val v)
 {
     if (val_is_obj(v)) {
@@ -156,6 +174,7 @@ uint32_t val_hash(const struct heap *h, val v)
     }
     if (o->type == OBJ_NUMBER)
         return (uint32_t)hash_word(h->hash_seed, (uint64_t)((struct number *)o)->value);
+    if (o->type == OBJ_WEAK) v = val_of_obj(weak_address(o));
     return (uint32_t)hash_word(h->hash_seed, v.w);
 }
 
@@ -170,15 +189,23 @@ static bool bytes_eq(val a, val b)
     return view_eq(val_text(&a, scratch_a), val_text(&b, scratch_b));
 }
 
+/* One of them, or both, are weak references. */
+static bool targets_eq(val a, val b)
+{
+    val x = val_target(a), y = val_target(b);
+    return x.w == y.w && !val_is_none(x);
+}
+
 bool val_eq(val a, val b)
 {
     if (a.w == b.w) return true;
     if (val_is_bytes(a) || val_is_bytes(b)) return bytes_eq(a, b);
     if (!val_is_obj(a) || !val_is_obj(b)) return false;
     const struct obj *x = val_obj(a), *y = val_obj(b);
-    if (x->type != y->type) return false;
+    if (x->type != y->type) return (x->type == OBJ_WEAK || y->type == OBJ_WEAK) && targets_eq(a, b);
     if (x->type == OBJ_NUMBER)
         return ((const struct number *)x)->value == ((const struct number *)y)->value;
+    if (x->type == OBJ_WEAK) return targets_eq(a, b);
     if (x->type != OBJ_STRING) return false;
     const struct str *s = (const struct str *)x, *t = (const struct str *)y;
     return s->length == t->length && memcmp(s->bytes, t->bytes, s->length) == 0;
@@ -253,6 +280,7 @@ static enum status value_of_needle_text(struct heap *h, const struct needle *n, 
 
 enum status needle_take_value(struct heap *h, const struct needle *n, val *out)
 {
+    if (UNLIKELY(n->weakly)) return val_weaken(h, n->v, out);
     return val_is_none(n->v) ? value_of_needle_text(h, n, out) : val_keep(h, n->v, out);
 }
 
@@ -280,14 +308,17 @@ enum status needle_take_interned(struct heap *h, const struct needle *n, val *ou
     return STATUS_OK;
 }
 
+/* The number of a container, or of the one that a weak reference stands for; 0 for strings. */
+static uint64_t number_of(const struct heap *h, val v)
+{
+    if (val_is_weak(v)) return weak_number(h, val_obj(v));
+    return val_is_container(v) ? ident_get(h, val_obj(v)) : 0;
+}
+
 int val_compare(const struct heap *h, val a, val b)
 {
-    bool a_object = val_is_container(a), b_object = val_is_container(b);
-    if (a_object != b_object) return a_object ? 1 : -1;
-    if (a_object) {
-        uint64_t x = ident_get(h, val_obj(a)), y = ident_get(h, val_obj(b));
-        return (x > y) - (x < y);
-    }
+    uint64_t x = number_of(h, a), y = number_of(h, b);
+    if (x || y) return (x > y) - (x < y);
     char scratch_a[VAL_TEXT_CHARS], scratch_b[VAL_TEXT_CHARS];
     return view_compare(val_text(&a, scratch_a), val_text(&b, scratch_b));
 }

@@ -14,6 +14,12 @@
  * OBJ_STRING objects, or bytes in their owner. So two immediates are equal when their words are,
  * and equality never converts.
  *
+ * A slot or a name may hold a weak reference (heap/weak.h): an object of its own, which nothing
+ * else holds. Only value/ and store/ see it. Who reads a container or a name gets what it refers
+ * to, or nothing when that is gone (val_target); what a second slot gets is a weak reference of its
+ * own (val_share). Weak or not, a reference to a container equals any other to it; one whose target
+ * is gone equals only itself.
+ *
  * A needle is what a lookup is made with: a text that need not exist as an object (nothing is
  * allocated to ask), or a value.
  *
@@ -58,6 +64,7 @@ struct needle {
     val v; /* borrowed; VAL_NONE: a text that only an OBJ_STRING or OBJ_NUMBER can equal */
     struct view text; /* that text (also set for immediates made from a text) */
     uint32_t hash;    /* of the value, or of the value that the text would be */
+    bool weakly;      /* what is stored for it is a weak reference */
 };
 
 static inline bool val_is_none(val v)
@@ -93,6 +100,18 @@ static inline val val_of_obj(const struct obj *o)
 static inline bool val_is_container(val v)
 {
     return val_is_obj(v) && obj_is_container(val_obj(v));
+}
+
+static inline bool val_is_weak(val v)
+{
+    return val_is_obj(v) && val_obj(v)->type == OBJ_WEAK;
+}
+
+/* What the value of a slot or a name stands for: the target of a weak reference, VAL_NONE when that
+ * is gone; any other value itself. */
+static inline val val_target(val v)
+{
+    return UNLIKELY(val_is_weak(v)) ? val_of_obj(weak_target(val_obj(v))) : v;
 }
 
 static inline bool val_int_fits(int64_t n)
@@ -156,7 +175,7 @@ static inline void val_release(struct heap *h, val v)
     if (val_is_obj(v)) rc_dec(h, val_obj(v));
 }
 
-/* Before a counted reference is put into a slot of `owner` (rule 12). */
+/* Before a counted reference is put into a slot of `owner` (rule 12), which has a body. */
 static inline void val_stored(struct heap *h, struct obj *owner, val v)
 {
     if (val_is_obj(v)) rc_stored(h, owner, val_obj(v));
@@ -172,6 +191,11 @@ static inline void val_moved(struct heap *h, val v)
 enum status val_of_text(struct heap *h, struct view text, RC_OUT val *out) MUST_USE;
 /* A counted value equal to a borrowed one: the value itself retained, or made from its bytes. */
 enum status val_keep(struct heap *h, val v, RC_OUT val *out) MUST_USE;
+/* For a second slot, what a slot or a name holds: a weak reference of its own beside a weak one,
+ * and VAL_NONE beside one whose target is gone; else as val_keep. */
+enum status val_share(struct heap *h, val v, RC_OUT val *out) MUST_USE;
+/* A weak reference to a container, to be stored; STATUS_NOT_WEAKLY for any other value. */
+enum status val_weaken(struct heap *h, val v, RC_OUT val *out) MUST_USE;
 /* Whether a text is a canonical integer of 64 bits. */
 bool val_text_is_integer(struct view text, int64_t *out);
 /* The value of any int64. */
@@ -194,7 +218,7 @@ size_t val_text_bytes(val v);
 bool val_get_integer(val v, int64_t *out);
 
 /* The hash of any value: of a string's bytes, of a container's identity (its address: a cell never
- * moves). */
+ * moves); a weak reference has that of its target, also when it is gone. */
 uint32_t val_hash(const struct heap *h, val v);
 /* Strings by bytes, containers by identity. */
 bool val_eq(val a, val b);
@@ -203,15 +227,15 @@ struct needle needle_of_text(const struct heap *h, struct view text);
 struct needle needle_of_val(const struct heap *h, val v);
 /* Whether a stored value is what the needle asks for. */
 bool needle_matches(const struct needle *n, val stored);
-/* A counted value to store, equal to the needle: the value itself retained, or made from the text.
- */
+/* A counted value to store, equal to the needle: the value itself retained, or made from the text,
+ * or a weak reference to it (STATUS_NOT_WEAKLY when it is no container). */
 enum status needle_take_value(struct heap *h, const struct needle *n, RC_OUT val *out) MUST_USE;
 /* The same for a field name: through the intern table. */
 enum status needle_take_interned(struct heap *h, const struct needle *n, RC_OUT val *out) MUST_USE;
 
 /* The order of zset members at equal scores: strings by bytes, then containers by identity number.
  * Both containers must have numbers already (zset gives one to each container that becomes a
- * member). */
+ * member); a weak reference has its target's, also when it is gone. */
 int val_compare(const struct heap *h, val a, val b);
 
 /* Bytes of the object behind a reference alone (0 for immediates). */

@@ -58,8 +58,9 @@ static enum status zset_put(struct heap *h, struct obj *o, uint32_t hash, struct
     struct zset_tree_room room;
     uint64_t number; /* of a container: what it is ordered by among equal scores */
     enum status s = STATUS_OK;
+    val target = val_target(entry.member);
     if (zset_length(o) >= TABLE_ENTRIES_MAX) return STATUS_TOO_MANY;
-    if (val_is_container(entry.member)) s = ident_number(h, val_obj(entry.member), &number);
+    if (val_is_container(target)) s = ident_number(h, val_obj(target), &number);
     if (s != STATUS_OK) return s;
     struct body_zset *b = obj_body(o);
     if (b == NULL) b = body_make(h, o, sizeof *b);
@@ -136,6 +137,22 @@ bool zset_remove(struct heap *h, struct obj *o, const struct needle *member)
     return true;
 }
 
+bool zset_remove_rank(struct heap *h, struct obj *o, uint64_t rank)
+{
+    struct zset_iter it;
+    zset_seek(o, rank, &it);
+    bool there = !val_is_none(zset_at(&it).member);
+    struct needle member = needle_of_val(h, zset_slot_at(&it).member);
+    zset_remove(h, o, &member);
+    return there;
+}
+
+static void zset_drop_weak(struct heap *h, struct obj *o, struct weak *w)
+{
+    struct needle member = needle_of_val(h, val_of_obj(&w->head));
+    zset_remove(h, o, &member);
+}
+
 bool zset_rank(const struct heap *h, const struct obj *o, const struct needle *member,
                uint64_t *rank)
 {
@@ -210,6 +227,18 @@ void zset_seek(const struct obj *o, uint64_t rank, struct zset_iter *it)
     zset_tree_seek(&b->tree, rank, it);
 }
 
+uint64_t zset_shown(const struct heap *h, const struct obj *o, uint64_t begin, uint64_t end)
+{
+    struct zset_iter it;
+    if (begin >= end) return 0;
+    if (!body_may_lag(h, o)) return end - begin;
+    uint64_t shown = 0;
+    zset_seek(o, begin, &it);
+    for (uint64_t i = begin; i < end; i++, (void)zset_next(&it))
+        shown += !val_is_none(zset_at(&it).member);
+    return shown;
+}
+
 struct each_call {
     zset_each *each;
     void *ctx;
@@ -219,7 +248,8 @@ static void call_each(void *ctx, void *entry)
 {
     const struct each_call *call = ctx;
     const struct zset_entry *e = entry;
-    call->each(call->ctx, e->member, e->score);
+    val v = val_target(e->member);
+    if (!val_is_none(v)) call->each(call->ctx, v, e->score);
 }
 
 uint64_t zset_scan(const struct obj *o, uint64_t cursor, zset_each *each, void *ctx)
@@ -227,6 +257,17 @@ uint64_t zset_scan(const struct obj *o, uint64_t cursor, zset_each *each, void *
     const struct body_table *b = obj_body(o);
     struct each_call call = {each, ctx};
     return b ? table_scan(&b->table, &zset_table_type, cursor, call_each, &call) : 0;
+}
+
+/* Adds to a copy what an entry of the original holds. */
+static enum status copy_entry(struct heap *h, struct obj *to, struct zset_entry entry)
+{
+    val v;
+    enum status s = val_share(h, entry.member, &v);
+    if (s != STATUS_OK || val_is_none(v)) return s;
+    s = zset_put(h, to, val_hash(h, v), (struct zset_entry){v, entry.score});
+    if (s != STATUS_OK) val_release(h, v);
+    return s;
 }
 
 /* In order, so that the copy's leaves are full. */
@@ -239,9 +280,7 @@ enum status zset_copy(struct heap *h, const struct obj *from, RC_OUT struct obj 
     bool more = zset_length(from) > 0;
     if (more) zset_seek(from, 0, &it);
     while (more && s == STATUS_OK) {
-        struct zset_entry entry = zset_at(&it);
-        s = zset_put(h, to, val_hash(h, entry.member), entry);
-        if (s == STATUS_OK) val_retain(h, entry.member);
+        s = copy_entry(h, to, zset_slot_at(&it));
         more = zset_next(&it);
     }
     if (s == STATUS_OK)
@@ -304,6 +343,7 @@ const struct heap_type zset_heap_type = {
     .end = body_table_end,
     .visit = zset_visit,
     .clear = zset_clear,
+    .drop_weak = zset_drop_weak,
     .bytes = zset_bytes,
     .check = zset_check,
 };
@@ -320,12 +360,13 @@ bool zset_check(const struct heap *h, const struct obj *o)
     struct zset_iter it;
     zset_seek(o, 0, &it);
     do { /* 1: as many entries, none twice, and each is in the table */
-        struct zset_entry entry = zset_at(&it);
+        struct zset_entry entry = zset_slot_at(&it);
         struct needle n = needle_of_val(h, entry.member);
         const struct zset_entry *slot = zset_find(o, &n);
         if (slot == NULL || slot->member.w != entry.member.w) return false;
         if (memcmp(&slot->score, &entry.score, sizeof slot->score) != 0) return false;
         if (val_is_container(entry.member) && (o->flags & OBJ_VISIBLE) == 0) return false;
+        if (val_is_weak(entry.member) && !obj_words(o)->weakly) return false;
     } while (zset_next(&it));
     return true;
 }

@@ -17,7 +17,7 @@
 #include "value/val.h"
 
 struct zset_entry {
-    val member; /* borrowed */
+    val member; /* borrowed; VAL_NONE: it was held weakly and is gone */
     double score;
 };
 
@@ -37,12 +37,19 @@ struct zset_lex_bound {
 
 typedef void zset_each(void *ctx, val member, double score);
 
+/* Members whose weak reference's target is gone count, and have ranks, until they are removed; all
+ * else treats them as not there. zset_shown counts the others of a range of ranks, for which it may
+ * have to walk it. */
 uint64_t zset_length(const struct obj *o);
+uint64_t zset_shown(const struct heap *h, const struct obj *o, uint64_t begin, uint64_t end);
 bool zset_score(const struct obj *o, const struct needle *member, double *score);
-/* Adds the member or changes its score. *created (may be NULL): it is new. */
+/* Adds the member or changes its score. Weakly or not, a container is a member once, and what was
+ * stored first stays. *created (may be NULL): it is new. */
 enum status zset_set(struct heap *h, struct obj *o, const struct needle *member, double score,
                      bool *created) MUST_USE;
 bool zset_remove(struct heap *h, struct obj *o, const struct needle *member);
+/* rank < length. False when the member that it removed was gone already. */
+bool zset_remove_rank(struct heap *h, struct obj *o, uint64_t rank);
 /* 0-based, ascending; false when it is no member. */
 bool zset_rank(const struct heap *h, const struct obj *o, const struct needle *member,
                uint64_t *rank);
@@ -64,6 +71,8 @@ struct zset_iter {
 };
 void zset_seek(const struct obj *o, uint64_t rank, struct zset_iter *it);
 struct zset_entry zset_at(const struct zset_iter *it);
+/* The same, a weak reference as it is: for copies. */
+struct zset_entry zset_slot_at(const struct zset_iter *it);
 /* False past the end. */
 bool zset_next(struct zset_iter *it);
 bool zset_prev(struct zset_iter *it);

@@ -59,9 +59,16 @@ void zset_tree_seek(const struct zset_tree *t, uint64_t rank, struct zset_iter *
     *it = (struct zset_iter){node, (uint32_t)rank};
 }
 
-struct zset_entry zset_at(const struct zset_iter *it)
+struct zset_entry zset_slot_at(const struct zset_iter *it)
 {
     return leaf_entry(it->leaf, it->index);
+}
+
+struct zset_entry zset_at(const struct zset_iter *it)
+{
+    struct zset_entry e = leaf_entry(it->leaf, it->index);
+    e.member = val_target(e.member);
+    return e;
 }
 
 bool zset_next(struct zset_iter *it)
