@@ -123,7 +123,7 @@ static void count_header(struct recount *r, const struct obj *o)
     r->saturated += o->count == OBJ_COUNT_MAX;
     r->many_roots += o->roots == OBJ_ROOTS_MAX;
     r->identified += (o->flags & OBJ_IDENTIFIED) != 0;
-    r->interned += (o->flags & OBJ_INTERNED) != 0;
+    r->interned += obj_is_interned(o);
     r->frozen += (o->flags & OBJ_FROZEN) != 0;
     r->weakly += (o->flags & OBJ_WEAKLY) != 0;
 }

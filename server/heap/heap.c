@@ -64,7 +64,7 @@ struct obj *heap_container_new(struct heap *h, enum obj_type t)
 
 void heap_make_visible(struct heap *h, struct obj *o)
 {
-    DASSERT(obj_body(o));
+    DASSERT(obj_body(o) && (o->flags & OBJ_PACKED) == 0);
     o->flags |= OBJ_VISIBLE;
     obj_words(o)->place = COLLECT_NEW | h->collect.trial_number;
 }
@@ -94,6 +94,8 @@ void heap_release(struct heap *h, struct obj *o)
     if (o->flags & OBJ_WEAKLY) weak_ended(h, o);
     if (o->flags & OBJ_VISIBLE) collect_forget(h, o);
     ident_forget(h, o);
+    /* A packed body has no words to be linked by. It is small, and refers to strings alone. */
+    if (o->flags & OBJ_PACKED) type_of(h, o)->clear(h, o, UINT32_MAX);
     if (!c->body) {
         cell_free(h, c);
         return;

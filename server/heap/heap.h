@@ -4,7 +4,7 @@
  *
  * What a command does to an object goes through rc.h (counts, roots), which calls the collector's
  * barrier (collect.h). What dies waits in the release queue and is freed in bounded steps, never
- * recursively.
+ * recursively; a packed container, which is small and refers to strings alone, is freed at once.
  *
  * Invariants (heap_check, heap/check.h)
  *   1. objects[t] == objects of type t, dead ones in the release queue included.

@@ -17,7 +17,8 @@
  *      count that has reached OBJ_COUNT_MAX stays there: the object is immortal.
  *   2. roots == references from names and handles, containers only; OBJ_ROOTS_MAX = see the
  *      overflow table (rc.h).
- *   3. A container whose slots refer to a container has OBJ_VISIBLE; OBJ_VISIBLE implies a body.
+ *   3. A container whose slots refer to a container has OBJ_VISIBLE; OBJ_VISIBLE implies a body,
+ * and not OBJ_PACKED. A packed body refers to strings alone, so the collector never looks at it.
  *   4. count == 0 only in the release queue, or for a cell that the candidate buffer still names.
  */
 #ifndef HEAPD_HEAP_OBJ_H
@@ -54,6 +55,7 @@ enum obj_flag {
     OBJ_IDENTIFIED = 1 << 2, /* has a number in the identity table */
     OBJ_REFERRED = 1 << 3,   /* REF once stored it in a name or slot: it outlives being emptied */
     OBJ_INTERNED = 1 << 4,   /* strings: in the intern table */
+    OBJ_PACKED = 1 << 4,     /* containers: the body is packed, without the collector's words */
     OBJ_PINNED = 1 << 5,     /* condemned; the collector holds one count */
     OBJ_FROZEN = 1 << 6,     /* GC FREEZE: a root to the collector */
     OBJ_WEAKLY = 1 << 7,     /* there are weak references to it (weak.h) */
@@ -95,11 +97,17 @@ static inline bool obj_is_container(const struct obj *o)
     return o->type >= OBJ_LIST && o->type <= OBJ_ZSET;
 }
 
+static inline bool obj_is_interned(const struct obj *o)
+{
+    return (o->flags & OBJ_INTERNED) && !obj_is_container(o);
+}
+
 static inline void *obj_body(const struct obj *o)
 {
     return ((const struct cell *)o)->body;
 }
 
+/* Not of a packed body. */
 static inline union gc_words *obj_words(const struct obj *o)
 {
     return ((const struct cell *)o)->body;

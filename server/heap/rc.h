@@ -23,10 +23,11 @@ static inline void rc_inc(struct heap *h, struct obj *o)
     }
     o->count++;
     if (o->flags & (OBJ_VISIBLE | OBJ_INTERNED)) {
-        if (o->flags & OBJ_INTERNED)
-            intern_shared(h, o);
-        else if (UNLIKELY(h->collect.trial_open))
+        if ((o->flags & OBJ_VISIBLE) == 0) {
+            if (obj_is_interned(o)) intern_shared(h, o);
+        } else if (UNLIKELY(h->collect.trial_open)) {
             collect_rescue(h, o);
+        }
     }
 }
 
@@ -34,13 +35,15 @@ static inline void rc_dec(struct heap *h, struct obj *o)
 {
     if (UNLIKELY(o->count == OBJ_COUNT_MAX)) return;
     DASSERT(o->count > 0);
-    if (--o->count == 0)
+    if (--o->count == 0) {
         heap_release(h, o);
-    else if (o->flags & OBJ_INTERNED)
-        intern_unshared(h, o);
-    else if ((o->flags & (OBJ_VISIBLE | OBJ_CANDIDATE | OBJ_PINNED)) == OBJ_VISIBLE &&
-             o->roots == 0)
-        collect_candidate(h, o);
+    } else if (o->flags & (OBJ_VISIBLE | OBJ_INTERNED)) {
+        if ((o->flags & OBJ_VISIBLE) == 0) {
+            if (obj_is_interned(o)) intern_unshared(h, o);
+        } else if ((o->flags & (OBJ_CANDIDATE | OBJ_PINNED)) == 0 && o->roots == 0) {
+            collect_candidate(h, o);
+        }
+    }
 }
 
 /* A reference moved from one place to another without its count changing. Called after it has been
