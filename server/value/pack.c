@@ -20,6 +20,7 @@ enum {
     TAG_TEXT_32 = 0xfc,
     TAG_REF = 0xfd,
     TAG_DOUBLE = 0xfe,
+    TAG_GAP = 0xff,
 };
 
 /* Integers that a double says exactly, and that come back as the same double. */
@@ -145,20 +146,48 @@ enum pack_kind pack_kind(const uint8_t *at)
     uint8_t tag = *at;
     if (tag < TAG_TEXT_6 || (tag >= TAG_13 && tag < TAG_TEXT_10)) return PACK_INTEGER;
     if (tag == TAG_REF) return PACK_REF;
+    if (tag == TAG_GAP) return PACK_GAP;
     return tag == TAG_DOUBLE ? PACK_DOUBLE : PACK_TEXT;
+}
+
+/* The bytes of an entry by its first byte; 0: its length follows. */
+#define LENGTHS_8(n)    n, n, n, n, n, n, n, n
+#define LENGTHS_16(n)   LENGTHS_8(n), LENGTHS_8(n)
+#define LENGTHS_FROM(n) n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7
+/* clang-format off */
+static const uint8_t lengths[256] = {
+    LENGTHS_16(1), LENGTHS_16(1), LENGTHS_16(1), LENGTHS_16(1),
+    LENGTHS_16(1), LENGTHS_16(1), LENGTHS_16(1), LENGTHS_16(1),
+    LENGTHS_FROM(1), LENGTHS_FROM(9), LENGTHS_FROM(17), LENGTHS_FROM(25),
+    LENGTHS_FROM(33), LENGTHS_FROM(41), LENGTHS_FROM(49), LENGTHS_FROM(57),
+    LENGTHS_16(2), LENGTHS_16(2), LENGTHS_16(3), LENGTHS_FROM(2),
+    0, 0, 0, 0, 0, PACK_REF_BYTES, PACK_DOUBLE_BYTES, PACK_GAP_BYTES,
+};
+/* clang-format on */
+
+static inline const uint8_t *next_of(const uint8_t *at)
+{
+    uint8_t bytes = lengths[*at];
+    if (LIKELY(bytes)) return at + bytes;
+    struct view text = pack_text(at);
+    return (const uint8_t *)text.p + text.n;
 }
 
 const uint8_t *pack_next(const uint8_t *at)
 {
-    uint8_t tag = *at;
-    if (tag < TAG_TEXT_6) return at + 1;
-    if (tag < TAG_13) return at + 1 + (tag & TEXT_6_MAX);
-    if (tag < TAG_20) return at + 2;
-    if (tag < TAG_WIDE) return at + 3;
-    if (tag < TAG_TEXT_10) return at + 2 + (tag & 7);
-    if (tag >= TAG_REF) return at + 9;
-    struct view text = pack_text(at);
-    return (const uint8_t *)text.p + text.n;
+    return next_of(at);
+}
+
+const uint8_t *pack_skip(const uint8_t *at, uint64_t entries)
+{
+    while (entries-- > 0) at = next_of(at);
+    return at;
+}
+
+uint8_t *pack_put_gap(uint8_t *at)
+{
+    *at = TAG_GAP;
+    return at + PACK_GAP_BYTES;
 }
 
 struct view pack_text(const uint8_t *at)
@@ -198,6 +227,7 @@ val pack_get(const uint8_t *at)
         struct view text = pack_text(at);
         return text.n <= VAL_SHORT_BYTES_MAX ? val_of_short(text) : val_of_bytes(at);
     }
+    case PACK_GAP: return VAL_NONE;
     case PACK_DOUBLE: break;
     }
     ASSERT(false);
@@ -240,6 +270,17 @@ const uint8_t *pack_find(const uint8_t *at, const uint8_t *end, uint32_t stride,
     return NULL;
 }
 
+const uint8_t *pack_find_pair(const uint8_t *at, uint64_t pairs, const struct pack_item *it)
+{
+    uint8_t head = it->head[0];
+    for (; pairs > 0; pairs--) {
+        const uint8_t *second = next_of(at);
+        if ((*at == head || *at == TAG_REF) && pack_is(at, it)) return second;
+        at = next_of(second);
+    }
+    return NULL;
+}
+
 /* An entry in its one form is what writing it anew gives. */
 static bool entry_check(const uint8_t *at)
 {
@@ -252,6 +293,7 @@ static bool entry_check(const uint8_t *at)
     case PACK_INTEGER: again = pack_item_of_integer(pack_integer(at)); break;
     case PACK_TEXT: again = pack_item_of_text(pack_text(at)); break;
     case PACK_DOUBLE: again = pack_item_of_double(pack_get_double(at)); break;
+    case PACK_GAP: return true;
     default: return false;
     }
     return memcmp(at, again.head, again.head_bytes) == 0;
@@ -259,9 +301,7 @@ static bool entry_check(const uint8_t *at)
 
 bool pack_check(const uint8_t *at, const uint8_t *end)
 {
-    while (at < end) {
+    for (; at < end; at = pack_next(at))
         if (!entry_check(at)) return false;
-        at = pack_next(at);
-    }
     return at == end;
 }

@@ -13,6 +13,8 @@
  *   11111100 l l l l bytes    a longer string
  *   11111101 w (8 times)      a reference to a string object, counted by the block's owner
  *   11111110 d (8 times)      a double (a score)
+ *   11111111                  a gap: an element that was removed, where the memory to write the
+ *                             others anew could not be had (hash_pack.h)
  *
  * Numbers of several bytes are little-endian, but for the 13, 20 and 10 bits, whose upper bits lie
  * in the first byte. A text has one packed form beside references, so that two entries are equal
@@ -23,7 +25,8 @@
  * Called by the containers of value/ and by store/. Nothing here allocates.
  *
  * Ownership: a block's owner counts its references; pack_put_ref takes the caller's count over.
- * Cost: reading, writing and stepping over an entry is a switch on its first byte.
+ * Cost: reading and writing an entry is a switch on its first byte; stepping over one is a look
+ * into a table of 256 bytes.
  */
 #ifndef HEAPD_VALUE_PACK_H
 #define HEAPD_VALUE_PACK_H
@@ -36,7 +39,8 @@ enum {
     PACK_DOUBLE_BYTES = 9,
 };
 
-enum pack_kind { PACK_INTEGER, PACK_TEXT, PACK_REF, PACK_DOUBLE };
+enum pack_kind { PACK_INTEGER, PACK_TEXT, PACK_REF, PACK_DOUBLE, PACK_GAP };
+enum { PACK_GAP_BYTES = 1 };
 
 /* What an entry will be: worked out once, then compared with many or written. */
 struct pack_item {
@@ -66,7 +70,10 @@ uint8_t *pack_put_ref(uint8_t *at, RC_STEALS struct obj *o);
 
 enum pack_kind pack_kind(const uint8_t *at);
 const uint8_t *pack_next(const uint8_t *at);
-/* Borrowed from the block. Not for doubles. */
+/* Steps over so many. */
+const uint8_t *pack_skip(const uint8_t *at, uint64_t entries);
+uint8_t *pack_put_gap(uint8_t *at);
+/* Borrowed from the block. Not for doubles; VAL_NONE for a gap. */
 RC_BORROWED val pack_get(const uint8_t *at);
 /* PACK_REF only. */
 RC_BORROWED struct obj *pack_get_ref(const uint8_t *at);
@@ -80,11 +87,15 @@ bool pack_is(const uint8_t *at, const struct pack_item *it);
 const uint8_t *pack_find(const uint8_t *at, const uint8_t *end, uint32_t stride,
                          const struct pack_item *it);
 
+/* Among so many pairs of entries the second of the first whose first pack_is, or NULL. */
+const uint8_t *pack_find_pair(const uint8_t *at, uint64_t pairs, const struct pack_item *it);
+
 /* What val.c asks of a word of VAL_TAG_BYTES: PACK_INTEGER (beyond 61 bits) or PACK_TEXT. */
 struct view pack_text(const uint8_t *at);
 int64_t pack_integer(const uint8_t *at);
 
-/* Whether the bytes from `at` to `end` are whole entries, each in its one form. */
+/* Whether the bytes from `at` to `end` are whole entries, each in its one form, and what references
+ * refer to are strings. */
 bool pack_check(const uint8_t *at, const uint8_t *end);
 
 #endif

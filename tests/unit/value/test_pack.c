@@ -158,6 +158,10 @@ static void test_pack_find_finds_what_an_array_holds(void **state)
             const uint8_t *found = pack_find(block, at, stride, &it), *wanted = block;
             for (uint32_t k = 0; k < first && first < ENTRIES; k++) wanted = pack_next(wanted);
             assert_ptr_equal(found, first < ENTRIES ? wanted : NULL);
+            assert_ptr_equal(pack_skip(block, first), first < ENTRIES ? wanted : at);
+            if (stride == 2)
+                assert_ptr_equal(pack_find_pair(block, ENTRIES / 2, &it),
+                                 found ? pack_next(found) : NULL);
         }
     }
     world_end(&w);
@@ -182,6 +186,22 @@ static void test_pack_reference_is_its_string(void **state)
     assert_true(pack_check(block, end));
     val_release(&w.heap, v);
     world_end(&w);
+}
+
+static void test_pack_gap_is_no_value(void **state)
+{
+    (void)state;
+    struct pack_item it = pack_item_of_text(view_of("after")),
+                     empty = pack_item_of_text(view_of(""));
+    uint8_t *end = pack_put_gap(block);
+    assert_ptr_equal(end, block + PACK_GAP_BYTES);
+    assert_int_equal(pack_kind(block), PACK_GAP);
+    assert_true(val_is_none(pack_get(block)));
+    assert_false(pack_is(block, &empty));
+    end = pack_put(end, &it);
+    assert_ptr_equal(pack_skip(block, 2), end);
+    assert_ptr_equal(pack_find(block, end, 1, &it), block + PACK_GAP_BYTES);
+    assert_true(pack_check(block, end));
 }
 
 static void test_pack_gives_back_every_score(void **state)
@@ -252,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_pack_takes_as_few_bytes_as_it_says),
         cmocka_unit_test(test_pack_find_finds_what_an_array_holds),
         cmocka_unit_test(test_pack_reference_is_its_string),
+        cmocka_unit_test(test_pack_gap_is_no_value),
         cmocka_unit_test(test_pack_gives_back_every_score),
         cmocka_unit_test(test_pack_check_refuses_other_forms),
         cmocka_unit_test(test_pack_item_of_needle_refuses_containers),
