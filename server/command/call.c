@@ -128,7 +128,11 @@ uint64_t container_length(const struct obj *o)
 
 void call_settle(struct call *c, struct subject *s)
 {
-    if (!s->o || !s->e || (s->o->flags & OBJ_REFERRED) || container_length(s->o) > 0) return;
+    if (!s->o || (s->o->flags & OBJ_REFERRED) || container_length(s->o) > 0) return;
+    if (!s->e) {
+        keyspace_emptied(c->keyspace, s->o);
+        return;
+    }
     keyspace_unbind(c->keyspace, s->e);
     s->e = NULL;
     s->o = NULL;
@@ -181,6 +185,18 @@ enum status call_value(struct call *c, uint32_t i, val *out)
     val_retain(c->heap, v);
     *out = v;
     return STATUS_OK;
+}
+
+enum status call_give(struct call *c, struct entry *e)
+{
+    return e ? keyspace_know(c->keyspace, e) : STATUS_OK;
+}
+
+enum status reply_subject(struct call *c, const struct subject *s)
+{
+    bool gives = c->by_ref || c->server->config.reply_depth_max == 0;
+    enum status status = gives ? call_give(c, s->e) : STATUS_OK;
+    return status ? status : reply_value(c, s->v);
 }
 
 enum status call_inspect(struct call *c, uint32_t i, struct subject *s)

@@ -76,6 +76,9 @@ enum status call_ensure(struct call *c, uint32_t i, enum obj_type type, struct s
 /* After a change, and after a failed one: a container that is empty and that REF never stored takes
  * its name with it. */
 void call_settle(struct call *c, struct subject *s);
+/* Before a handle or an identity of what a name is bound to is given out: so that it loses its name
+ * when it is emptied through that. e may be NULL. */
+enum status call_give(struct call *c, struct entry *e) MUST_USE;
 /* Number of elements of any container. */
 uint64_t container_length(const struct obj *o);
 
@@ -113,6 +116,8 @@ void reply_bool(struct call *c, bool b);        /* RESP2: 1 or 0 */
 /* A value: nested by value, or a handle after REF. VAL_NONE and nil: null. STATUS_TOO_BIG,
  * STATUS_TOO_LONG_REPLY, STATUS_OOM. */
 enum status reply_value(struct call *c, val v) MUST_USE;
+/* The same for the very value of a key argument, which may so give out a handle of it. */
+enum status reply_subject(struct call *c, const struct subject *s) MUST_USE;
 /* A field name, or any string value that is shown by its bytes whatever the prefix. */
 void reply_string(struct call *c, val v);
 /* Whether another value may be written: a list of one long string many times over is a longer reply

@@ -144,7 +144,8 @@ enum status cmd_fetch(struct call *c)
         reply_null(c);
         return STATUS_OK;
     }
-    return reply_nested(c, s.v, depth_max);
+    if (depth_max == 0) status = call_give(c, s.e);
+    return status ? status : reply_nested(c, s.v, depth_max);
 }
 
 /* --- the collector --- */

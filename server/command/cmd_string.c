@@ -91,9 +91,10 @@ static bool can_give(const struct call *c, const struct entry *e)
     return !e || c->by_ref || val_is_string(e->v);
 }
 
-static enum status reply_old(struct call *c, const struct entry *e)
+static enum status reply_old(struct call *c, struct entry *e)
 {
-    return reply_value(c, e ? e->v : VAL_NONE);
+    struct subject old = {.e = e, .v = e ? e->v : VAL_NONE};
+    return reply_subject(c, &old);
 }
 
 /* SET with options. Steals v. */
@@ -192,7 +193,7 @@ enum status cmd_get(struct call *c)
         s = call_inspect(c, 1, &subject);
     else
         s = call_read_any(c, 1, &subject);
-    return s ? s : reply_value(c, subject.v);
+    return s ? s : reply_subject(c, &subject);
 }
 
 enum status cmd_getset(struct call *c)
@@ -201,7 +202,7 @@ enum status cmd_getset(struct call *c)
     enum status s = call_name(c, 1);
     if (!s) s = call_value(c, 2, &v);
     if (s) return s;
-    const struct entry *e = keyspace_lookup(c->keyspace, c->argv[1], c->now_ms);
+    struct entry *e = keyspace_lookup(c->keyspace, c->argv[1], c->now_ms);
     s = can_give(c, e) ? reply_old(c, e) : STATUS_WRONG_TYPE;
     if (!s) return bind_take(c, v, (struct keyspace_bind){.expires_ms = KEYSPACE_NEVER});
     val_release(c->heap, v);
@@ -255,99 +256,44 @@ enum status cmd_mget(struct call *c)
         enum status s = call_read_any(c, i, &subject);
         if (s) return s;
         if (!c->by_ref && !val_is_string(subject.v)) subject.v = VAL_NONE;
-        s = reply_value(c, subject.v);
+        s = reply_subject(c, &subject);
         if (s) return s;
     }
     return STATUS_OK;
 }
 
-/* One name and its value on the way through MSET. Afterwards `old` is what to go back to. */
+/* One name and its value on the way through MSET. */
 struct pair {
-    struct entry *e;
-    val v;
-    val old; /* VAL_NONE: the name was made here */
+    val v; /* until it is staged */
+    struct keyspace_staged staged;
 };
 
-/* Holds what a name is bound to as the name does, so that it can be given back. */
-static enum status old_hold(struct heap *h, struct pair *p)
+/* A name that REF has stored a container in; the staged entry holds it. */
+static void refer(const struct keyspace_staged *staged)
 {
-    enum status s = val_is_obj(p->e->v) ? rc_root_add(h, val_obj(p->e->v)) : STATUS_OK;
-    if (s) return s;
-    val_retain(h, p->e->v);
-    p->old = p->e->v;
-    return STATUS_OK;
+    val v = staged->e->v;
+    if (val_is_container(v)) val_obj(v)->flags |= OBJ_REFERRED;
 }
 
-static void old_drop(struct heap *h, const struct pair *p)
-{
-    if (val_is_obj(p->old)) rc_root_drop(h, val_obj(p->old));
-    val_release(h, p->old);
-}
-
-/*
- * Takes one pair back. Binding the old value again can only fail when its roots outgrow their 16
- * bits, where adding one and dropping one allocates in one order and not in the other.
- */
-static void pair_undo(struct call *c, const struct pair *p)
-{
-    if (val_is_none(p->old)) {
-        keyspace_unbind(c->keyspace, p->e);
-        return;
-    }
-    struct obj *o = val_is_container(p->old) ? val_obj(p->old) : NULL;
-    bool drop_first = o && rc_roots(c->heap, o) == OBJ_ROOTS_MAX - 1;
-    val_retain(c->heap, p->old);
-    if (drop_first) rc_root_drop(c->heap, o);
-    enum status s = keyspace_rebind_take(c->keyspace, p->e, p->old);
-    ASSERT(!s);
-    if (o && !drop_first) rc_root_drop(c->heap, o);
-    val_release(c->heap, p->old);
-}
-
-/* Binds one pair; on failure nothing changed but that its value is released. The TTL stays for now,
- * because giving it back could fail. */
-static enum status pair_bind(struct call *c, struct view key, struct pair *p)
-{
-    struct keyspace_bind fresh = {.expires_ms = KEYSPACE_NEVER};
-    p->old = VAL_NONE;
-    p->e = keyspace_find(c->keyspace, key, c->now_ms);
-    if (!p->e) return keyspace_bind_take(c->keyspace, key, p->v, fresh, &p->e);
-    enum status s = old_hold(c->heap, p);
-    if (s) {
-        val_release(c->heap, p->v);
-        return s;
-    }
-    s = keyspace_rebind_take(c->keyspace, p->e, p->v);
-    if (s) old_drop(c->heap, p);
-    return s;
-}
-
-/* All pairs are bound. Only a value that a name still has is alive for certain: a later pair may
- * have bound the same name. */
-static void pair_done(struct call *c, const struct pair *p)
-{
-    if (p->e->v.w == p->v.w && val_is_container(p->v)) val_obj(p->v)->flags |= OBJ_REFERRED;
-    if (val_is_none(p->old)) return;
-    keyspace_clear_expiry(c->keyspace, p->e);
-    old_drop(c->heap, p);
-}
-
-/* Binds argv[1], argv[3] ... to what argv[2], argv[4] ... stand for: all or none. */
+/* Binds argv[1], argv[3] ... to what argv[2], argv[4] ... stand for: all or none. A source is what
+ * it was before the command, so all are read before the first name is bound. */
 static enum status bind_pairs(struct call *c, struct pair *pairs, uint32_t count)
 {
-    uint32_t valued = 0, bound = 0;
+    uint32_t valued = 0, staged = 0;
     enum status s = STATUS_OK;
     for (; !s && valued < count; valued += !s) s = call_value(c, 2 * valued + 2, &pairs[valued].v);
-    for (; !s && bound < count; bound += !s)
-        s = pair_bind(c, c->argv[2 * bound + 1], &pairs[bound]);
+    for (; !s && staged < count; staged += !s)
+        s = keyspace_stage_take(c->keyspace, c->argv[2 * staged + 1], pairs[staged].v,
+                                &pairs[staged].staged);
     if (!s) {
-        for (uint32_t i = 0; i < count; i++) pair_done(c, &pairs[i]);
+        for (uint32_t i = 0; i < count; i++) refer(&pairs[i].staged);
+        for (uint32_t i = 0; i < count; i++) keyspace_commit(c->keyspace, &pairs[i].staged);
         return STATUS_OK;
     }
-    /* The pair that could not be bound has lost its value already. */
-    for (uint32_t i = valued < count ? 0 : bound + 1; i < valued; i++)
+    /* The pair that could not be staged has lost its value already. */
+    for (uint32_t i = valued < count ? 0 : staged + 1; i < valued; i++)
         val_release(c->heap, pairs[i].v);
-    while (bound-- > 0) pair_undo(c, &pairs[bound]);
+    while (staged-- > 0) keyspace_unstage(c->keyspace, &pairs[staged].staged);
     return s;
 }
 

@@ -8,6 +8,7 @@ struct keyspace_debris {
     struct keyspace_debris *next;
     struct table names;
     struct expiry expiry;
+    struct known known;
 };
 
 /* What a key is looked up with. */
@@ -84,6 +85,12 @@ static bool entry_insert(struct keyspace *ks, struct entry *e)
     if (!slot) return false;
     *slot = e;
     return true;
+}
+
+/* A name is not bound to v any more. */
+static void value_forget(struct keyspace *ks, const struct entry *e, val v)
+{
+    if (val_is_container(v)) known_forget(&ks->known, ks->h->pool, val_obj(v), e);
 }
 
 /* Removes an entry that has no place in the expiry queue; its value is the caller's. */
@@ -185,6 +192,7 @@ static enum status bind_anew(struct keyspace *ks, struct entry *e, val v,
     val old = e->v;
     e->v = v;
     e->clock_s = ks->clock_s;
+    if (old.w != v.w) value_forget(ks, e, old);
     value_drop(ks, old);
     return STATUS_OK;
 }
@@ -224,6 +232,7 @@ enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to
     struct entry *target = entry_find(ks, &n);
     if (target) {
         keyspace_clear_expiry(ks, target);
+        value_forget(ks, target, target->v);
         value_drop(ks, target->v);
     } else {
         target = entry_new(ks, &n);
@@ -238,6 +247,7 @@ enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to
     target->expiry_place = e->expiry_place;
     if (target->expiry_place) expiry_moved(&ks->expiry, target);
     e->expiry_place = 0;
+    if (val_is_container(target->v)) known_moved(&ks->known, val_obj(target->v), e, target);
     entry_remove(ks, e);
     val_moved(ks->h, target->v);
     return STATUS_OK;
@@ -247,6 +257,7 @@ val keyspace_take(struct keyspace *ks, struct entry *e)
 {
     val v = e->v;
     keyspace_clear_expiry(ks, e);
+    value_forget(ks, e, v);
     entry_remove(ks, e);
     root_drop(ks, v);
     return v;
@@ -255,6 +266,80 @@ val keyspace_take(struct keyspace *ks, struct entry *e)
 void keyspace_unbind(struct keyspace *ks, struct entry *e)
 {
     val_release(ks->h, keyspace_take(ks, e));
+}
+
+/*
+ * Several names at once.
+ */
+
+enum status keyspace_stage_take(struct keyspace *ks, struct view key, val v,
+                                struct keyspace_staged *out)
+{
+    enum status s = STATUS_TOO_LONG;
+    struct key_needle n;
+    if (key.n > KEYSPACE_KEY_BYTES_MAX) goto release;
+    n = needle_of_key(ks, key);
+    *out = (struct keyspace_staged){.hash = n.hash, .fresh = !entry_find(ks, &n)};
+    s = STATUS_OOM;
+    out->e = out->fresh ? bind_new(ks, &n, v, KEYSPACE_NEVER) : entry_new(ks, &n);
+    if (!out->e) goto release;
+    if (out->fresh) return STATUS_OK;
+    s = root_add(ks, v);
+    if (s) goto free_entry;
+    out->e->v = v;
+    return STATUS_OK;
+free_entry:
+    entry_free(ks, out->e);
+release:
+    val_release(ks->h, v);
+    return s;
+}
+
+void keyspace_unstage(struct keyspace *ks, const struct keyspace_staged *staged)
+{
+    val v = staged->e->v;
+    if (staged->fresh) {
+        keyspace_unbind(ks, staged->e);
+        return;
+    }
+    entry_free(ks, staged->e);
+    value_drop(ks, v);
+}
+
+void keyspace_commit(struct keyspace *ks, const struct keyspace_staged *staged)
+{
+    if (staged->fresh) return;
+    struct key_needle n = {entry_key(staged->e), staged->hash};
+    struct entry **slot = table_find(&ks->names, &names_type, n.hash, slot_has_key, &n);
+    ASSERT(slot);
+    struct entry *old = *slot;
+    val v = old->v;
+    keyspace_clear_expiry(ks, old);
+    value_forget(ks, old, v);
+    *slot = staged->e;
+    entry_free(ks, old);
+    value_drop(ks, v);
+}
+
+/*
+ * Containers that lose their name when they are emptied, however that happens.
+ */
+
+enum status keyspace_know(struct keyspace *ks, struct entry *e)
+{
+    if (!val_is_container(e->v) || (val_obj(e->v)->flags & OBJ_REFERRED)) return STATUS_OK;
+    return known_set(&ks->known, ks->h->pool, val_obj(e->v), e);
+}
+
+void keyspace_emptied(struct keyspace *ks, const struct obj *o)
+{
+    struct entry *e = known_get(&ks->known, o);
+    if (e && (o->flags & OBJ_REFERRED) == 0) keyspace_unbind(ks, e);
+}
+
+static void heap_emptied(void *ctx, struct obj *o)
+{
+    keyspace_emptied(ctx, o);
 }
 
 int64_t keyspace_expires_ms(const struct keyspace *ks, const struct entry *e)
@@ -281,10 +366,11 @@ enum status keyspace_flush(struct keyspace *ks)
     if (ks->names.used == 0) return STATUS_OK;
     struct keyspace_debris *d = pool_alloc(ks->h->pool, sizeof *d);
     if (!d) return STATUS_OOM;
-    *d = (struct keyspace_debris){ks->debris, ks->names, ks->expiry};
+    *d = (struct keyspace_debris){ks->debris, ks->names, ks->expiry, ks->known};
     ks->debris = d;
     table_init(&ks->names);
     expiry_init(&ks->expiry);
+    known_init(&ks->known);
     return STATUS_OK;
 }
 
@@ -298,18 +384,19 @@ static void drained(void *ctx, void *slot)
     value_drop(ks, v);
 }
 
-/* Frees debris, about entries_max names of it. A segment of its queue goes beside each batch: there
- * are so many more names that this is soon done. */
+/* Frees debris, about entries_max names of it. A segment of its queue, and some of what is known of
+ * it, go beside each batch: there are so many more names that this is soon done. */
 static void debris_step(struct keyspace *ks, uint32_t entries_max)
 {
     uint64_t left = entries_max;
     while (left && ks->debris) {
         struct keyspace_debris *d = ks->debris;
         uint64_t cost = (uint64_t)d->names.used + 1;
-        bool queue_gone = expiry_free_step(&d->expiry, ks->h->mem, 1);
+        bool rest_gone = expiry_free_step(&d->expiry, ks->h->mem, 1);
+        rest_gone &= known_drain(&d->known, ks->h->pool, (uint32_t)left);
         if (!table_drain(&d->names, &names_type, ks->h->pool, (uint32_t)left, drained, ks)) return;
         left -= cost < left ? cost : left;
-        if (!queue_gone) continue;
+        if (!rest_gone) continue;
         ks->debris = d->next;
         pool_free(ks->h->pool, d, sizeof *d);
     }
@@ -405,6 +492,9 @@ void keyspace_init(struct keyspace *ks, struct heap *h)
     *ks = (struct keyspace){.h = h, .holder = {.name = "names", .each = each_held, .self = ks}};
     table_init(&ks->names);
     expiry_init(&ks->expiry);
+    known_init(&ks->known);
+    h->emptied = heap_emptied;
+    h->emptied_ctx = ks;
     heap_add_holder(h, &ks->holder);
 }
 
@@ -413,6 +503,7 @@ void keyspace_fini(struct keyspace *ks)
     while (!table_drain(&ks->names, &names_type, ks->h->pool, FINI_SLOTS, drained, ks)) {
     }
     expiry_fini(&ks->expiry, ks->h->mem);
+    known_fini(&ks->known, ks->h->pool);
     while (ks->debris) debris_step(ks, FINI_SLOTS);
     while (heap_release_step(ks->h, FINI_SLOTS)) {
     }
@@ -431,6 +522,12 @@ static void census_value(struct census *c, const struct entry *e)
     if (val_is_container(e->v) && rc_roots(c->ks->h, val_obj(e->v)) == 0) c->wrong = true; /* 3 */
 }
 
+/* Whether the table has this very entry, of which nothing else is asked before. */
+static bool is_name(const struct keyspace *ks, const struct entry *e)
+{
+    return table_find(&ks->names, &names_type, e->hash, slot_has_entry, e) != NULL;
+}
+
 static void census_debris(void *ctx, void *slot)
 {
     census_value(ctx, entry_in(slot));
@@ -447,7 +544,18 @@ static void census_name(void *ctx, void *slot)
         c->with_expiry++;
     }
     c->names++;
+    if (val_is_container(e->v)) {
+        const struct obj *o = val_obj(e->v);
+        bool loses_name = (o->flags & (OBJ_IDENTIFIED | OBJ_REFERRED)) == OBJ_IDENTIFIED;
+        if (loses_name && known_get(&c->ks->known, o) != e) c->wrong = true; /* 5 */
+    }
     census_value(c, e);
+}
+
+static void census_known(void *ctx, const struct known_name *record)
+{
+    struct census *c = ctx;
+    if (!is_name(c->ks, record->e) || record->e->v.w != val_of_obj(record->o).w) c->wrong = true;
 }
 
 bool keyspace_check(const struct keyspace *ks)
@@ -455,7 +563,9 @@ bool keyspace_check(const struct keyspace *ks)
     struct census c = {.ks = ks};
     if (!table_check(&ks->names, &names_type, NULL)) return false; /* 1 */
     if (!expiry_check(&ks->expiry)) return false;                  /* 2 */
+    if (!known_check(&ks->known)) return false;                    /* 5 */
     names_walk(&ks->names, census_name, &c);
+    known_walk(&ks->known, census_known, &c); /* 5 */
     for (const struct keyspace_debris *d = ks->debris; d; d = d->next) {
         if (!table_check(&d->names, &names_type, NULL)) return false; /* 1 */
         names_walk(&d->names, census_debris, &c);

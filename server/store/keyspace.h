@@ -21,6 +21,8 @@
  *   3. Every bound container counts the name among its roots; also names that FLUSHALL dropped,
  * until they are freed.
  *   4. entry_bytes == what the entries take from the pools, those that FLUSHALL dropped included.
+ *   5. known (known.h) has a record of every bound container that has a number and that REF never
+ *      stored, and no record that is not true.
  * Ownership: the keyspace owns entries and one count (and one root) of each value. `struct entry *`
  * is good until its own name goes (unbound, taken, renamed, flushed, or looked up when its time has
  * come) and for one command at most. Cost: O(1) expected, O(log n) where a TTL changes; FLUSHALL
@@ -30,6 +32,7 @@
 #define HEAPD_STORE_KEYSPACE_H
 
 #include "store/expiry.h"
+#include "store/known.h"
 #include "value/val.h"
 
 enum { KEYSPACE_KEY_BYTES_MAX = 512 << 20, KEYSPACE_NEVER = -1 };
@@ -52,6 +55,7 @@ struct keyspace {
     struct heap *h;
     struct table names;
     struct expiry expiry;
+    struct known known;
     struct keyspace_debris *debris;
     struct heap_holder holder;
     /* Seconds of the monotonic clock, for OBJECT IDLETIME. The daemon sets it once a turn: reading
@@ -101,6 +105,32 @@ RC_NEW val keyspace_take(struct keyspace *ks, struct entry *e);
 /* Empties the keyspace in O(1); what was in it is freed by keyspace_step. On failure nothing
  * changed. */
 enum status keyspace_flush(struct keyspace *ks) MUST_USE;
+
+/*
+ * Several names at once: each is staged, then all are committed, which cannot fail, or all are
+ * unstaged, and nothing has changed. Between that nothing else may happen to the keyspace. A name
+ * that was not bound is bound by staging already; one may be staged more than once. Committed in
+ * the order of staging, they have no TTL. Steals v on every path.
+ */
+struct keyspace_staged {
+    struct entry *e;
+    uint32_t hash;
+    bool fresh;
+};
+enum status keyspace_stage_take(struct keyspace *ks, struct view key, RC_STEALS val v,
+                                struct keyspace_staged *out) MUST_USE;
+void keyspace_unstage(struct keyspace *ks, const struct keyspace_staged *staged);
+void keyspace_commit(struct keyspace *ks, const struct keyspace_staged *staged);
+
+/*
+ * A container that is emptied takes its name with it unless REF ever stored it (OBJ_REFERRED), also
+ * when it is emptied through a handle: so before a handle or an identity of what a name is bound to
+ * is given out, the keyspace is told. Fails with STATUS_OOM alone.
+ */
+enum status keyspace_know(struct keyspace *ks, struct entry *e) MUST_USE;
+/* A container has lost its last slot otherwise than through its name: the name goes, if it has one
+ * and REF never stored it; the caller holds the container. Registered as heap.emptied. */
+void keyspace_emptied(struct keyspace *ks, const struct obj *o);
 
 /* Wall-clock ms, or KEYSPACE_NEVER. */
 int64_t keyspace_expires_ms(const struct keyspace *ks, const struct entry *e);

@@ -19,8 +19,21 @@ enum operation {
     RENAME_TO_BOUND,
     SET_EXPIRY,
     FLUSH,
+    STAGE_NEW,
+    STAGE_BOUND,
     OPERATIONS
 };
+
+/* Staged, and committed when that succeeded. */
+static enum status stage(struct world *w, uint32_t key)
+{
+    char text[WORLD_KEY_CHARS];
+    struct keyspace_staged staged;
+    enum status s =
+        keyspace_stage_take(&w->ks, world_key(key, text), world_retained(w, w->held[1]), &staged);
+    if (!s) keyspace_commit(&w->ks, &staged);
+    return s;
+}
 
 /* Name 1 is bound to held[0] without a TTL, `fresh` is not bound. */
 static enum status run(struct world *w, enum operation op, uint32_t fresh)
@@ -44,6 +57,8 @@ static enum status run(struct world *w, enum operation op, uint32_t fresh)
     case RENAME_TO_BOUND: return keyspace_rename(ks, one, world_key(2, text));
     case SET_EXPIRY: return keyspace_set_expiry(ks, one, 77);
     case FLUSH: return keyspace_flush(ks);
+    case STAGE_NEW: return stage(w, fresh);
+    case STAGE_BOUND: return stage(w, 1);
     case OPERATIONS: break;
     }
     abort();
