@@ -73,8 +73,9 @@ struct request_reader {
     size_t need;  /* MORE: how many more bytes the current bulk certainly needs; 0 unknown */
     char error[REQUEST_ERROR_BYTES]; /* BROKEN: for the client, behind "-ERR " */
 
+    struct request_limits limits; /* as they hold now; batch.h reads within the same */
+
     /* Progress; private. */
-    struct request_limits limits;
     unsigned char state;        /* enum request_state */
     unsigned char quote;        /* enum quote_state, within an inline line */
     char digit;                 /* the first digit behind an inline \x */

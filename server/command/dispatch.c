@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "command/ahead.h"
 #include "command/command.h"
 
 /* Commands answer "-ERR unknown command" with their arguments, cut as in Redis. */
@@ -42,8 +43,8 @@ static enum status take_prefix(struct call *c)
     return call_is(c, 0, "ref") ? call_error(c, "ERR REF stands once before a command") : STATUS_OK;
 }
 
-/* Finds the command, or the subcommand, and checks what can be checked without running it. */
-static enum status find(struct call *c)
+/* Finds the row of the command, or of the subcommand. */
+static enum status find_row(struct call *c)
 {
     enum status status = take_prefix(c);
     if (status) return status;
@@ -54,6 +55,15 @@ static enum status find(struct call *c)
         if (!sub) return call_error_subcommand(c);
         c->command = sub;
     }
+    return STATUS_OK;
+}
+
+/* The row, unless it was found ahead, and what can be checked without running the command. A row
+ * that was found ahead has a key, so it is neither a prefix nor a container. */
+static enum status find(struct call *c)
+{
+    enum status status = c->command ? STATUS_OK : find_row(c);
+    if (status) return status;
     if (!c->command->run || !arity_fits(c->command, c->argc)) return call_error_arity(c);
     if (c->by_ref && c->command->values.first == 0 && !c->command->values.replies)
         return call_error(c, "ERR REF: '%s' neither takes nor gives whole values",
@@ -109,26 +119,36 @@ static void account(struct call *c, enum status found, enum status ran)
     histogram_record(&stats->duration_ns, took);
 }
 
-void dispatch(struct server *server, struct session *session, uint32_t argc,
-              const struct view *argv, struct proto_buf *out)
+void dispatch_ahead(struct server *server, struct session *session, const struct ahead *request,
+                    struct proto_buf *out)
 {
     struct call c = {
         .server = server,
         .heap = &server->heap,
         .keyspace = &server->keyspace,
         .session = session,
-        .argv = argv,
-        .argc = argc,
+        .command = request->command,
+        .argv = request->argv,
+        .argc = request->argc,
         .out = out,
         .out_start = out->n,
         .now_ms = server->now_ms,
     };
+    if (c.command) keyspace_expect(c.keyspace, c.argv[c.command->first_key], request->hash);
     enum status ran = STATUS_OK, found = find(&c);
     if (!found) found = admit(&c);
     if (!found) ran = run(&c);
+    keyspace_expect_nothing(c.keyspace);
     if (session->handles.made_count) handles_commit(&server->heap, &session->handles);
     account(&c, found, ran);
     server_after_command(server);
+}
+
+void dispatch(struct server *server, struct session *session, uint32_t argc,
+              const struct view *argv, struct proto_buf *out)
+{
+    const struct ahead request = {.argv = argv, .argc = argc};
+    dispatch_ahead(server, session, &request, out);
 }
 
 bool dispatch_resume(struct server *server, struct session *session, struct proto_buf *out)

@@ -348,13 +348,34 @@ void *table_find(const struct table *t, const struct table_type *type, uint32_t 
     return find(t, 16, hash, match, needle);
 }
 
+/* Blocks are aligned to 8 bytes, not to cache lines. */
+static inline void bucket_prefetch(const struct bucket *b, uint32_t entry_bytes)
+{
+    __builtin_prefetch(b);
+    __builtin_prefetch((const char *)b + bucket_bytes(entry_bytes) - 1);
+}
+
 void table_prefetch(const struct table *t, const struct table_type *type, uint32_t hash)
 {
     if (t->buckets == 0) return;
-    /* Blocks are aligned to 8 bytes, not to cache lines. */
-    const char *b = (const char *)table_bucket(t, type->entry_bytes, table_index(t, hash));
-    __builtin_prefetch(b);
-    __builtin_prefetch(b + bucket_bytes(type->entry_bytes) - 1);
+    bucket_prefetch(table_bucket(t, type->entry_bytes, table_index(t, hash)), type->entry_bytes);
+}
+
+const void *table_glimpse(const struct table *t, const struct table_type *type, uint32_t hash,
+                          const void **chain)
+{
+    if (t->buckets == 0) return NULL;
+    struct bucket *b = *chain ? (struct bucket *)(uintptr_t)*chain
+                              : table_bucket(t, type->entry_bytes, table_index(t, hash));
+    *chain = NULL;
+    for (uint64_t hits = bucket_tagged(b, hash_tag(hash)); hits; hits &= hits - 1) {
+        uint32_t place = (uint32_t)__builtin_ctzll(hits) / 8;
+        if (b->meta >> place & 1) return bucket_entry(b, type->entry_bytes, place);
+    }
+    struct bucket *next = bucket_next(b, type->entry_bytes);
+    if (next) bucket_prefetch(next, type->entry_bytes);
+    *chain = next;
+    return NULL;
 }
 
 static inline void *insert(struct table *t, struct pool *p, uint32_t entry_bytes, uint32_t hash)

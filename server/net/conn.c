@@ -161,28 +161,64 @@ static void stop(struct conn *c, enum request_status why, struct proto_buf *out)
     c->state = CONN_FINISHING;
 }
 
+/* Whether another request may run now, with what these replies began at. */
+static bool may_go_on(const struct conn *c, const struct proto_buf *out, size_t before)
+{
+    return out->n - before < CONN_SEND_BYTES && !out->failed && may_run(c) && share_left(c);
+}
+
+static void run_one(struct conn *c, const struct ahead *request, struct proto_buf *out)
+{
+    struct net *net = c->net;
+    c->share.commands++;
+    if (request->argc == 0) return;
+    dispatch_ahead(net->server, &c->session, request, out);
+    if (c->session.last_command == net->kill_name) net->kills = true;
+}
+
+/* Runs the plain requests at the front, several of which are looked at before the first runs.
+ * Those that may not run any more stay in the input, and are read again. Returns the bytes that
+ * were used. */
+static size_t run_batch(struct conn *c, struct view bytes, struct proto_buf *out, size_t before)
+{
+    struct request_batch *batch = &c->net->batch;
+    struct ahead *ahead = c->net->ahead;
+    size_t at = 0;
+    uint32_t most = (uint32_t)(CONN_SHARE_COMMANDS - c->share.commands);
+    request_batch_read(batch, &c->reader.limits, most, bytes.p, bytes.n);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct batch_request *r = &batch->requests[i];
+        ahead[i] = (struct ahead){.argv = (const struct view *)r->argv, .argc = r->argc};
+    }
+    if (batch->count > 1) ahead_look(c->net->server, ahead, batch->count);
+    for (uint32_t i = 0; i < batch->count && may_go_on(c, out, before); i++) {
+        at += batch->requests[i].bytes;
+        run_one(c, &ahead[i], out);
+    }
+    return at;
+}
+
 /* Runs requests until the bytes, the share or what may be sent at once is used up; returns the
  * bytes that were used. */
 static size_t run_requests(struct conn *c, struct view bytes)
 {
-    struct net *net = c->net;
     struct request_reader *r = &c->reader;
-    struct proto_buf *out = outbox_target(&c->out, &net->shared_out);
+    struct proto_buf *out = outbox_target(&c->out, &c->net->shared_out);
     size_t at = 0, before = out->n;
-    while (at < bytes.n && out->n - before < CONN_SEND_BYTES && may_run(c) && share_left(c)) {
-        enum request_status status = request_reader_next(r, bytes.p + at, bytes.n - at);
+    while (at < bytes.n && may_go_on(c, out, before)) {
+        struct view rest = {bytes.p + at, bytes.n - at};
+        size_t used = request_reader_begins(r) ? run_batch(c, rest, out, before) : 0;
+        at += used;
+        if (used) continue;
+        enum request_status status = request_reader_next(r, rest.p, rest.n);
         if (status != REQUEST_READY) {
             stop(c, status, out);
             break;
         }
         at += r->bytes;
-        c->share.commands++;
-        if (r->argc == 0) continue;
-        dispatch(net->server, &c->session, r->argc, (const struct view *)r->argv, out);
-        if (c->session.last_command == net->kill_name) net->kills = true;
-        if (out->failed) break;
+        run_one(c, &(struct ahead){.argv = (const struct view *)r->argv, .argc = r->argc}, out);
     }
-    net->server->stats.net_output_bytes += out->n - before;
+    c->net->server->stats.net_output_bytes += out->n - before;
     return at;
 }
 

@@ -26,7 +26,8 @@
 
 #include <uv.h>
 
-#include "command/command.h"
+#include "command/ahead.h"
+#include "proto/batch.h"
 
 enum {
     NET_LISTENERS_MAX = 16,
@@ -48,6 +49,8 @@ struct net {
     uv_loop_t *loop;
     char *shared_in; /* INBOX_SHARED_BYTES */
     struct proto_buf shared_out;
+    struct request_batch batch; /* of the connection that is running; nothing in it stays */
+    struct ahead ahead[BATCH_REQUESTS_MAX];
     struct net_queue queues[NET_PLACES]; /* NET_NOWHERE stays empty */
     uint64_t turn;                       /* its number */
     bool turn_open;                      /* the clocks were read in this turn */

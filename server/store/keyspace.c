@@ -45,9 +45,40 @@ static bool slot_has_entry(const void *needle, const void *slot)
     return entry_in(slot) == needle;
 }
 
+uint32_t keyspace_hash(const struct keyspace *ks, struct view key)
+{
+    return (uint32_t)hash_bytes(ks->h->hash_seed, key.p, key.n);
+}
+
 static struct key_needle needle_of_key(const struct keyspace *ks, struct view key)
 {
-    return (struct key_needle){key, (uint32_t)hash_bytes(ks->h->hash_seed, key.p, key.n)};
+    const struct keyspace_expected *x = &ks->expected;
+    bool known = key.p == x->key.p && key.n == x->key.n && key.p;
+    DASSERT(!known || x->hash == keyspace_hash(ks, key));
+    return (struct key_needle){key, known ? x->hash : keyspace_hash(ks, key)};
+}
+
+void keyspace_expect(struct keyspace *ks, struct view key, uint32_t hash)
+{
+    ks->expected = (struct keyspace_expected){key, hash};
+}
+
+void keyspace_prefetch(const struct keyspace *ks, uint32_t hash)
+{
+    table_prefetch(&ks->names, &names_type, hash);
+}
+
+const struct entry *keyspace_prefetch_entry(const struct keyspace *ks, uint32_t hash,
+                                            const void **chain)
+{
+    const void *slot = table_glimpse(&ks->names, &names_type, hash, chain);
+    if (!slot) return NULL;
+    const struct entry *e = entry_in(slot);
+    __builtin_prefetch(e);
+    /* A short key, and most of a short value: entries are aligned to 8 bytes, not to cache lines.
+     */
+    __builtin_prefetch((const char *)e + 64);
+    return e;
 }
 
 static struct entry *entry_find(const struct keyspace *ks, const struct key_needle *n)

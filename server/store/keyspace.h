@@ -51,6 +51,12 @@ static_assert(offsetof(struct entry, key) == 24, "an entry pays 24 bytes beside 
 /* A keyspace that FLUSHALL detached, to be freed in steps. */
 struct keyspace_debris;
 
+/* A key whose hash is known before a command asks for it: see keyspace_expect. */
+struct keyspace_expected {
+    struct view key;
+    uint32_t hash;
+};
+
 struct keyspace {
     struct heap *h;
     struct table names;
@@ -61,6 +67,7 @@ struct keyspace {
     /* Seconds of the monotonic clock, for OBJECT IDLETIME. The daemon sets it once a turn: reading
      * the clock at each lookup would cost as much as the lookup. */
     uint32_t clock_s;
+    struct keyspace_expected expected;
     uint64_t entry_bytes;  /* of all entries, as the pools count */
     uint64_t hits, misses; /* counted by keyspace_lookup */
     uint64_t expired;      /* names removed because their time had come */
@@ -70,6 +77,24 @@ struct keyspace {
 void keyspace_init(struct keyspace *ks, struct heap *h);
 /* Frees all at once, at exit, and runs the heap's release queue to its end. */
 void keyspace_fini(struct keyspace *ks);
+
+/*
+ * Looking ahead, for a pipeline: what the next commands will touch is fetched into the cache while
+ * others run. These are hints, and change nothing. In this order, with time between them: the hash,
+ * which fetches nothing; the bucket; the entry that is likely to be meant, which may be another's.
+ * NULL: there is none, or it is to be looked for with *chain again, as table_glimpse() says.
+ */
+uint32_t keyspace_hash(const struct keyspace *ks, struct view key);
+void keyspace_prefetch(const struct keyspace *ks, uint32_t hash);
+const struct entry *keyspace_prefetch_entry(const struct keyspace *ks, uint32_t hash,
+                                            const void **chain);
+/* The hash of these very bytes, at this place, until nothing is expected any more: the key of the
+ * running command, so that it is not hashed at each step of it. They must not change meanwhile. */
+void keyspace_expect(struct keyspace *ks, struct view key, uint32_t hash);
+static inline void keyspace_expect_nothing(struct keyspace *ks)
+{
+    ks->expected.key.p = NULL;
+}
 
 /* The live entry of a key, or NULL; one whose time (<= now_ms) has come is removed. Counts nothing.
  */

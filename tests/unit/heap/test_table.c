@@ -529,6 +529,32 @@ static void test_table_prefetch_changes_nothing(void **state)
     end(&f);
 }
 
+/* A glimpse is an entry with the same tag, and nearly always the one that is meant: all but those
+ * behind another of the same tag. */
+static void test_table_glimpse_is_a_good_guess(void **state)
+{
+    static struct fixture f;
+    (void)state;
+    const void *chain = NULL;
+    begin(&f, 8, HASH_RANDOM);
+    assert_null(table_glimpse(&f.table, &f.type, 1, &chain));
+    assert_null(chain);
+    uint32_t right = 0, again = 0;
+    for (uint32_t id = 0; id < SMALL; id++) assert_true(insert(&f, id));
+    for (uint32_t id = 0; id < SMALL; id++) {
+        uint32_t hash = hash_of(&f, id);
+        const void *guess = table_glimpse(&f.table, &f.type, hash, &chain);
+        for (; chain; again++) guess = table_glimpse(&f.table, &f.type, hash, &chain);
+        assert_non_null(guess);
+        assert_int_equal(entry_hash(&f, guess) >> 24, hash >> 24);
+        right += guess == find(&f, id);
+    }
+    assert_true(right > SMALL / 10 * 9);
+    assert_true(again > 0);
+    check(&f);
+    end(&f);
+}
+
 /* The cost that the header names, and nothing left at the end. */
 static void test_table_of_a_million_keeps_to_its_bytes(void **state)
 {
@@ -570,6 +596,7 @@ int main(void)
         cmocka_unit_test(test_table_nth_allocation_fails),
         cmocka_unit_test(test_table_insert_into_a_full_one_is_refused),
         cmocka_unit_test(test_table_prefetch_changes_nothing),
+        cmocka_unit_test(test_table_glimpse_is_a_good_guess),
         cmocka_unit_test(test_table_of_a_million_keeps_to_its_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

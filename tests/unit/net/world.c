@@ -41,9 +41,17 @@ static void put_bulk(struct proto_buf *out, size_t n)
     proto_put_bulk_end(out);
 }
 
-void dispatch(struct server *server, struct session *session, uint32_t argc,
-              const struct view *argv, struct proto_buf *out)
+void ahead_look(const struct server *s, struct ahead *requests, uint32_t count)
 {
+    assert_ptr_equal(s, &the_world->server);
+    for (uint32_t i = 0; i < count; i++) assert_true(requests[i].argc > 0);
+}
+
+void dispatch_ahead(struct server *server, struct session *session, const struct ahead *request,
+                    struct proto_buf *out)
+{
+    const struct view *argv = request->argv;
+    uint32_t argc = request->argc;
     server_tick(server);
     session->commands++;
     session->last_command = "any";

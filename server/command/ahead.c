@@ -1,0 +1,87 @@
+#include "command/ahead.h"
+
+/* The commands, their first keys' hashes, and the buckets of those. */
+static void look_for_buckets(const struct server *s, struct ahead *requests, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct ahead *r = &requests[i];
+        r->command = command_find(r->argv[0]);
+        if (!r->command) continue;
+        int16_t key = r->command->first_key;
+        if (key <= 0 || (uint32_t)key >= r->argc) {
+            r->command = NULL;
+            continue;
+        }
+        r->hash = keyspace_hash(&s->keyspace, r->argv[key]);
+        keyspace_prefetch(&s->keyspace, r->hash);
+    }
+}
+
+static void look_for_entries(const struct server *s, struct ahead *requests, uint32_t count)
+{
+    bool again = false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct ahead *r = &requests[i];
+        if (r->command) r->entry = keyspace_prefetch_entry(&s->keyspace, r->hash, &r->chain);
+        again |= r->chain != NULL;
+    }
+    /* Chains of more than one overflow bucket are too rare to go on. */
+    for (uint32_t i = 0; again && i < count; i++) {
+        struct ahead *r = &requests[i];
+        if (r->chain) r->entry = keyspace_prefetch_entry(&s->keyspace, r->hash, &r->chain);
+    }
+}
+
+/* What the entries refer to; true when there are containers among it. */
+static bool look_for_values(struct ahead *requests, uint32_t count)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct ahead *r = &requests[i];
+        if (!r->entry) continue;
+        val v = r->entry->v;
+        r->obj = val_is_obj(v) ? val_obj(v) : NULL;
+        if (!r->obj) continue;
+        __builtin_prefetch(r->obj);
+        /* A string's bytes go on behind its first line; a container's cell is all in one. */
+        __builtin_prefetch((const char *)r->obj + 64);
+        found = true;
+    }
+    return found;
+}
+
+/* The containers' bodies; true when there are slots behind some of them. */
+static bool look_for_bodies(struct ahead *requests, uint32_t count)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct ahead *r = &requests[i];
+        if (r->obj && (!obj_is_container(r->obj) || !obj_body(r->obj))) r->obj = NULL;
+        if (!r->obj) continue;
+        const char *body = obj_body(r->obj);
+        __builtin_prefetch(body);
+        if (r->obj->flags & OBJ_PACKED) {
+            __builtin_prefetch(body + 64);
+            r->obj = NULL;
+            continue;
+        }
+        found = true;
+    }
+    return found;
+}
+
+static void look_for_slots(const struct server *s, struct ahead *requests, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct obj *o = requests[i].obj;
+        if (o && s->heap.types[o->type]->prefetch) s->heap.types[o->type]->prefetch(o);
+    }
+}
+
+void ahead_look(const struct server *s, struct ahead *requests, uint32_t count)
+{
+    look_for_buckets(s, requests, count);
+    look_for_entries(s, requests, count);
+    if (look_for_values(requests, count) && look_for_bodies(requests, count))
+        look_for_slots(s, requests, count);
+}

@@ -1,0 +1,37 @@
+/*
+ * Looks ahead in a pipeline: before the first of a few requests runs, memory is asked for what all
+ * of them will touch. Most of a small request's time would else be waiting for its bucket, then for
+ * its entry, then for its value, one after the other; here each wait is shared by the whole batch.
+ *
+ * net/ fills in the arguments, calls ahead_look once for the batch, and then dispatch_ahead for
+ * each. Everything learnt is about a request's bytes alone (its row in the command table, its first
+ * key's hash) or is a hint (what was fetched), so it stays right whatever the requests before it
+ * change. Nothing is counted, nothing expires, nothing fails.
+ *
+ * Ownership: argv is the caller's, and so are the bytes; both stay as they are until the request
+ * has run. Cost: what dispatch would do for these requests anyhow, done earlier, and a few loads.
+ */
+#ifndef HEAPD_COMMAND_AHEAD_H
+#define HEAPD_COMMAND_AHEAD_H
+
+#include "base/view.h"
+#include "command/command.h"
+
+struct ahead {
+    const struct view *argv;
+    uint32_t argc;
+    uint32_t hash;                 /* of the first key; with `command` */
+    const struct command *command; /* NULL: not known, or it names no key */
+    /* Hints of ahead_look, good until the next request runs. */
+    const struct entry *entry; /* likely the key's */
+    const void *chain;         /* where to look for it again */
+    const struct obj *obj;     /* what it refers to */
+};
+
+void ahead_look(const struct server *s, struct ahead *requests, uint32_t count);
+
+/* As dispatch(). */
+void dispatch_ahead(struct server *server, struct session *session, const struct ahead *request,
+                    struct proto_buf *out);
+
+#endif
