@@ -82,6 +82,9 @@ enum status call_give(struct call *c, struct entry *e) MUST_USE;
 /* Number of elements of any container. */
 uint64_t container_length(const struct obj *o);
 
+/* Instead of a reply: dispatch_resume() gives it when what the session waits for is there. */
+void call_wait(struct call *c, enum session_wait what);
+
 /* --- values (the `v` of commands.def) --- */
 
 /* A value to look for or to compare with; nothing is allocated. After REF the argument names a

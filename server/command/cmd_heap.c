@@ -153,10 +153,8 @@ enum status cmd_fetch(struct call *c)
 /* GC COLLECT: answers when the collection is done; others are served meanwhile. */
 enum status cmd_gc_collect(struct call *c)
 {
-    struct session *session = c->session;
-    session->wait_ticket = collect_full_begin(c->heap);
-    session->wait = SESSION_WAITS_COLLECT;
-    c->server->sessions.waiting++;
+    c->session->wait_ticket = collect_full_begin(c->heap);
+    call_wait(c, SESSION_WAITS_COLLECT);
     return STATUS_OK;
 }
 

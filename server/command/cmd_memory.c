@@ -1,6 +1,5 @@
 /* OBJECT and MEMORY: what can be asked about one object, and about all memory. */
 #include "command/command.h"
-#include "inspect/usage.h"
 
 /* --- OBJECT --- */
 
@@ -17,7 +16,10 @@ enum status cmd_object_refcount(struct call *c)
     struct subject s;
     enum status status = inspected(c, &s);
     if (status || val_is_none(s.v)) return status;
-    reply_integer(c, val_is_obj(s.v) ? val_obj(s.v)->count : OBJ_COUNT_MAX);
+    uint32_t count = OBJ_COUNT_MAX; /* an immediate's */
+    if (val_is_obj(s.v)) count = val_obj(s.v)->count;
+    if (count < OBJ_COUNT_MAX) count -= usages_pins(&c->server->sessions.usages, val_obj(s.v));
+    reply_integer(c, count);
     return STATUS_OK;
 }
 
@@ -105,7 +107,8 @@ enum status cmd_object_help(struct call *c)
 
 /* --- MEMORY --- */
 
-/* MEMORY USAGE key [SAMPLES n]: exact, so a number of samples is checked and needs no more. */
+/* MEMORY USAGE key [SAMPLES n]: exact, so a number of samples is checked and needs no more. What
+ * keeps much is answered later; others are served meanwhile. */
 enum status cmd_memory_usage(struct call *c)
 {
     int64_t samples;
@@ -119,10 +122,13 @@ enum status cmd_memory_usage(struct call *c)
     struct subject s;
     enum status status = inspected(c, &s);
     if (status || val_is_none(s.v)) return status;
-    uint64_t bytes;
-    status = usage_bytes(c->heap, s.v, &bytes);
+    struct usage *q = &c->session->usage;
+    status = usage_ask(&c->server->sessions.usages, s.v, s.e ? entry_bytes(s.e) : 0, q);
     if (status) return status;
-    reply_integer(c, (int64_t)(bytes + (s.e ? entry_bytes(s.e) : 0)));
+    if (q->done)
+        reply_integer(c, (int64_t)q->bytes);
+    else
+        call_wait(c, SESSION_WAITS_USAGE);
     return STATUS_OK;
 }
 

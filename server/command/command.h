@@ -3,8 +3,9 @@
  * `v` of REF, and heapctl's hints.
  *
  * net/ calls dispatch() with one request and writes what it left in the buffer. A command that has
- * to wait (GC COLLECT) leaves nothing: the session's `wait` says so, net/ then reads no further
- * request of that connection, and dispatch_resume() gives the reply when the time has come.
+ * to wait (GC COLLECT, MEMORY USAGE of much) leaves nothing: the session's `wait` says so, net/
+ * then reads no further request of that connection, and dispatch_resume() gives the reply when the
+ * time has come.
  */
 #ifndef HEAPD_COMMAND_COMMAND_H
 #define HEAPD_COMMAND_COMMAND_H

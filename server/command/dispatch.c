@@ -150,14 +150,3 @@ void dispatch(struct server *server, struct session *session, uint32_t argc,
     const struct ahead request = {.argv = argv, .argc = argc};
     dispatch_ahead(server, session, &request, out);
 }
-
-bool dispatch_resume(struct server *server, struct session *session, struct proto_buf *out)
-{
-    uint64_t found;
-    DASSERT(session->wait == SESSION_WAITS_COLLECT);
-    if (!collect_full_found(&server->heap, session->wait_ticket, &found)) return false;
-    session->wait = SESSION_RUNS;
-    server->sessions.waiting--;
-    proto_put_integer(out, (int64_t)found);
-    return true;
-}

@@ -134,6 +134,11 @@ static bool handles_share(struct server *s)
     return sessions_step(&s->sessions, STEP_HANDLES);
 }
 
+static bool usage_share(struct server *s)
+{
+    return usages_step(&s->sessions.usages, STEP_NS);
+}
+
 static bool trim_share(struct server *s)
 {
     if (pool_has_spare(s->heap.pool)) return pool_trim_step(s->heap.pool) || s->mem.trim_bytes;
@@ -178,6 +183,7 @@ bool server_step(struct server *s, bool idle)
     if (s->keyspace.debris || (due != KEYSPACE_NEVER && due <= s->now_ms))
         more |= measured(s, keyspace_share);
     if (s->sessions.buried_count) more |= measured(s, handles_share);
+    if (usages_have_work(&s->sessions.usages)) more |= measured(s, usage_share);
     if (s->mem.trim_bytes || pool_has_spare(s->heap.pool)) more |= measured(s, trim_share);
     bool collects = collect_has_work(&s->heap, idle);
     for (uint32_t owed = collect_slices_owed(&s->heap); owed && collects; owed--) {

@@ -64,8 +64,8 @@ void server_configure(struct server *s);
 
 /*
  * One bounded share of what runs beside commands: release queue, expiry, debris, buried handles,
- * trims, and a slice of the collector. `idle`: no command is waiting. True while more waits. Steps
- * are measured into stats.
+ * walks that sessions wait for, trims, and a slice of the collector. `idle`: no command is waiting.
+ * True while more waits. Steps are measured into stats.
  */
 bool server_step(struct server *s, bool idle);
 /* Frees at least twice what the command allocated (model: a command that allocates n objects frees

@@ -26,7 +26,7 @@ struct snapshot_process {
 
 struct snapshot_clients {
     uint64_t connected;
-    uint64_t waiting; /* for a collection that they asked for */
+    uint64_t waiting; /* for a collection or a count that they asked for */
     uint64_t max;
     uint64_t handles; /* that they hold, those of closed clients not yet released included */
 };

@@ -28,7 +28,7 @@ static const struct number rows[] = {
     ONLY_JSON(process, run_id),
 
     GAUGE(clients, connected, "heapd_connected_clients", "Clients that are connected."),
-    GAUGE(clients, waiting, "heapd_waiting_clients", "Clients that wait for a collection."),
+    GAUGE(clients, waiting, "heapd_waiting_clients", "Clients that wait for a collection or a count."),
     GAUGE(clients, max, "heapd_max_clients", "Clients that may be connected at once."),
     GAUGE(clients, handles, "heapd_handles", "Handles that clients hold, or left behind."),
 

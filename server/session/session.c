@@ -29,11 +29,13 @@ void sessions_init(struct sessions *ss, struct heap *h)
     *ss = (struct sessions){.h = h, .next_id = 1};
     ss->holder = (struct heap_holder){.name = "handles", .each = each_held, .self = ss};
     heap_add_holder(h, &ss->holder);
+    usages_init(&ss->usages, h);
 }
 
 void sessions_fini(struct sessions *ss)
 {
     DASSERT(ss->count == 0);
+    usages_fini(&ss->usages);
     while (sessions_step(ss, UINT32_MAX)) {
     }
     mem_free(ss->h->mem, ss->buried, ss->buried_slots * sizeof *ss->buried);
@@ -93,6 +95,7 @@ void session_close(struct sessions *ss, struct session *s)
         ss->first = s->next;
     if (s->next) s->next->previous = s->previous;
     if (s->wait != SESSION_RUNS) ss->waiting--;
+    if (s->wait == SESSION_WAITS_USAGE) usage_cancel(&ss->usages, &s->usage);
     bury(ss, &s->handles);
     ss->count--;
 }

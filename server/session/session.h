@@ -3,7 +3,8 @@
  * State, no control: net/ owns connections and calls the command floor, which changes this.
  *
  * `struct sessions` is the registry: CLIENT LIST walks it, and it releases, in bounded steps, what
- * closed clients held.
+ * closed clients held. It also has the questions that sessions wait for; their steps are called by
+ * the command floor.
  *
  * Invariants
  *   1. count == the sessions in the list, waiting == those of them that wait, handles == what they
@@ -15,11 +16,13 @@
 #ifndef HEAPD_SESSION_SESSION_H
 #define HEAPD_SESSION_SESSION_H
 
+#include "inspect/usage.h"
 #include "session/handles.h"
 
 enum { SESSION_NAME_BYTES = 128, SESSION_ADDRESS_BYTES = 64, SESSION_LIBRARY_BYTES = 64 };
 
-enum session_wait { SESSION_RUNS, SESSION_WAITS_COLLECT };
+/* What a session waits for: nothing, the collection of wait_ticket, the answer to `usage`. */
+enum session_wait { SESSION_RUNS, SESSION_WAITS_COLLECT, SESSION_WAITS_USAGE };
 
 struct session {
     struct session *previous, *next;
@@ -30,6 +33,7 @@ struct session {
     bool kill;              /* CLIENT KILL: net/ closes it when it next looks */
     enum session_wait wait;
     uint64_t wait_ticket;
+    struct usage usage;
     char name[SESSION_NAME_BYTES];
     char library_name[SESSION_LIBRARY_BYTES], library_version[SESSION_LIBRARY_BYTES];
     char address[SESSION_ADDRESS_BYTES], local_address[SESSION_ADDRESS_BYTES];
@@ -46,7 +50,8 @@ struct sessions {
     struct heap *h;
     struct session *first;
     uint64_t count, waiting;
-    uint64_t handles; /* held by all of them, and by the buried */
+    struct usages usages; /* the questions of those that wait for one */
+    uint64_t handles;     /* held by all of them, and by the buried */
     uint64_t next_id;
     struct handles *buried;
     uint32_t buried_count, buried_slots;
@@ -58,7 +63,7 @@ void sessions_fini(struct sessions *ss);
 
 /* Makes room to bury this session's handles later, so that closing cannot fail. */
 enum status session_open(struct sessions *ss, struct session *s, int64_t now_ms) MUST_USE;
-/* Unlinks it; its handles are buried. */
+/* Unlinks it; its handles are buried, and what it waits for is not wanted any more. */
 void session_close(struct sessions *ss, struct session *s);
 /* RESET: protocol, name, authentication and handles as at the beginning; the handles are released
  * in steps. */

@@ -2,50 +2,10 @@
  * Goal: what MEMORY USAGE counts is the object and what only it keeps alive, and the walk ends
  * whatever refers to whatever.
  * Method: graphs on a real heap; the sum is compared with what the pools get back when the object
- * goes, or with the objects' own bytes added up by hand.
+ * goes, or with the objects' own bytes added up by hand. test_usage_steps.c has the walks that go
+ * on between commands.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "heap/check.h"
-#include "inspect/usage.h"
-#include "value/hash.h"
-#include "value/list.h"
-#include "value/set.h"
-#include "value/zset.h"
-
-struct world {
-    struct mem mem;
-    struct heap heap;
-    struct value_state values;
-};
-
-static void world_init(struct world *w)
-{
-    mem_init(&w->mem);
-    assert_int_equal(heap_init(&w->heap, &w->mem, 7), STATUS_OK);
-    value_init(&w->heap, &w->values);
-}
-
-/* All that is left is garbage: the collector takes it, and nothing remains. */
-static void world_fini(struct world *w)
-{
-    uint64_t ticket = collect_full_begin(&w->heap), found;
-    do {
-        (void)collect_step(&w->heap, true);
-        while (heap_release_step(&w->heap, UINT32_MAX)) {
-        }
-    } while (!collect_full_found(&w->heap, ticket, &found));
-    assert_int_equal(heap_objects(&w->heap), 0);
-    heap_fini(&w->heap);
-    mem_fini(&w->mem);
-}
+#include "world.h"
 
 static uint64_t live_bytes(struct world *w)
 {
@@ -54,52 +14,9 @@ static uint64_t live_bytes(struct world *w)
     return stats.live_bytes + stats.large_bytes;
 }
 
-static uint64_t usage(struct world *w, val v)
-{
-    uint64_t bytes = 0;
-    assert_int_equal(usage_bytes(&w->heap, v, &bytes), STATUS_OK);
-    return bytes;
-}
-
 static uint64_t own(struct world *w, const struct obj *o)
 {
     return val_own_bytes(&w->heap, val_of_obj(o));
-}
-
-static struct obj *container(struct world *w, enum obj_type type)
-{
-    struct obj *o = heap_container_new(&w->heap, type);
-    assert_non_null(o);
-    return o;
-}
-
-/* Stores one reference more: the list holds it, and the caller keeps what it had. */
-static void refer(struct world *w, struct obj *list, struct obj *to)
-{
-    rc_inc(&w->heap, to);
-    assert_int_equal(list_push_take(&w->heap, list, LIST_TAIL, val_of_obj(to)), STATUS_OK);
-}
-
-/* Stores the caller's own reference. */
-static void give(struct world *w, struct obj *list, struct obj *to)
-{
-    assert_int_equal(list_push_take(&w->heap, list, LIST_TAIL, val_of_obj(to)), STATUS_OK);
-}
-
-static val text(struct world *w, int i)
-{
-    char bytes[64];
-    int n = snprintf(bytes, sizeof bytes, "a text too long to be an immediate %d", i);
-    val v;
-    assert_int_equal(val_of_text(&w->heap, (struct view){bytes, (size_t)n}, &v), STATUS_OK);
-    return v;
-}
-
-static void drop(struct world *w, struct obj *o)
-{
-    rc_dec(&w->heap, o);
-    while (heap_release_step(&w->heap, UINT32_MAX)) {
-    }
 }
 
 static void test_immediates_take_nothing(void **state)
@@ -115,37 +32,12 @@ static void test_immediates_take_nothing(void **state)
     world_fini(&w);
 }
 
-/* A list of every type of container, each holding texts that only it refers to. */
-static struct obj *library(struct world *w)
-{
-    struct obj *list = container(w, OBJ_LIST), *hash = container(w, OBJ_HASH);
-    struct obj *set = container(w, OBJ_SET), *zset = container(w, OBJ_ZSET);
-    struct obj *inner = container(w, OBJ_LIST);
-    for (int i = 0; i < 500; i++) {
-        char bytes[64];
-        bool created;
-        size_t length = (size_t)snprintf(bytes, sizeof bytes, "not an immediate either %d", i);
-        struct needle n = needle_of_text(&w->heap, (struct view){bytes, length});
-        assert_int_equal(set_add(&w->heap, set, &n, &created), STATUS_OK);
-        assert_int_equal(zset_set(&w->heap, zset, &n, i, &created), STATUS_OK);
-        length = (size_t)snprintf(bytes, sizeof bytes, "f%d", i);
-        n = needle_of_text(&w->heap, (struct view){bytes, length});
-        assert_int_equal(hash_set_take(&w->heap, hash, &n, text(w, i), NULL), STATUS_OK);
-        give(w, inner, val_obj(text(w, i)));
-    }
-    give(w, list, hash);
-    give(w, list, set);
-    give(w, list, zset);
-    give(w, list, inner);
-    return list;
-}
-
 static void test_everything_kept_is_counted(void **state)
 {
     (void)state;
     struct world w;
     world_init(&w);
-    struct obj *list = library(&w);
+    struct obj *list = library(&w, 500);
     uint64_t before = live_bytes(&w), bytes = usage(&w, val_of_obj(list));
     drop(&w, list);
     assert_int_equal(bytes, before - live_bytes(&w));
@@ -158,7 +50,7 @@ static void test_shared_is_not_counted(void **state)
     (void)state;
     struct world w;
     world_init(&w);
-    struct obj *list = container(&w, OBJ_LIST), *shared = library(&w);
+    struct obj *list = container(&w, OBJ_LIST), *shared = library(&w, 500);
     refer(&w, list, shared);
     assert_int_equal(usage(&w, val_of_obj(list)), own(&w, list));
     /* The one who asks for the shared one itself gets it all. */
@@ -241,22 +133,23 @@ static void test_out_of_memory(void **state)
         give(&w, inner, val_obj(text(&w, i)));
         give(&w, list, inner);
     }
-    uint64_t all = usage(&w, val_of_obj(list)), bytes = 7;
-    uint64_t used = w.mem.bytes;
+    uint64_t all = usage(&w, val_of_obj(list)), used = w.mem.bytes;
+    struct usage q;
+    w.usages.slots_at_once = UINT64_MAX;
     int failures = 0;
     for (uint64_t nth = 1;; nth++) {
         assert_true(nth < 100);
         w.mem.fail_at = nth;
-        enum status s = usage_bytes(&w.heap, val_of_obj(list), &bytes);
+        enum status s = usage_ask(&w.usages, val_of_obj(list), 0, &q);
         w.mem.fail_at = 0;
         assert_int_equal(w.mem.bytes, used);
         if (s == STATUS_OK) break;
         assert_int_equal(s, STATUS_OOM);
-        assert_int_equal(bytes, 7);
+        assert_null(w.usages.first);
         failures++;
     }
     assert_true(failures > 1);
-    assert_int_equal(bytes, all);
+    assert_int_equal(q.bytes, all);
     drop(&w, list);
     world_fini(&w);
 }

@@ -1,0 +1,59 @@
+/* What a session waits for instead of a reply, and the reply when it is there. */
+#include "command/command.h"
+
+void call_wait(struct call *c, enum session_wait what)
+{
+    c->session->wait = what;
+    c->server->sessions.waiting++;
+}
+
+static bool resume_collect(struct call *c)
+{
+    uint64_t found;
+    if (!collect_full_found(c->heap, c->session->wait_ticket, &found)) return false;
+    reply_integer(c, (int64_t)found);
+    return true;
+}
+
+/* What was asked about may have gone before its turn came: then it is missing, as for OBJECT. */
+static bool resume_usage(struct call *c)
+{
+    const struct usage *q = &c->session->usage;
+    if (!q->done) return false;
+    if (q->status == STATUS_OK)
+        reply_integer(c, (int64_t)q->bytes);
+    else if (q->status == STATUS_NO_OBJECT)
+        reply_null(c);
+    else
+        call_error(c, "%s", status_text(q->status));
+    c->server->stats.error_replies += q->status == STATUS_OOM;
+    return true;
+}
+
+static bool resume(struct call *c)
+{
+    switch (c->session->wait) {
+    case SESSION_WAITS_COLLECT: return resume_collect(c);
+    case SESSION_WAITS_USAGE: return resume_usage(c);
+    case SESSION_RUNS: break;
+    }
+    ASSERT(false);
+    return false;
+}
+
+bool dispatch_resume(struct server *server, struct session *session, struct proto_buf *out)
+{
+    struct call c = {
+        .server = server,
+        .heap = &server->heap,
+        .keyspace = &server->keyspace,
+        .session = session,
+        .out = out,
+        .out_start = out->n,
+        .now_ms = server->now_ms,
+    };
+    if (!resume(&c)) return false;
+    session->wait = SESSION_RUNS;
+    server->sessions.waiting--;
+    return true;
+}
