@@ -328,6 +328,19 @@ static enum status pop_all(struct call *c, struct subject *s)
     return status;
 }
 
+/* A removal moves what is packed, and may make other values of all members: what was drawn is held
+ * until it is gone. */
+static enum status sample_hold(struct call *c, struct sample *s)
+{
+    for (uint64_t i = 0; i < s->count; i++) {
+        enum status status = val_keep(c->heap, s->at[i], &s->at[i]);
+        if (!status) continue;
+        while (i-- > 0) val_release(c->heap, s->at[i]);
+        return status;
+    }
+    return STATUS_OK;
+}
+
 static enum status pop_some(struct call *c, struct subject *s, uint64_t count)
 {
     struct sample sample;
@@ -337,7 +350,11 @@ static enum status pop_some(struct call *c, struct subject *s, uint64_t count)
         status = reply_sample(c, &sample);
     }
     if (!status && c->out->failed) status = STATUS_OOM;
-    for (uint64_t i = 0; i < count && !status; i++) remove_member(c, s->o, sample.at[i]);
+    if (!status) status = sample_hold(c, &sample);
+    for (uint64_t i = 0; i < count && !status; i++) {
+        remove_member(c, s->o, sample.at[i]);
+        val_release(c->heap, sample.at[i]);
+    }
     sample_fini(c, &sample);
     return status;
 }

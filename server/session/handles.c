@@ -54,16 +54,18 @@ static bool reserve_made(struct heap *h, struct handles *hs)
 
 static enum status hold_new(struct heap *h, struct handles *hs, val v, uint64_t number)
 {
-    if (!reserve_made(h, hs)) return STATUS_OOM;
-    if (val_is_obj(v) && rc_root_add(h, val_obj(v))) return STATUS_OOM;
-    struct handle_entry *e =
-        table_insert(&hs->held, &handle_type, h->pool, NULL, number_hash(number));
+    val held;
+    if (!reserve_made(h, hs) || val_keep(h, v, &held)) return STATUS_OOM;
+    struct handle_entry *e = NULL;
+    if (!val_is_obj(held) || !rc_root_add(h, val_obj(held))) {
+        e = table_insert(&hs->held, &handle_type, h->pool, NULL, number_hash(number));
+        if (!e && val_is_obj(held)) rc_root_drop(h, val_obj(held));
+    }
     if (!e) {
-        if (val_is_obj(v)) rc_root_drop(h, val_obj(v));
+        val_release(h, held);
         return STATUS_OOM;
     }
-    val_retain(h, v);
-    *e = (struct handle_entry){number, v};
+    *e = (struct handle_entry){number, held};
     ++*hs->total;
     hs->made[hs->made_count++] = number;
     return STATUS_OK;

@@ -29,7 +29,7 @@ struct handles {
 /* `total`, which the tables of a registry share, outlives them. */
 void handles_init(struct handles *hs, uint64_t *total);
 
-/* Holds v (retained here) and gives its number. */
+/* Holds v (retained here, or an equal value where v is bytes) and gives its number. */
 enum status handles_hold(struct heap *h, struct handles *hs, val v, uint64_t *number) MUST_USE;
 /* VAL_NONE when there is no such handle. */
 RC_BORROWED val handles_get(const struct handles *hs, uint64_t number);

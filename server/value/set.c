@@ -1,108 +1,312 @@
 #include "value/set.h"
 
-#include "value/body.h"
+#include "value/set_integers.h"
+#include "value/set_table.h"
 
-enum { WALK_STEP_SLOTS = 256, RANDOM_TRIES = 64 };
+enum { WALK_STEP_SLOTS = 256, RANDOM_TRIES = 64, REPACK_PART = 4 };
 
-/* An entry of the table is a val: the member. */
-static uint32_t entry_hash(const void *ctx, const void *entry)
+static const struct value_limits *limits(const struct heap *h)
 {
-    const struct body_owner *owner = ctx;
-    return val_hash(owner->heap, *(const val *)entry);
+    return &h->values->limits;
 }
 
-static void entry_moved(void *ctx, void *entry)
+/* --- packed members --- */
+
+/* The entry of a member in a block of entries, or NULL. */
+static const uint8_t *entry_find(const struct packed *b, const struct needle *member)
 {
-    const struct body_owner *owner = ctx;
-    if (collect_in_black_scan(owner->heap, owner->obj))
-        body_moved(owner->heap, *(const val *)entry);
+    struct pack_item item;
+    if (!pack_item_of_needle(member, &item)) return NULL;
+    return pack_find(b->at, packed_end(b), 1, &item);
 }
 
-static bool entry_match(const void *needle, const void *entry)
+static bool integer_find(const struct packed *b, const struct needle *member, uint32_t *index)
 {
-    return needle_matches(needle, *(const val *)entry);
+    return val_is_int(member->v) && set_integers_find(b, val_small(member->v), index);
 }
 
-static const struct table_type set_table_type = {
-    .entry_bytes = sizeof(val), .hash = entry_hash, .moved = entry_moved};
+/* The members of a packed set, one after the other. */
+struct packed_walk {
+    const struct packed *block;
+    const uint8_t *at; /* the next entry; not of integers */
+    uint32_t index;    /* the next member */
+};
 
-static val *set_find(const struct obj *o, const struct needle *member)
+static bool packed_walk_next(struct packed_walk *w, val *member)
 {
-    const struct body_table *b = obj_body(o);
-    if (b == NULL) return NULL;
-    return table_find(&b->table, &set_table_type, member->hash, entry_match, member);
+    if (w->index == w->block->count) return false;
+    if (w->block->width) {
+        *member = val_of_small(set_integers_at(w->block, w->index));
+    } else {
+        *member = pack_get(w->at);
+        w->at = pack_next(w->at);
+    }
+    w->index++;
+    return true;
 }
+
+static struct packed_walk packed_walk_of(const struct packed *b)
+{
+    return (struct packed_walk){.block = b, .at = b->at};
+}
+
+/* --- looking --- */
 
 uint64_t set_length(const struct obj *o)
 {
-    return body_table_length(o);
+    const struct packed *b = packed_of(o);
+    return b ? b->count : body_table_length(o);
 }
 
 bool set_has(const struct obj *o, const struct needle *member)
 {
-    return set_find(o, member) != NULL;
+    const struct packed *b = packed_of(o);
+    uint32_t index;
+    if (b == NULL) return set_table_find(o, member) != NULL;
+    return b->width ? integer_find(b, member, &index) : entry_find(b, member) != NULL;
 }
 
 RC_BORROWED val set_slot(const struct obj *o, const struct needle *member)
 {
-    const val *slot = set_find(o, member);
-    return slot ? *slot : VAL_NONE;
+    const struct packed *b = packed_of(o);
+    uint32_t index;
+    if (b == NULL) {
+        const val *slot = set_table_find(o, member);
+        return slot ? *slot : VAL_NONE;
+    }
+    if (b->width) return integer_find(b, member, &index) ? member->v : VAL_NONE;
+    const uint8_t *at = entry_find(b, member);
+    return at ? pack_get(at) : VAL_NONE;
 }
 
-/* Adds a member that is not there. Takes over its count on success only. */
-static enum status set_put(struct heap *h, struct obj *o, uint32_t hash, val member)
+enum set_form set_form(const struct obj *o)
 {
-    struct body_table *b = obj_body(o);
-    if (b == NULL) b = body_make(h, o, sizeof *b);
-    if (b == NULL) return STATUS_OOM;
-    if (b->table.used >= TABLE_ENTRIES_MAX) return STATUS_TOO_MANY;
-    struct body_owner owner = {h, o};
-    collect_disturb(h, o, 0); /* the insertion may split a bucket */
-    val *slot = table_insert(&b->table, &set_table_type, h->pool, &owner, hash);
-    if (slot == NULL) {
-        if (b->table.used == 0) body_drop(h, o, sizeof *b);
-        return STATUS_OOM;
+    const struct packed *b = packed_of(o);
+    return b == NULL ? SET_TABLE : b->width ? SET_INTEGERS : SET_PACKED;
+}
+
+/* --- conversions: to a cell of our own first, so that nothing has changed when memory is out ---
+ */
+
+/* Gives up what was made, and says why. */
+static enum status give_up(struct heap *h, struct cell *made)
+{
+    while (!set_heap_type.clear(h, &made->head, UINT32_MAX)) continue;
+    return STATUS_OOM;
+}
+
+static enum status to_table(struct heap *h, struct obj *o)
+{
+    struct cell made = {.head = {.type = OBJ_SET}};
+    struct packed_walk w = packed_walk_of(packed_of(o));
+    for (val member, v; packed_walk_next(&w, &member);) {
+        if (val_keep(h, member, &v)) return give_up(h, &made);
+        if (set_table_put(h, &made.head, val_hash(h, v), v)) {
+            val_release(h, v);
+            return give_up(h, &made);
+        }
     }
-    val_stored(h, o, member);
-    *slot = member;
+    packed_swap(h, o, &made);
     return STATUS_OK;
+}
+
+/* A set of integers gets entries. Its block has room for them: the caller has asked. */
+static enum status to_entries(struct heap *h, struct obj *o, size_t bytes)
+{
+    const struct packed *b = packed_of(o);
+    struct cell made = {.head = {.type = OBJ_SET}};
+    uint8_t *at = packed_open(h, &made.head, 0, bytes, b->count);
+    if (at == NULL) return STATUS_OOM;
+    for (uint32_t i = 0; i < b->count; i++) {
+        struct pack_item item = pack_item_of_integer(set_integers_at(b, i));
+        at = pack_put(at, &item);
+    }
+    packed_swap(h, o, &made);
+    return STATUS_OK;
+}
+
+static size_t bytes_as_entries(const struct packed *integers)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < integers->count; i++) {
+        struct pack_item item = pack_item_of_integer(set_integers_at(integers, i));
+        bytes += pack_item_bytes(&item);
+    }
+    return bytes;
+}
+
+/* A set that has shrunk becomes packed again, if all its members can be. */
+struct repack {
+    struct heap *heap;
+    struct cell made;
+    bool integers, failed;
+};
+
+static void repack_member(void *ctx, val member)
+{
+    struct repack *r = ctx;
+    struct heap *h = r->heap;
+    struct obj *to = &r->made.head;
+    const struct packed *b = packed_of(to);
+    if (r->failed) return;
+    if (r->integers) {
+        uint32_t index = 0;
+        r->failed = !val_is_int(member);
+        if (r->failed) return;
+        if (b) set_integers_find(b, val_small(member), &index);
+        r->failed = set_integers_add(h, to, index, val_small(member)) != STATUS_OK;
+        return;
+    }
+    struct packed_in in;
+    uint8_t *at = NULL;
+    if (packed_in_of_val(&member, limits(h)->set_text_bytes, &in) &&
+        packed_has_room(b, packed_in_bytes(&in)))
+        at = packed_open(h, to, b ? b->used : 0, packed_in_bytes(&in), 1);
+    if (at) packed_put(h, at, &in);
+    r->failed = at == NULL;
+}
+
+static bool repack(struct heap *h, struct obj *o, bool integers)
+{
+    struct repack r = {.heap = h, .made = {.head = {.type = OBJ_SET}}, .integers = integers};
+    uint64_t cursor = 0;
+    while (set_table_walk(o, &cursor, 1, BODY_SLOTS, repack_member, &r) && !r.failed) continue;
+    if (r.failed)
+        packed_drop(h, &r.made.head);
+    else
+        packed_swap(h, o, &r.made);
+    return !r.failed;
+}
+
+/* After a removal. Without the memory for it the set stays as it is. */
+static void shrunk(struct heap *h, struct obj *o)
+{
+    const struct value_limits *l = limits(h);
+    if (packed_of(o) || obj_body(o) == NULL) return;
+    if ((o->flags & OBJ_VISIBLE) && h->collect.phase != COLLECT_IDLE) return;
+    uint64_t length = set_length(o);
+    if (length & (length - 1)) return;
+    if (length <= l->set_integers / REPACK_PART && repack(h, o, true)) return;
+    if (length <= l->set_entries / REPACK_PART) (void)repack(h, o, false);
+}
+
+/* --- adding --- */
+
+static bool fits_integers(const struct heap *h, const struct packed *b, const struct needle *member)
+{
+    uint32_t count = b ? b->count : 0;
+    return val_is_int(member->v) && !member->weakly && count < limits(h)->set_integers &&
+           count < set_integers_max(b, val_small(member->v));
+}
+
+/* Whether a set of `count` members in `used` bytes can have this one more as entries. */
+static bool fits_entries(const struct heap *h, uint32_t count, size_t used,
+                         const struct needle *member, struct packed_in *in)
+{
+    const struct value_limits *l = limits(h);
+    return count < l->set_entries && packed_in_of_needle(member, l->set_text_bytes, in) &&
+           sizeof(struct packed) + used + packed_in_bytes(in) <= PACKED_BYTES_MAX;
+}
+
+static enum status add_entry(struct heap *h, struct obj *o, const struct packed_in *in)
+{
+    const struct packed *b = packed_of(o);
+    uint8_t *at = packed_open(h, o, b ? b->used : 0, packed_in_bytes(in), 1);
+    if (at == NULL) return STATUS_OOM;
+    packed_put(h, at, in);
+    return STATUS_OK;
+}
+
+static enum status add_to_table(struct heap *h, struct obj *o, const struct needle *member)
+{
+    val v;
+    enum status s = needle_take_value(h, member, &v);
+    if (s != STATUS_OK) return s;
+    s = set_table_put(h, o, member->hash, v);
+    if (s != STATUS_OK) val_release(h, v);
+    return s;
+}
+
+/* Adds a member that is not there to a set that is packed or empty: in the first form that takes
+ * it, of integers, of entries, and the table. `index` is an integer's place. */
+static enum status add_to_packed(struct heap *h, struct obj *o, uint32_t index,
+                                 const struct needle *member)
+{
+    const struct packed *b = packed_of(o);
+    struct packed_in in;
+    enum status s = STATUS_OK;
+    if (b == NULL || b->width) {
+        if (fits_integers(h, b, member)) return set_integers_add(h, o, index, val_small(member->v));
+        size_t used = b ? bytes_as_entries(b) : 0;
+        if (fits_entries(h, b ? b->count : 0, used, member, &in)) {
+            if (b) s = to_entries(h, o, used);
+            return s ? s : add_entry(h, o, &in);
+        }
+    } else if (fits_entries(h, b->count, b->used, member, &in)) {
+        return add_entry(h, o, &in);
+    }
+    if (b) s = to_table(h, o);
+    return s ? s : add_to_table(h, o, member);
 }
 
 enum status set_add(struct heap *h, struct obj *o, const struct needle *member, bool *added)
 {
-    if (set_has(o, member)) {
-        *added = false;
-        return STATUS_OK;
-    }
-    val v;
-    enum status s = needle_take_value(h, member, &v);
-    if (s != STATUS_OK) return s;
-    s = set_put(h, o, member->hash, v);
-    if (s == STATUS_OK)
-        *added = true;
+    const struct packed *b = packed_of(o);
+    uint32_t index = 0;
+    enum status s = STATUS_OK;
+    if (b == NULL && obj_body(o))
+        *added = set_table_find(o, member) == NULL;
+    else if (b && b->width)
+        *added = !integer_find(b, member, &index);
     else
-        val_release(h, v);
+        *added = b == NULL || entry_find(b, member) == NULL;
+    if (!*added) return STATUS_OK;
+    s = b || obj_body(o) == NULL ? add_to_packed(h, o, index, member) : add_to_table(h, o, member);
+    if (s != STATUS_OK) *added = false;
     return s;
 }
 
-RC_NEW val set_take(struct heap *h, struct obj *o, const struct needle *member)
+/* --- removing --- */
+
+static bool remove_packed(struct heap *h, struct obj *o, const struct needle *member)
 {
-    val *slot = set_find(o, member);
-    if (slot == NULL) return VAL_NONE;
-    struct body_table *b = obj_body(o);
-    struct body_owner owner = {h, o};
-    val v = *slot;
-    collect_disturb(h, o, 0); /* the removal may merge a bucket */
-    table_remove(&b->table, &set_table_type, h->pool, &owner, member->hash, slot);
-    if (b->table.used == 0) body_drop(h, o, sizeof *b);
-    return v;
+    const struct packed *b = packed_of(o);
+    uint32_t index;
+    if (b->width) {
+        if (!integer_find(b, member, &index)) return false;
+        set_integers_remove(h, o, index);
+        return true;
+    }
+    const uint8_t *at = entry_find(b, member);
+    if (at == NULL) return false;
+    packed_remove(h, o, (size_t)(at - b->at), (size_t)(pack_next(at) - at), 1);
+    return true;
 }
 
 bool set_remove(struct heap *h, struct obj *o, const struct needle *member)
 {
-    val v = set_take(h, o, member);
-    if (val_is_none(v)) return false;
-    val_release(h, v);
+    if (packed_of(o)) return remove_packed(h, o, member);
+    val *slot = set_table_find(o, member);
+    if (slot == NULL) return false;
+    val v = set_table_take(h, o, member->hash, slot);
+    val_release(h, v); /* the needle may lie in it, and is not looked at any more */
+    shrunk(h, o);
+    return true;
+}
+
+bool set_remove_any(struct heap *h, struct obj *o)
+{
+    const struct packed *b = packed_of(o);
+    if (obj_body(o) == NULL) return false;
+    if (b == NULL) {
+        val *slot = set_table_random(h, o);
+        val_release(h, set_table_take(h, o, val_hash(h, *slot), slot));
+        shrunk(h, o);
+    } else if (b->width) {
+        set_integers_remove(h, o, b->count - 1u);
+    } else {
+        packed_remove(h, o, 0, (size_t)(pack_next(b->at) - b->at), 1);
+    }
     return true;
 }
 
@@ -112,37 +316,42 @@ static void set_drop_weak(struct heap *h, struct obj *o, struct weak *w)
     set_remove(h, o, &member);
 }
 
-struct each_call {
-    set_each *each;
-    void *ctx;
-    enum body_shows shows;
-};
+/* --- walks --- */
 
-static void call_each(void *ctx, void *entry)
+static void packed_each(const struct packed *b, set_each *each, void *ctx)
 {
-    const struct each_call *call = ctx;
-    val v = *(const val *)entry;
-    if (call->shows == BODY_TARGETS) v = val_target(v);
-    if (!val_is_none(v)) call->each(call->ctx, v);
+    struct packed_walk w = packed_walk_of(b);
+    for (val member; packed_walk_next(&w, &member);) each(ctx, member);
 }
 
-static bool walk(const struct obj *o, uint64_t *cursor, uint32_t max, struct each_call *call)
+/* A packed set is one step. */
+static bool walk(const struct obj *o, uint64_t *cursor, uint32_t max, enum body_shows shows,
+                 set_each *each, void *ctx)
 {
-    uint64_t end = body_table_end(o);
-    *cursor = body_table_walk(o, &set_table_type, *cursor, end, max, call_each, call);
-    return *cursor < end;
+    const struct packed *b = packed_of(o);
+    if (b == NULL) return set_table_walk(o, cursor, max, shows, each, ctx);
+    if (*cursor == 0) packed_each(b, each, ctx);
+    *cursor = 1;
+    return false;
 }
 
 bool set_walk(const struct obj *o, uint64_t *cursor, uint32_t max, set_each *each, void *ctx)
 {
-    struct each_call call = {each, ctx, BODY_TARGETS};
-    return walk(o, cursor, max, &call);
+    return walk(o, cursor, max, BODY_TARGETS, each, ctx);
 }
 
 bool set_walk_slots(const struct obj *o, uint64_t *cursor, uint32_t max, set_each *each, void *ctx)
 {
-    struct each_call call = {each, ctx, BODY_SLOTS};
-    return walk(o, cursor, max, &call);
+    return walk(o, cursor, max, BODY_SLOTS, each, ctx);
+}
+
+/* Also where the scan began while the set had a table: what is there is shown at least once. */
+uint64_t set_scan(const struct obj *o, uint64_t cursor, set_each *each, void *ctx)
+{
+    const struct packed *b = packed_of(o);
+    if (b == NULL) return set_table_scan(o, cursor, each, ctx);
+    packed_each(b, each, ctx);
+    return 0;
 }
 
 static void count_each(void *ctx, val member)
@@ -154,14 +363,9 @@ static void count_each(void *ctx, val member)
 uint64_t set_shown(const struct heap *h, const struct obj *o)
 {
     uint64_t shown = 0, cursor = 0;
-    if (!obj_body(o) || !body_may_lag(h, o)) return set_length(o);
+    if (packed_of(o) || !obj_body(o) || !body_may_lag(h, o)) return set_length(o);
     while (set_walk(o, &cursor, WALK_STEP_SLOTS, count_each, &shown)) continue;
     return shown;
-}
-
-static uint64_t draw(void *ctx)
-{
-    return heap_random(ctx);
 }
 
 /* One of the members that a walk shows, each with the same chance. */
@@ -179,11 +383,15 @@ static void pick_each(void *ctx, val member)
 
 RC_BORROWED val set_random(struct heap *h, const struct obj *o)
 {
-    const struct body_table *b = obj_body(o);
-    if (b == NULL) return VAL_NONE;
+    const struct packed *b = packed_of(o);
+    if (obj_body(o) == NULL) return VAL_NONE;
+    if (b) {
+        uint32_t index = (uint32_t)(heap_random(h) % b->count);
+        return b->width ? val_of_small(set_integers_at(b, index))
+                        : pack_get(packed_at(b, index, 1));
+    }
     for (int i = 0; i < RANDOM_TRIES; i++) {
-        const val *slot = table_random(&b->table, &set_table_type, draw, h);
-        val v = val_target(*slot);
+        val v = val_target(*set_table_random(h, o));
         if (!val_is_none(v)) return v;
     }
     /* Nearly all members are gone and not yet removed. */
@@ -193,119 +401,76 @@ RC_BORROWED val set_random(struct heap *h, const struct obj *o)
     return p.picked;
 }
 
-uint64_t set_scan(const struct obj *o, uint64_t cursor, set_each *each, void *ctx)
-{
-    const struct body_table *b = obj_body(o);
-    struct each_call call = {each, ctx, BODY_TARGETS};
-    return b ? table_scan(&b->table, &set_table_type, cursor, call_each, &call) : 0;
-}
-
-struct copy {
-    struct heap *heap;
-    struct obj *to;
-    enum status status;
-};
-
-static void copy_entry(void *ctx, void *entry)
-{
-    struct copy *c = ctx;
-    val v;
-    if (c->status != STATUS_OK) return;
-    c->status = val_share(c->heap, *(const val *)entry, &v);
-    if (c->status != STATUS_OK || val_is_none(v)) return;
-    c->status = set_put(c->heap, c->to, val_hash(c->heap, v), v);
-    if (c->status != STATUS_OK) val_release(c->heap, v);
-}
-
 enum status set_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out)
 {
-    struct copy c = {h, heap_container_new(h, OBJ_SET), STATUS_OK};
-    if (c.to == NULL) return STATUS_OOM;
-    uint64_t end = body_table_end(from);
-    for (uint64_t at = 0; at < end && c.status == STATUS_OK;)
-        at = body_table_walk(from, &set_table_type, at, end, WALK_STEP_SLOTS, copy_entry, &c);
-    if (c.status == STATUS_OK)
-        *out = c.to;
+    struct obj *to = heap_container_new(h, OBJ_SET);
+    if (to == NULL) return STATUS_OOM;
+    enum status s = packed_of(from) ? packed_copy(h, from, to) : set_table_copy(h, from, to);
+    if (s == STATUS_OK)
+        *out = to;
     else
-        rc_dec(h, c.to);
-    return c.status;
+        rc_dec(h, to);
+    return s;
 }
 
-struct visit_call {
-    heap_visit *fn;
-    void *ctx;
-};
+/* --- for the heap --- */
 
-static void visit_entry(void *ctx, void *entry)
+static uint64_t set_begin(const struct obj *o)
 {
-    const struct visit_call *call = ctx;
-    val v = *(const val *)entry;
-    if (val_is_obj(v)) call->fn(call->ctx, val_obj(v));
+    (void)o;
+    return 0;
+}
+
+static uint64_t set_end(const struct obj *o)
+{
+    return packed_of(o) ? 1 : body_table_end(o);
 }
 
 static uint64_t set_visit(const struct obj *o, uint64_t cursor, uint64_t limit, uint32_t slots_max,
                           heap_visit *fn, void *ctx)
 {
-    struct visit_call call = {fn, ctx};
-    return body_table_walk(o, &set_table_type, cursor, limit, slots_max, visit_entry, &call);
-}
-
-static void drop_entry(void *ctx, void *entry)
-{
-    val_release(ctx, *(const val *)entry);
+    const struct packed *b = packed_of(o);
+    if (b == NULL) return set_table_visit(o, cursor, limit, slots_max, fn, ctx);
+    if (cursor == 0) packed_visit(b, fn, ctx);
+    return limit;
 }
 
 static bool set_clear(struct heap *h, struct obj *o, uint32_t slots_max)
 {
-    struct body_table *b = obj_body(o);
-    if (b == NULL) return true;
-    if (!table_drain(&b->table, &set_table_type, h->pool, slots_max, drop_entry, h)) return false;
-    body_drop(h, o, sizeof *b);
+    if (packed_of(o) == NULL) return set_table_clear(h, o, slots_max);
+    packed_drop(h, o);
     return true;
 }
 
-static size_t set_bytes_of(const struct obj *o)
+static size_t set_bytes(const struct obj *o)
 {
-    return body_table_bytes(o, &set_table_type);
-}
-
-struct check {
-    const struct heap *heap;
-    const struct obj *o;
-    bool right;
-};
-
-static void check_entry(void *ctx, void *entry)
-{
-    struct check *c = ctx;
-    val v = *(const val *)entry;
-    struct needle n = needle_of_val(c->heap, v);
-    c->right &= !val_is_none(v) && val_check(v);
-    c->right &= set_find(c->o, &n) == entry; /* 2. */
-    c->right &= !val_is_container(v) || (c->o->flags & OBJ_VISIBLE);
-    c->right &= !val_is_weak(v) || obj_words(c->o)->weakly;
+    const struct packed *b = packed_of(o);
+    return b ? packed_bytes(b) : set_table_bytes(o);
 }
 
 bool set_check(const struct heap *h, const struct obj *o)
 {
-    const struct body_table *b = obj_body(o);
-    if (b == NULL) return (o->flags & OBJ_VISIBLE) == 0;
-    struct body_owner owner = {(struct heap *)(uintptr_t)h, NULL}; // only entry_hash reads it
-    struct check c = {h, o, b->table.used > 0 || (o->flags & OBJ_PINNED)}; /* 1. */
-    uint64_t end = body_table_end(o);
-    for (uint64_t at = 0; at < end;)
-        at = body_table_walk(o, &set_table_type, at, end, UINT32_MAX, check_entry, &c);
-    return c.right && table_check(&b->table, &set_table_type, &owner);
+    const struct packed *b = packed_of(o);
+    if (b == NULL) return set_table_check(h, o);
+    if (!packed_check(o, 1)) return false;
+    if (b->width) return set_integers_check(b);
+    struct packed_walk w = packed_walk_of(b);
+    for (const uint8_t *at = w.at; at < packed_end(b); at = pack_next(at)) {
+        val v = pack_get(at);
+        struct needle n = needle_of_val(h, v);
+        if (entry_find(b, &n) != at) return false; /* 2. */
+    }
+    return true;
 }
 
 const struct heap_type set_heap_type = {
     .name = "set",
-    .begin = body_table_begin,
-    .end = body_table_end,
+    .begin = set_begin,
+    .end = set_end,
     .visit = set_visit,
     .prefetch = body_table_prefetch,
     .clear = set_clear,
     .drop_weak = set_drop_weak,
-    .bytes = set_bytes_of,
+    .bytes = set_bytes,
     .check = set_check,
 };

@@ -1,15 +1,24 @@
 /*
- * Sets: members are strings (by bytes) and containers (by identity), in a table of 8-byte entries.
+ * Sets: members are strings (by bytes) and containers (by identity).
+ *
+ * A small set of strings is packed (packed.h): of integers alone sorted, in the narrowest width
+ * that holds them (set_integers.h), else as entries one after the other. It gets a table
+ * (set_table.h) with the first container or weak reference, with more members than the limits of
+ * value/state.h allow, and with a longer text. It is packed again when what is left is a quarter of
+ * a limit, and can be; this is looked at when its length is a power of two, so that a set that
+ * cannot be is not looked through at every removal. No trial may have a place for it then.
  *
  * Called by the command floor. Nothing here replies or checks types.
  *
- * Invariants (set_check)
- *   1. The table is never empty while there is a body (unless the collector is clearing it).
- *   2. No two members are equal.
+ * Invariants (set_check): those of the three forms; no two members are equal.
  *
- * Ownership: a set owns one count of each member.
+ * Ownership: a set owns one count of each member. What is read from a packed set is borrowed from
+ * its block, until the set changes: a removal, too, may move all members.
  *
- * Cost: O(1) expected; growth is one bucket at a time. At most 2^32 - 1 members (STATUS_TOO_MANY).
+ * Cost: O(1) expected of a table, O(length) of a packed set, O(log length) to find an integer among
+ * integers. At most 2^32 - 1 members (STATUS_TOO_MANY). A form that cannot be had for want of
+ * memory is STATUS_OOM where the set grows, and nothing has changed; where it shrinks it stays as
+ * it is.
  */
 #ifndef HEAPD_VALUE_SET_H
 #define HEAPD_VALUE_SET_H
@@ -17,6 +26,10 @@
 #include "value/val.h"
 
 typedef void set_each(void *ctx, val member);
+
+enum set_form { SET_INTEGERS, SET_PACKED, SET_TABLE };
+/* What OBJECT ENCODING tells; an empty set says SET_TABLE. */
+enum set_form set_form(const struct obj *o);
 
 /* Members whose weak reference's target is gone count until they are removed; all else treats them
  * as not there. set_shown leaves them out, for which it may have to walk the set. */
@@ -31,9 +44,8 @@ RC_BORROWED val set_slot(const struct obj *o, const struct needle *member);
 enum status set_add(struct heap *h, struct obj *o, const struct needle *member,
                     bool *added) MUST_USE;
 bool set_remove(struct heap *h, struct obj *o, const struct needle *member);
-/* Removes the member and hands its count to the caller (SMOVE, SPOP): report it with val_moved
- * where it is stored. VAL_NONE: not there. */
-RC_NEW val set_take(struct heap *h, struct obj *o, const struct needle *member);
+/* Removes some member, also one that is gone; false when the set is empty. */
+bool set_remove_any(struct heap *h, struct obj *o);
 /* A uniformly chosen member; VAL_NONE when there is none. */
 RC_BORROWED val set_random(struct heap *h, const struct obj *o);
 
