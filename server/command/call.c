@@ -61,7 +61,7 @@ static enum status subject_find(struct call *c, uint32_t i, bool counted, struct
     }
     s->e = counted ? keyspace_lookup(c->keyspace, c->argv[i], c->now_ms)
                    : keyspace_find(c->keyspace, c->argv[i], c->now_ms);
-    if (s->e) s->v = s->e->v;
+    if (s->e) s->v = entry_value(s->e);
     return STATUS_OK;
 }
 
@@ -92,7 +92,10 @@ enum status call_read_string(struct call *c, uint32_t i, struct subject *s)
 enum status call_write(struct call *c, uint32_t i, enum obj_type type, struct subject *s)
 {
     enum status status = subject_find(c, i, false, s);
-    return status ? status : subject_of_type(s, type);
+    if (!status) status = subject_of_type(s, type);
+    /* What is about to hold weak references may be emptied by their vanishing. */
+    if (!status && c->form == BY_WEAKREF) status = call_give(c, s->e);
+    return status;
 }
 
 enum status call_ensure(struct call *c, uint32_t i, enum obj_type type, struct subject *s)
@@ -106,7 +109,9 @@ enum status call_ensure(struct call *c, uint32_t i, enum obj_type type, struct s
     if (status) return status;
     s->o = o;
     s->v = val_of_obj(o);
-    return STATUS_OK;
+    if (c->form == BY_WEAKREF) status = call_give(c, s->e);
+    if (status) call_settle(c, s);
+    return status;
 }
 
 uint64_t container_length(const struct obj *o)
@@ -129,13 +134,38 @@ uint64_t container_length(const struct obj *o)
 void call_settle(struct call *c, struct subject *s)
 {
     if (!s->o || (s->o->flags & OBJ_REFERRED) || container_length(s->o) > 0) return;
-    if (!s->e) {
+    if (!s->e) { /* the handle holds it */
         keyspace_emptied(c->keyspace, s->o);
         return;
     }
-    keyspace_unbind(c->keyspace, s->e);
+    if (val_is_weak(s->e->v))
+        keyspace_emptied(c->keyspace, s->o); /* this name goes when the container does */
+    else
+        keyspace_unbind(c->keyspace, s->e);
     s->e = NULL;
     s->o = NULL;
+}
+
+bool call_is_sole(const struct subject *s)
+{
+    return s->e && s->o->count == 1 && (s->o->flags & OBJ_REFERRED) == 0 && !val_is_weak(s->e->v);
+}
+
+uint64_t container_shown(const struct heap *h, const struct obj *o)
+{
+    switch ((enum obj_type)o->type) {
+    case OBJ_HASH: return hash_shown(h, o);
+    case OBJ_SET: return set_shown(h, o);
+    case OBJ_ZSET: return zset_shown(h, o, 0, zset_length(o));
+    case OBJ_LIST:
+    case OBJ_NONE:
+    case OBJ_STRING:
+    case OBJ_NUMBER:
+    case OBJ_WEAK:
+    case OBJ_SHAPE:
+    case OBJ_TYPES: break;
+    }
+    return container_length(o);
 }
 
 static enum status no_object(struct call *c, uint32_t i)
@@ -158,33 +188,36 @@ enum status call_source(struct call *c, uint32_t i, val *out)
     }
     default: break;
     }
-    const struct entry *e = keyspace_lookup(c->keyspace, c->argv[i], c->now_ms);
+    struct entry *e = keyspace_lookup(c->keyspace, c->argv[i], c->now_ms);
     if (!e) return no_object(c, i);
-    *out = e->v;
+    /* What is about to be referred to weakly may be emptied through that. */
+    enum status status = c->form == BY_WEAKREF ? call_give(c, e) : STATUS_OK;
+    if (status) return status;
+    *out = entry_value(e);
     return STATUS_OK;
 }
 
 enum status call_needle(struct call *c, uint32_t i, struct needle *out)
 {
-    if (!c->by_ref) {
+    if (c->form == BY_VALUE) {
         *out = needle_of_text(c->heap, c->argv[i]);
         return STATUS_OK;
     }
     val v;
     enum status status = call_source(c, i, &v);
-    if (!status) *out = needle_of_val(c->heap, v);
-    return status;
+    if (status) return status;
+    *out = needle_of_val(c->heap, v);
+    out->weakly = c->form == BY_WEAKREF;
+    return STATUS_OK;
 }
 
 enum status call_value(struct call *c, uint32_t i, val *out)
 {
-    if (!c->by_ref) return val_of_text(c->heap, c->argv[i], out);
+    if (c->form == BY_VALUE) return val_of_text(c->heap, c->argv[i], out);
     val v;
     enum status status = call_source(c, i, &v);
     if (status) return status;
-    val_retain(c->heap, v);
-    *out = v;
-    return STATUS_OK;
+    return c->form == BY_WEAKREF ? val_weaken(c->heap, v, out) : val_keep(c->heap, v, out);
 }
 
 enum status call_give(struct call *c, struct entry *e)
@@ -194,7 +227,7 @@ enum status call_give(struct call *c, struct entry *e)
 
 enum status reply_subject(struct call *c, const struct subject *s)
 {
-    bool gives = c->by_ref || c->server->config.reply_depth_max == 0;
+    bool gives = c->form != BY_VALUE || c->server->config.reply_depth_max == 0;
     enum status status = gives ? call_give(c, s->e) : STATUS_OK;
     return status ? status : reply_value(c, s->v);
 }
@@ -213,6 +246,6 @@ enum status call_inspect(struct call *c, uint32_t i, struct subject *s)
     default: break;
     }
     s->e = keyspace_find(c->keyspace, c->argv[i], c->now_ms);
-    if (s->e) s->v = s->e->v;
+    if (s->e) s->v = entry_value(s->e);
     return STATUS_OK;
 }

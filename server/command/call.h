@@ -7,8 +7,19 @@
  * and a change cannot, a handler that pops or removes writes the reply first and then does what
  * cannot fail.
  *
- * The prefix REF changes only how values are read and written (`v` in commands.def): call_needle,
- * call_value and reply_value do all of it, so that a handler has one body for both forms.
+ * The prefixes REF and WEAKREF change only how values are read and written (`v` in commands.def):
+ * call_needle, call_value and reply_value do all of it, so that a handler has one body for all
+ * forms.
+ *
+ *              an argument is             stored                  a reply is
+ *   BY_VALUE   a text                     as it is                the value, nested
+ *   BY_REF     a source (key, handle,     a reference             a handle, or nil
+ *              identity)
+ *   BY_WEAKREF a source, which must be a  a weak reference        the identity of a container, or
+ *              container to be stored     (value/val.h)           nil; a string by value
+ *
+ * A string has no identity, and a reply of WEAKREF shows it by value: nil would say that nothing is
+ * there, and an error would make a list of both kinds unreadable.
  *
  * Ownership: argv are views of the input, good until the handler returns; values returned as
  * borrowed are good until the heap changes.
@@ -21,15 +32,17 @@
 
 struct command;
 
+enum call_form { BY_VALUE, BY_REF, BY_WEAKREF };
+
 struct call {
     struct server *server;
     struct heap *heap;
     struct keyspace *keyspace;
     struct session *session;
     const struct command *command;
-    const struct view *argv; /* argv[0] is the command's name; REF is not among them */
+    const struct view *argv; /* argv[0] is the command's name; no prefix is among them */
     uint32_t argc;
-    bool by_ref;
+    enum call_form form;
     struct proto_buf *out;
     size_t out_start; /* where this command's reply begins */
     int64_t now_ms;
@@ -79,8 +92,13 @@ void call_settle(struct call *c, struct subject *s);
 /* Before a handle or an identity of what a name is bound to is given out: so that it loses its name
  * when it is emptied through that. e may be NULL. */
 enum status call_give(struct call *c, struct entry *e) MUST_USE;
+/* Whether its container, which is there, goes with its name: nothing else refers to it, and REF
+ * never stored it. */
+bool call_is_sole(const struct subject *s);
 /* Number of elements of any container. */
 uint64_t container_length(const struct obj *o);
+/* The same without those that are gone and not yet removed: what a walk shows. */
+uint64_t container_shown(const struct heap *h, const struct obj *o);
 
 /* Instead of a reply: dispatch_resume() gives it when what the session waits for is there. */
 void call_wait(struct call *c, enum session_wait what);
@@ -116,8 +134,8 @@ void reply_map(struct call *c, uint64_t pairs); /* RESP2: an array of twice as m
 void reply_set(struct call *c, uint64_t n);     /* RESP2: an array */
 void reply_double(struct call *c, double d);    /* RESP2: a bulk */
 void reply_bool(struct call *c, bool b);        /* RESP2: 1 or 0 */
-/* A value: nested by value, or a handle after REF. VAL_NONE and nil: null. STATUS_TOO_BIG,
- * STATUS_TOO_LONG_REPLY, STATUS_OOM. */
+/* A value in the call's form. VAL_NONE and nil: null. STATUS_TOO_BIG, STATUS_TOO_LONG_REPLY,
+ * STATUS_OOM. */
 enum status reply_value(struct call *c, val v) MUST_USE;
 /* The same for the very value of a key argument, which may so give out a handle of it. */
 enum status reply_subject(struct call *c, const struct subject *s) MUST_USE;
@@ -128,6 +146,8 @@ void reply_string(struct call *c, val v);
 bool reply_has_room(const struct call *c);
 /* A value nested by value to a depth of its own (FETCH). */
 enum status reply_nested(struct call *c, val v, uint64_t depth_max) MUST_USE;
+/* The identity of a container: "#:1f". */
+enum status reply_identity(struct call *c, struct obj *o) MUST_USE;
 /* A handle to the value. */
 enum status reply_handle(struct call *c, val v) MUST_USE;
 

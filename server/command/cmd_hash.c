@@ -74,7 +74,7 @@ static enum status pairs_set(struct call *c, struct obj *o, bool fresh, int64_t 
         status = call_value(c, 3 + 2 * k, &v);
         if (status) break;
         if (keeps_old) {
-            r.old[k] = hash_get(o, &field);
+            r.old[k] = hash_slot(o, &field);
             val_retain(c->heap, r.old[k]);
         }
         status = hash_set_take(c->heap, o, &field, v, &is_new);
@@ -242,7 +242,7 @@ static enum status walk(struct call *c, unsigned shows)
     struct subject s;
     enum status status = call_read(c, 1, OBJ_HASH, &s);
     if (status) return status;
-    uint64_t length = s.o ? hash_length(s.o) : 0, cursor = 0;
+    uint64_t length = s.o ? hash_shown(c->heap, s.o) : 0, cursor = 0;
     if (shows == (SHOW_FIELDS | SHOW_VALUES))
         reply_map(c, length);
     else

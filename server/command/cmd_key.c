@@ -72,7 +72,7 @@ static void names_visit(void *ctx, const struct entry *e)
     struct names *n = ctx;
     n->seen++;
     if (!n->all && !glob_match(n->pattern, entry_key(e), GLOB_EXACT)) return;
-    if (n->type && strcmp(n->type, type_name(n->h, e->v)) != 0) return;
+    if (n->type && strcmp(n->type, type_name(n->h, entry_value(e))) != 0) return;
     if (n->count == n->slots && !names_grow(n))
         n->failed = true;
     else
@@ -203,7 +203,7 @@ static enum status look(struct call *c, uint32_t i, val *out)
 {
     if (call_name(c, i) == STATUS_OK) {
         const struct entry *e = keyspace_find(c->keyspace, c->argv[i], c->now_ms);
-        *out = e ? e->v : VAL_NONE;
+        *out = e ? entry_value(e) : VAL_NONE;
         return STATUS_OK;
     }
     struct subject subject;
@@ -347,6 +347,7 @@ enum status cmd_copy(struct call *c)
     struct copy_options o = {.depth = COPY_LEVEL};
     struct keyspace_bind bind = {.expires_ms = KEYSPACE_NEVER};
     struct subject from;
+    struct entry *e;
     val copy;
     enum status s = parse_copy(c, &o);
     if (!s) s = call_name(c, 2);
@@ -364,5 +365,10 @@ enum status cmd_copy(struct call *c)
     if (c->out->failed) return STATUS_OOM;
     if (from.e) bind.expires_ms = keyspace_expires_ms(c->keyspace, from.e);
     s = copy_value(c->heap, from.v, o.depth, &copy);
-    return s ? s : keyspace_bind_take(c->keyspace, c->argv[2], copy, bind, NULL);
+    if (!s) s = keyspace_bind_take(c->keyspace, c->argv[2], copy, bind, &e);
+    /* What holds weak references may be emptied by their vanishing. The old name cannot be given
+     * back any more: without memory the copy outlives being emptied. */
+    if (!s && val_is_container(copy) && weak_in(val_obj(copy)) && keyspace_know(c->keyspace, e))
+        val_obj(copy)->flags |= OBJ_REFERRED;
+    return s;
 }

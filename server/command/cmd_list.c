@@ -298,21 +298,24 @@ enum status cmd_ltrim(struct call *c)
 /*
  * The element is pushed first, which can fail and then has changed nothing, and popped second,
  * which cannot. In between it is counted twice; so a collector's trial sees an increment (rule 1 of
- * collect.h) and need not be told of a move.
+ * collect.h) and need not be told of a move. A weak reference is moved as it is.
  */
 static enum status move_element(struct call *c, struct subject *from, enum list_end from_end,
                                 struct subject *to, enum list_end to_end)
 {
-    val v = list_get(from->o, index_from(from->o, from_end, 0));
-    enum status status = reply_value(c, v);
+    uint64_t index = index_from(from->o, from_end, 0);
+    val v;
+    enum status status = reply_value(c, list_get(from->o, index));
     if (!status && c->out->failed) status = STATUS_OOM;
     /* An end that is pushed back where it was: nothing moves. */
     if (status || (from->o == to->o && (from_end == to_end || list_length(from->o) == 1)))
         return status;
     if (!to->o) status = call_ensure(c, to->i, OBJ_LIST, to);
     if (status) return status;
-    val_retain(c->heap, v);
-    status = list_push_take(c->heap, to->o, to_end, v);
+    val slot = list_slot(from->o, index);
+    status = val_is_weak(slot) ? call_give(c, to->e) : STATUS_OK;
+    if (!status) status = val_keep(c->heap, slot, &v);
+    if (!status) status = list_push_take(c->heap, to->o, to_end, v);
     if (!status) val_release(c->heap, list_pop(c->heap, from->o, from_end));
     call_settle(c, to);
     call_settle(c, from);

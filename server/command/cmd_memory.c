@@ -29,14 +29,8 @@ enum status cmd_object_id(struct call *c)
     enum status status = inspected(c, &s);
     if (status || val_is_none(s.v)) return status;
     if (!val_is_container(s.v)) return call_error(c, "ERR only containers have an identity");
-    uint64_t number;
     status = call_give(c, s.e);
-    if (status) return status;
-    status = ident_number(c->heap, val_obj(s.v), &number);
-    if (status) return status;
-    char text[HANDLE_TEXT_CHARS];
-    reply_bulk(c, (struct view){text, identity_put(text, number)});
-    return STATUS_OK;
+    return status ? status : reply_identity(c, val_obj(s.v));
 }
 
 static const char *encoding(val v)

@@ -101,15 +101,20 @@ enum status cmd_srem(struct call *c)
     return STATUS_OK;
 }
 
-/* The member goes into the other set first, which can fail and then has changed nothing, and leaves
- * this one second, which cannot: so its counts say at every moment who refers to it. */
+/* A member that is held weakly is moved as it is. The member goes into the other set first, which
+ * can fail and then has changed nothing, and leaves this one second, which cannot: so its counts
+ * say at every moment who refers to it. */
 static enum status move_member(struct call *c, struct subject *from, struct subject *to,
                                const struct needle *member)
 {
     bool added;
+    val slot = set_slot(from->o, member);
+    struct needle moved = val_is_weak(slot) ? needle_of_val(c->heap, slot) : *member;
+    moved.weakly = false;
     enum status status = to->o ? STATUS_OK : call_ensure(c, 2, OBJ_SET, to);
     if (status) return status;
-    status = set_add(c->heap, to->o, member, &added);
+    if (val_is_weak(slot)) status = call_give(c, to->e);
+    if (!status) status = set_add(c->heap, to->o, &moved, &added);
     if (status) {
         call_settle(c, to);
         return status;
@@ -196,7 +201,7 @@ enum status cmd_smembers(struct call *c)
     struct subject s;
     enum status status = call_read(c, 1, OBJ_SET, &s);
     if (status) return status;
-    reply_set(c, s.o ? set_length(s.o) : 0);
+    reply_set(c, s.o ? set_shown(c->heap, s.o) : 0);
     return s.o ? reply_members(c, s.o) : STATUS_OK;
 }
 
@@ -270,7 +275,7 @@ static enum status sample_init(struct call *c, const struct obj *o, uint64_t wan
                                struct sample *s)
 {
     uint64_t cursor = 0;
-    *s = (struct sample){.heap = c->heap, .wanted = wanted, .left = set_length(o)};
+    *s = (struct sample){.heap = c->heap, .wanted = wanted, .left = set_shown(c->heap, o)};
     s->at = mem_alloc(&c->server->mem, wanted * sizeof *s->at);
     if (!s->at) return STATUS_OOM;
     if (wanted < s->left / SAMPLE_WALK_PART) return sample_draw(c, o, s);
@@ -300,11 +305,11 @@ static void remove_member(struct call *c, struct obj *o, val member)
 /* The last step of a pop of all. A set that only its name refers to goes with it, in steps. */
 static void remove_all(struct call *c, struct subject *s)
 {
-    if (s->e && s->o->count == 1 && (s->o->flags & OBJ_REFERRED) == 0) {
+    if (call_is_sole(s)) {
         keyspace_unbind(c->keyspace, s->e);
         return;
     }
-    while (set_length(s->o) > 0) remove_member(c, s->o, set_random(c->heap, s->o));
+    while (set_remove_any(c->heap, s->o)) continue;
     call_settle(c, s);
 }
 
@@ -313,7 +318,7 @@ static enum status pop_one(struct call *c, struct subject *s)
     val member = set_random(c->heap, s->o);
     enum status status = reply_value(c, member);
     if (!status && c->out->failed) status = STATUS_OOM;
-    if (status) return status;
+    if (status || val_is_none(member)) return status;
     remove_member(c, s->o, member);
     call_settle(c, s);
     return STATUS_OK;
@@ -321,7 +326,7 @@ static enum status pop_one(struct call *c, struct subject *s)
 
 static enum status pop_all(struct call *c, struct subject *s)
 {
-    reply_set(c, set_length(s->o));
+    reply_set(c, set_shown(c->heap, s->o));
     enum status status = reply_members(c, s->o);
     if (!status && c->out->failed) status = STATUS_OOM;
     if (!status) remove_all(c, s);
@@ -369,7 +374,7 @@ enum status cmd_spop(struct call *c)
         return call_error(c, "ERR value is out of range, must be positive");
     enum status status = call_write(c, 1, OBJ_SET, &s);
     if (status) return status;
-    uint64_t length = s.o ? set_length(s.o) : 0;
+    uint64_t length = !s.o ? 0 : counted ? set_shown(c->heap, s.o) : set_length(s.o);
     if (length == 0 || count == 0) {
         if (counted)
             reply_set(c, 0);
@@ -394,7 +399,7 @@ static enum status reply_draws(struct call *c, const struct obj *o, uint64_t cou
 static enum status reply_different(struct call *c, const struct obj *o, uint64_t count)
 {
     struct sample sample;
-    uint64_t length = set_length(o);
+    uint64_t length = set_shown(c->heap, o);
     reply_array(c, count < length ? count : length);
     if (count >= length) return reply_members(c, o);
     enum status status = sample_init(c, o, count, &sample);
@@ -416,9 +421,8 @@ enum status cmd_srandmember(struct call *c)
                           (long long)-INT64_MAX, (long long)INT64_MAX);
     if (!status) status = call_read(c, 1, OBJ_SET, &s);
     if (status) return status;
-    bool none = !s.o || set_length(s.o) == 0;
-    if (!counted) return reply_value(c, none ? VAL_NONE : set_random(c->heap, s.o));
-    if (none || count == 0) {
+    if (!counted) return reply_value(c, s.o ? set_random(c->heap, s.o) : VAL_NONE);
+    if (!s.o || count == 0 || set_shown(c->heap, s.o) == 0) {
         reply_array(c, 0);
         return STATUS_OK;
     }

@@ -88,12 +88,12 @@ static enum status bind_take(struct call *c, val v, struct keyspace_bind options
 /* A name that gives its value away by value must be bound to a string; after REF to anything. */
 static bool can_give(const struct call *c, const struct entry *e)
 {
-    return !e || c->by_ref || val_is_string(e->v);
+    return !e || c->form != BY_VALUE || val_is_string(e->v);
 }
 
 static enum status reply_old(struct call *c, struct entry *e)
 {
-    struct subject old = {.e = e, .v = e ? e->v : VAL_NONE};
+    struct subject old = {.e = e, .v = e ? entry_value(e) : VAL_NONE};
     return reply_subject(c, &old);
 }
 
@@ -187,7 +187,7 @@ enum status cmd_get(struct call *c)
     struct subject subject;
     uint64_t number;
     enum status s;
-    if (!c->by_ref)
+    if (c->form == BY_VALUE)
         s = call_read_string(c, 1, &subject);
     else if (identity_parse(c->argv[1], &number))
         s = call_inspect(c, 1, &subject);
@@ -255,7 +255,7 @@ enum status cmd_mget(struct call *c)
         struct subject subject;
         enum status s = call_read_any(c, i, &subject);
         if (s) return s;
-        if (!c->by_ref && !val_is_string(subject.v)) subject.v = VAL_NONE;
+        if (c->form == BY_VALUE && !val_is_string(subject.v)) subject.v = VAL_NONE;
         s = reply_subject(c, &subject);
         if (s) return s;
     }
@@ -342,7 +342,7 @@ static enum status check_sources(struct call *c)
 enum status cmd_msetnx(struct call *c)
 {
     enum status s = parse_pairs(c);
-    if (!s && c->by_ref) s = check_sources(c);
+    if (!s && c->form != BY_VALUE) s = check_sources(c);
     if (s) return s;
     for (uint32_t i = 1; i < c->argc; i += 2) {
         if (!keyspace_find(c->keyspace, c->argv[i], c->now_ms)) continue;

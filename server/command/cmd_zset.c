@@ -356,22 +356,22 @@ static enum status reply_ends(struct call *c, const struct obj *o, enum zset_fro
     reply_array(c, paired ? count : count * 2);
     if (count == 0) return STATUS_OK;
     zset_seek(o, from == FROM_LOWEST ? 0 : zset_length(o) - 1, &it);
-    for (uint64_t i = 0; i < count && !status; i++) {
+    while (count > 0 && !status) {
         struct zset_entry entry = zset_at(&it);
+        (void)(from == FROM_LOWEST ? zset_next(&it) : zset_prev(&it));
+        if (val_is_none(entry.member)) continue;
         if (paired) reply_array(c, 2);
         status = reply_value(c, entry.member);
         reply_double(c, entry.score);
-        (void)(from == FROM_LOWEST ? zset_next(&it) : zset_prev(&it));
+        count--;
     }
     return status;
 }
 
-static void remove_end(struct call *c, struct obj *o, enum zset_from from)
+/* Those that were gone already are not among the number. */
+static bool remove_end(struct call *c, struct obj *o, enum zset_from from)
 {
-    struct zset_iter it;
-    zset_seek(o, from == FROM_LOWEST ? 0 : zset_length(o) - 1, &it);
-    struct needle member = needle_of_val(c->heap, zset_at(&it).member);
-    zset_remove(c->heap, o, &member);
+    return zset_remove_rank(c->heap, o, from == FROM_LOWEST ? 0 : zset_length(o) - 1);
 }
 
 /* A zset of which everything is popped, and that only its name refers to, goes with it, in steps.
@@ -379,11 +379,11 @@ static void remove_end(struct call *c, struct obj *o, enum zset_from from)
 static void remove_ends(struct call *c, struct subject *s, enum zset_from from, uint64_t count)
 {
     bool all = count == zset_length(s->o);
-    if (all && s->e && s->o->count == 1 && (s->o->flags & OBJ_REFERRED) == 0) {
+    if (all && call_is_sole(s)) {
         keyspace_unbind(c->keyspace, s->e);
         return;
     }
-    while (count-- > 0) remove_end(c, s->o, from);
+    while (count > 0) count -= remove_end(c, s->o, from);
     call_settle(c, s);
 }
 
@@ -396,7 +396,7 @@ static enum status pop(struct call *c, enum zset_from from)
         return call_error(c, "ERR value is out of range, must be positive");
     enum status status = call_write(c, 1, OBJ_ZSET, &s);
     if (status) return status;
-    uint64_t count = s.o ? zset_length(s.o) : 0;
+    uint64_t count = s.o ? zset_shown(c->heap, s.o, 0, zset_length(s.o)) : 0;
     if ((uint64_t)wanted < count) count = (uint64_t)wanted;
     status = reply_ends(c, s.o, from, count);
     if (!status && c->out->failed) status = STATUS_OOM;

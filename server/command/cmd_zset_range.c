@@ -165,18 +165,20 @@ static enum status reply_range(struct call *c, const struct range *r, const stru
 {
     struct zset_iter it;
     bool paired = r->with_scores && c->session->protocol >= 3;
-    uint64_t count = ranks.end - ranks.begin;
+    uint64_t count = o ? zset_shown(c->heap, o, ranks.begin, ranks.end) : 0;
     enum status status = STATUS_OK;
     reply_array(c, r->with_scores && !paired ? count * 2 : count);
     if (count == 0) return STATUS_OK;
     c->open = o;
     zset_seek(o, r->rev ? ranks.end - 1 : ranks.begin, &it);
-    for (uint64_t i = 0; i < count && !status; i++) {
+    while (count > 0 && !status) {
         struct zset_entry entry = zset_at(&it);
+        (void)(r->rev ? zset_prev(&it) : zset_next(&it));
+        if (val_is_none(entry.member)) continue;
         if (paired) reply_array(c, 2);
         status = reply_value(c, entry.member);
         if (r->with_scores) reply_double(c, entry.score);
-        (void)(r->rev ? zset_prev(&it) : zset_next(&it));
+        count--;
     }
     return status;
 }

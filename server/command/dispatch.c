@@ -33,14 +33,27 @@ static bool arity_fits(const struct command *cmd, uint32_t argc)
     return cmd->arity >= 0 ? argc == (uint32_t)cmd->arity : argc >= (uint32_t)-cmd->arity;
 }
 
-/* REF <command ...>: the rest is the command, in its by-reference form. */
+static enum call_form form_of(const struct call *c)
+{
+    if (call_is(c, 0, "ref")) return BY_REF;
+    return call_is(c, 0, "weakref") ? BY_WEAKREF : BY_VALUE;
+}
+
+/* REF <command ...> and WEAKREF <command ...>: the rest is the command, in that form. REF NEW and
+ * WEAKREF HELP are commands themselves. */
 static enum status take_prefix(struct call *c)
 {
-    if (!call_is(c, 0, "ref") || c->argc < 2 || call_is(c, 1, "new")) return STATUS_OK;
+    enum call_form form = form_of(c);
+    if (form == BY_VALUE || c->argc < 2) return STATUS_OK;
+    if (call_is(c, 1, form == BY_REF ? "new" : "help")) return STATUS_OK;
+    if (call_is(c, 1, "new"))
+        return call_error(c, "ERR WEAKREF NEW: nothing would keep it alive; REF NEW gives a "
+                             "handle");
     c->argv++;
     c->argc--;
-    c->by_ref = true;
-    return call_is(c, 0, "ref") ? call_error(c, "ERR REF stands once before a command") : STATUS_OK;
+    c->form = form;
+    if (form_of(c) == BY_VALUE) return STATUS_OK;
+    return call_error(c, "ERR %s stands once before a command", form == BY_REF ? "REF" : "WEAKREF");
 }
 
 /* Finds the row of the command, or of the subcommand. */
@@ -65,9 +78,9 @@ static enum status find(struct call *c)
     enum status status = c->command ? STATUS_OK : find_row(c);
     if (status) return status;
     if (!c->command->run || !arity_fits(c->command, c->argc)) return call_error_arity(c);
-    if (c->by_ref && c->command->values.first == 0 && !c->command->values.replies)
-        return call_error(c, "ERR REF: '%s' neither takes nor gives whole values",
-                          c->command->name);
+    if (c->form != BY_VALUE && c->command->values.first == 0 && !c->command->values.replies)
+        return call_error(c, "ERR %s: '%s' neither takes nor gives whole values",
+                          c->form == BY_REF ? "REF" : "WEAKREF", c->command->name);
     return STATUS_OK;
 }
 

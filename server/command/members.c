@@ -18,14 +18,14 @@ enum status members_bound(struct call *c, struct members_at at)
 {
     enum status status = STATUS_OK;
     val source;
-    for (uint32_t i = at.first; c->by_ref && i < c->argc && !status; i += at.step)
+    for (uint32_t i = at.first; c->form != BY_VALUE && i < c->argc && !status; i += at.step)
         status = call_source(c, i, &source);
     return status;
 }
 
 bool members_needle(struct call *c, uint32_t i, struct needle *out)
 {
-    if (!c->by_ref) {
+    if (c->form == BY_VALUE) {
         *out = needle_of_text(c->heap, c->argv[i]);
         return true;
     }

@@ -77,7 +77,7 @@ static void put_plain(struct call *c, val v)
 
 static void put_begin(struct call *c, const struct obj *o)
 {
-    uint64_t length = container_length(o);
+    uint64_t length = container_shown(c->heap, o);
     switch ((enum obj_type)o->type) {
     case OBJ_HASH: reply_map(c, length); break;
     case OBJ_SET: reply_set(c, length); break;
@@ -112,9 +112,9 @@ static void gather_member(void *ctx, val member)
     g->items[g->count++].v = member;
 }
 
-static uint64_t item_count(const struct obj *o)
+static uint64_t item_count(const struct heap *h, const struct obj *o)
 {
-    return container_length(o) * (o->type == OBJ_HASH || o->type == OBJ_ZSET ? 2 : 1);
+    return container_shown(h, o) * (o->type == OBJ_HASH || o->type == OBJ_ZSET ? 2 : 1);
 }
 
 static void gather_zset(const struct obj *o, struct gather *g)
@@ -123,6 +123,7 @@ static void gather_zset(const struct obj *o, struct gather *g)
     zset_seek(o, 0, &it);
     do {
         struct zset_entry e = zset_at(&it);
+        if (val_is_none(e.member)) continue;
         g->items[g->count++].v = e.member;
         g->items[g->count++].score = e.score;
     } while (zset_next(&it));
@@ -160,8 +161,8 @@ static void open_container(struct nested *n, struct obj *o)
         put_identity(n, o);
         return;
     }
-    uint64_t count = item_count(o);
-    if (c->nested_values + container_length(o) > c->server->config.reply_values_max) {
+    uint64_t count = item_count(c->heap, o);
+    if (c->nested_values + container_shown(c->heap, o) > c->server->config.reply_values_max) {
         n->status = STATUS_TOO_BIG;
         return;
     }
@@ -176,6 +177,7 @@ static void open_container(struct nested *n, struct obj *o)
         }
         struct gather g = {f->items, 0};
         gather_slots(o, &g);
+        ASSERT(g.count == count);
         f->count = count;
     }
     n->depth++;

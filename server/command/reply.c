@@ -135,6 +135,16 @@ enum status reply_handle(struct call *c, val v)
     return STATUS_OK;
 }
 
+enum status reply_identity(struct call *c, struct obj *o)
+{
+    uint64_t number;
+    enum status s = ident_number(c->heap, o, &number);
+    if (s) return s;
+    char text[HANDLE_TEXT_CHARS];
+    proto_put_bulk(c->out, text, identity_put(text, number));
+    return STATUS_OK;
+}
+
 bool reply_has_room(const struct call *c)
 {
     return c->out->n - c->out_start <= c->server->config.output_buffer_limit;
@@ -142,7 +152,7 @@ bool reply_has_room(const struct call *c)
 
 enum status reply_value(struct call *c, val v)
 {
-    if (c->by_ref) return reply_handle(c, v);
+    if (c->form == BY_REF) return reply_handle(c, v);
     if (!reply_has_room(c)) return STATUS_TOO_LONG_REPLY;
     if (val_is_none(v) || val_is_nil(v)) {
         reply_null(c);
@@ -152,6 +162,7 @@ enum status reply_value(struct call *c, val v)
         reply_string(c, v);
         return STATUS_OK;
     }
+    if (c->form == BY_WEAKREF) return reply_identity(c, val_obj(v));
     return reply_nested(c, v, c->server->config.reply_depth_max);
 }
 

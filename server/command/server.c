@@ -12,7 +12,7 @@ enum {
     STEP_SLOTS = 32,  /* between two looks at the clock */
     STEP_NAMES = 64,  /* names that expire, or are freed, in one step */
     STEP_HANDLES = 128,
-    RELEASE_SLOTS_MIN = 8, /* of a command's own share in freeing */
+    RELEASE_SLOTS_MIN = 8, /* of a command's own share in freeing and removing */
     FREE_SLOTS = 256,      /* in one step for a command that has no memory */
     SAMPLE_MS = 1000,      /* between two samples of the rate of commands */
 };
@@ -109,9 +109,10 @@ void server_after_command(struct server *s)
     if (STRESS_SLOTS) collect_step(h, true);
     uint64_t made = h->allocated - s->allocated_before;
     s->allocated_before = h->allocated;
-    if (!h->release_pending) return;
     uint64_t slots = 2 * made + RELEASE_SLOTS_MIN;
-    heap_release_step(h, slots > UINT32_MAX ? UINT32_MAX : (uint32_t)slots);
+    if (slots > UINT32_MAX) slots = UINT32_MAX;
+    if (h->weak.first) weak_step(h, (uint32_t)slots);
+    if (h->release_pending) heap_release_step(h, (uint32_t)slots);
 }
 
 /* --- bounded steps --- */
@@ -120,6 +121,14 @@ static bool release_share(struct server *s)
 {
     int64_t deadline = clock_mono_ns() + STEP_NS;
     while (heap_release_step(&s->heap, STEP_SLOTS))
+        if (clock_mono_ns() >= deadline) return true;
+    return false;
+}
+
+static bool weak_share(struct server *s)
+{
+    int64_t deadline = clock_mono_ns() + STEP_NS;
+    while (weak_step(&s->heap, STEP_SLOTS))
         if (clock_mono_ns() >= deadline) return true;
     return false;
 }
@@ -151,6 +160,8 @@ bool server_free_step(struct server *s)
         pool_trim_step(s->heap.pool);
     else if (s->heap.release_pending)
         heap_release_step(&s->heap, FREE_SLOTS);
+    else if (s->heap.weak.first)
+        weak_step(&s->heap, FREE_SLOTS);
     else if (s->keyspace.debris)
         keyspace_share(s);
     else if (s->sessions.buried_count)
@@ -180,6 +191,7 @@ bool server_step(struct server *s, bool idle)
     bool more = false;
     int64_t due = keyspace_next_expiry_ms(&s->keyspace);
     if (s->heap.release_pending) more |= measured(s, release_share);
+    if (s->heap.weak.first) more |= measured(s, weak_share);
     if (s->keyspace.debris || (due != KEYSPACE_NEVER && due <= s->now_ms))
         more |= measured(s, keyspace_share);
     if (s->sessions.buried_count) more |= measured(s, handles_share);
@@ -194,7 +206,7 @@ bool server_step(struct server *s, bool idle)
     uint64_t used = server_used_bytes(s);
     if (used > s->stats.memory_peak_bytes) s->stats.memory_peak_bytes = used;
     /* The collector comes last, and what it frees may have to wait for the next step. */
-    return more || collects || s->heap.release_pending || s->mem.trim_bytes ||
+    return more || collects || s->heap.release_pending || s->heap.weak.first || s->mem.trim_bytes ||
            pool_has_spare(s->heap.pool);
 }
 

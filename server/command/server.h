@@ -63,13 +63,13 @@ void server_tick(struct server *s);
 void server_configure(struct server *s);
 
 /*
- * One bounded share of what runs beside commands: release queue, expiry, debris, buried handles,
- * walks that sessions wait for, trims, and a slice of the collector. `idle`: no command is waiting.
- * True while more waits. Steps are measured into stats.
+ * One bounded share of what runs beside commands: release queue, what referred weakly to the dead,
+ * expiry, debris, buried handles, walks that sessions wait for, trims, and a slice of the
+ * collector. `idle`: no command is waiting. True while more waits. Steps are measured into stats.
  */
 bool server_step(struct server *s, bool idle);
 /* Frees at least twice what the command allocated (model: a command that allocates n objects frees
- * at least 2n). */
+ * at least 2n), and removes as many of the slots that referred weakly to the dead. */
 void server_after_command(struct server *s);
 /* For a command that has no memory: frees some of what waits to be freed, wherever it waits; false
  * when nothing does. */

@@ -99,6 +99,12 @@ bool weak_step(struct heap *h, uint32_t max);
  * is what it shows. */
 bool weak_is_pending(const struct heap *h);
 
+/* Whether a slot of the container has held a weak reference since its body was made. */
+static inline bool weak_in(const struct obj *o)
+{
+    return obj_body(o) && (o->flags & OBJ_PACKED) == 0 && obj_words(o)->weakly;
+}
+
 /* How many weak references there are to a living object; those of containers and names that wait
  * to be freed count, as they do in OBJECT REFCOUNT. */
 uint64_t weak_count(const struct heap *h, const struct obj *target);

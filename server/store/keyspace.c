@@ -151,6 +151,23 @@ static void value_drop(struct keyspace *ks, val v)
     val_release(ks->h, v);
 }
 
+static bool entry_is_bound(const struct keyspace *ks, const struct entry *e)
+{
+    return table_find(&ks->names, &names_type, e->hash, slot_has_entry, e) != NULL;
+}
+
+/* Whether the name refers weakly to what is gone. */
+static bool is_gone(const struct entry *e)
+{
+    return val_is_none(entry_value(e));
+}
+
+/* An entry has got its value. */
+static void value_stored(struct entry *e)
+{
+    if (val_is_weak(e->v)) weak_set_name(val_obj(e->v), e);
+}
+
 static bool is_due(const struct keyspace *ks, const struct entry *e, int64_t now_ms)
 {
     return UNLIKELY(e->expiry_place != 0) && expiry_when(&ks->expiry, e) <= now_ms;
@@ -166,8 +183,13 @@ struct entry *keyspace_find(struct keyspace *ks, struct view key, int64_t now_ms
 {
     struct key_needle n = needle_of_key(ks, key);
     struct entry *e = entry_find(ks, &n);
-    if (!e || !is_due(ks, e, now_ms)) return e;
-    expire(ks, e);
+    if (!e) return NULL;
+    if (is_due(ks, e, now_ms))
+        expire(ks, e);
+    else if (is_gone(e))
+        keyspace_unbind(ks, e);
+    else
+        return e;
     return NULL;
 }
 
@@ -195,6 +217,7 @@ static struct entry *bind_new(struct keyspace *ks, const struct key_needle *n, v
         goto drop_root;
     if (!entry_insert(ks, e)) goto drop_expiry;
     e->v = v;
+    value_stored(e);
     return e;
 drop_expiry:
     keyspace_clear_expiry(ks, e);
@@ -222,6 +245,7 @@ static enum status bind_anew(struct keyspace *ks, struct entry *e, val v,
     }
     val old = e->v;
     e->v = v;
+    value_stored(e);
     e->clock_s = ks->clock_s;
     if (old.w != v.w) value_forget(ks, e, old);
     value_drop(ks, old);
@@ -274,6 +298,7 @@ enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to
         }
     }
     target->v = e->v;
+    value_stored(target);
     target->clock_s = e->clock_s;
     target->expiry_place = e->expiry_place;
     if (target->expiry_place) expiry_moved(&ks->expiry, target);
@@ -318,6 +343,7 @@ enum status keyspace_stage_take(struct keyspace *ks, struct view key, val v,
     s = root_add(ks, v);
     if (s) goto free_entry;
     out->e->v = v;
+    value_stored(out->e);
     return STATUS_OK;
 free_entry:
     entry_free(ks, out->e);
@@ -366,6 +392,15 @@ void keyspace_emptied(struct keyspace *ks, const struct obj *o)
 {
     struct entry *e = known_get(&ks->known, o);
     if (e && (o->flags & OBJ_REFERRED) == 0) keyspace_unbind(ks, e);
+}
+
+/* The hook of weak references. A name that FLUSHALL dropped is in no table, and goes with the
+ * others. */
+static void heap_unname(void *ctx, void *name)
+{
+    struct keyspace *ks = ctx;
+    struct entry *e = name;
+    if (entry_is_bound(ks, e)) keyspace_unbind(ks, e);
 }
 
 static void heap_emptied(void *ctx, struct obj *o)
@@ -465,7 +500,7 @@ static void visit_live(void *ctx, void *slot)
 {
     const struct each_live *live = ctx;
     const struct entry *e = entry_in(slot);
-    if (!is_due(live->ks, e, live->now_ms)) live->each(live->ctx, e);
+    if (!is_due(live->ks, e, live->now_ms) && !is_gone(e)) live->each(live->ctx, e);
 }
 
 static void names_walk(const struct table *names, table_visit *visit, void *ctx)
@@ -485,6 +520,11 @@ void keyspace_walk(const struct keyspace *ks, int64_t now_ms, keyspace_each *eac
 {
     struct each_live live = {ks, now_ms, each, ctx};
     names_walk(&ks->names, visit_live, &live);
+}
+
+bool keyspace_has(const struct keyspace *ks, const struct entry *e, int64_t now_ms)
+{
+    return entry_is_bound(ks, e) && !is_due(ks, e, now_ms) && !is_gone(e);
 }
 
 uint64_t keyspace_names(const struct keyspace *ks)
@@ -524,6 +564,8 @@ void keyspace_init(struct keyspace *ks, struct heap *h)
     table_init(&ks->names);
     expiry_init(&ks->expiry);
     known_init(&ks->known);
+    h->weak.unname = heap_unname;
+    h->weak.unname_ctx = ks;
     h->emptied = heap_emptied;
     h->emptied_ctx = ks;
     heap_add_holder(h, &ks->holder);
@@ -551,6 +593,8 @@ static void census_value(struct census *c, const struct entry *e)
 {
     c->bytes += entry_bytes(e);
     if (val_is_container(e->v) && rc_roots(c->ks->h, val_obj(e->v)) == 0) c->wrong = true; /* 3 */
+    if (val_is_weak(e->v) && weak_name((const struct weak *)val_obj(e->v)) != e)
+        c->wrong = true; /* 6 */
 }
 
 /* Whether the table has this very entry, of which nothing else is asked before. */

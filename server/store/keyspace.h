@@ -10,6 +10,10 @@
  * A name whose time has come is gone for every caller: finding it removes it, and expiry (expiry.h)
  * removes the rest on time in bounded steps.
  *
+ * A name may refer weakly (heap/weak.h): it keeps its object alive no more than a slot that does,
+ * and is no root of it; when the object goes, the name is gone as one whose time has come is:
+ * finding it removes it, and the heap's step of weak references removes the rest.
+ *
  * Called by command/ and daemon.c. Everything that changes a binding passes keyspace_bind_take,
  * _rebind_take, _rename, _unbind, _take, _flush or an expiry, so that journals and notifications
  * can hook in there. It does not decide what a command does to a value, nor about OBJ_REFERRED:
@@ -23,6 +27,7 @@
  *   4. entry_bytes == what the entries take from the pools, those that FLUSHALL dropped included.
  *   5. known (known.h) has a record of every bound container that has a number and that REF never
  *      stored, and no record that is not true.
+ *   6. A name that refers weakly is what its weak reference calls its owner.
  * Ownership: the keyspace owns entries and one count (and one root) of each value. `struct entry *`
  * is good until its own name goes (unbound, taken, renamed, flushed, or looked up when its time has
  * come) and for one command at most. Cost: O(1) expected, O(log n) where a TTL changes; FLUSHALL
@@ -96,8 +101,8 @@ static inline void keyspace_expect_nothing(struct keyspace *ks)
     ks->expected.key.p = NULL;
 }
 
-/* The live entry of a key, or NULL; one whose time (<= now_ms) has come is removed. Counts nothing.
- */
+/* The live entry of a key, or NULL; one whose time (<= now_ms) has come, or whose object is gone,
+ * is removed. Counts nothing. */
 struct entry *keyspace_find(struct keyspace *ks, struct view key, int64_t now_ms);
 /* The same for a command that reads: counts a hit or a miss and sets the access clock. */
 struct entry *keyspace_lookup(struct keyspace *ks, struct view key, int64_t now_ms);
@@ -149,8 +154,9 @@ void keyspace_commit(struct keyspace *ks, const struct keyspace_staged *staged);
 
 /*
  * A container that is emptied takes its name with it unless REF ever stored it (OBJ_REFERRED), also
- * when it is emptied through a handle: so before a handle or an identity of what a name is bound to
- * is given out, the keyspace is told. Fails with STATUS_OOM alone.
+ * when it is emptied through a handle or because its weak references vanish: so before a handle or
+ * an identity of what a name is bound to is given out, before it is referred to weakly, and before
+ * it gets a slot that refers weakly, the keyspace is told. Fails with STATUS_OOM alone.
  */
 enum status keyspace_know(struct keyspace *ks, struct entry *e) MUST_USE;
 /* A container has lost its last slot otherwise than through its name: the name goes, if it has one
@@ -171,22 +177,30 @@ bool keyspace_step(struct keyspace *ks, int64_t now_ms, uint32_t entries_max);
 int64_t keyspace_next_expiry_ms(const struct keyspace *ks);
 
 typedef void keyspace_each(void *ctx, const struct entry *e);
-/* SCAN: table_scan's cursor and promise. Names whose time has come but that are still there are not
- * shown, and not removed. The callback changes nothing in the keyspace. */
+/* SCAN: table_scan's cursor and promise. Names that are gone but still there are not shown, and not
+ * removed. The callback changes nothing in the keyspace. */
 uint64_t keyspace_scan(const struct keyspace *ks, uint64_t cursor, int64_t now_ms,
                        keyspace_each *each, void *ctx);
 /* All of them in one go, for KEYS and tests; as keyspace_scan otherwise. */
 void keyspace_walk(const struct keyspace *ks, int64_t now_ms, keyspace_each *each, void *ctx);
 
-/* Both count names whose time has come until they are removed. */
+/* Both count names that are gone until they are removed. */
 uint64_t keyspace_names(const struct keyspace *ks);
 uint64_t keyspace_names_with_expiry(const struct keyspace *ks);
 static inline struct view entry_key(const struct entry *e)
 {
     return (struct view){e->key, e->key_bytes};
 }
+/* What a live name stands for: its value, or what it refers to weakly. */
+static inline val entry_value(const struct entry *e)
+{
+    return val_target(e->v);
+}
 /* Bytes of the entry alone. */
 size_t entry_bytes(const struct entry *e);
+
+/* Whether the entry is a live name, and not one that FLUSHALL dropped. */
+bool keyspace_has(const struct keyspace *ks, const struct entry *e, int64_t now_ms);
 
 /* Whether the invariants hold. O(names): for tests and the debug builds' own check. */
 bool keyspace_check(const struct keyspace *ks);

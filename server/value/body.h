@@ -73,11 +73,11 @@ static inline void body_moved(struct heap *h, val v)
     collect_rescue(h, val_obj(v));
 }
 
-/* Whether some of the slots of a container with a body may hold weak references whose targets are
+/* Whether some of the slots of a container may hold weak references whose targets are
  * gone: then it shows less than it counts. */
 static inline bool body_may_lag(const struct heap *h, const struct obj *o)
 {
-    return UNLIKELY(weak_is_pending(h)) && obj_words(o)->weakly;
+    return UNLIKELY(weak_is_pending(h)) && weak_in(o);
 }
 
 /* Whether a walk shows what a slot holds as what it stands for, or as it is. */

@@ -176,7 +176,7 @@ static void count_each(void *ctx, val field, val value)
 uint64_t hash_shown(const struct heap *h, const struct obj *o)
 {
     uint64_t shown = 0, cursor = 0;
-    if (!obj_body(o) || !body_may_lag(h, o)) return hash_length(o);
+    if (!body_may_lag(h, o)) return hash_length(o);
     while (hash_walk(o, &cursor, WALK_STEP_SLOTS, count_each, &shown)) continue;
     return shown;
 }

@@ -363,7 +363,7 @@ static void count_each(void *ctx, val member)
 uint64_t set_shown(const struct heap *h, const struct obj *o)
 {
     uint64_t shown = 0, cursor = 0;
-    if (packed_of(o) || !obj_body(o) || !body_may_lag(h, o)) return set_length(o);
+    if (!body_may_lag(h, o)) return set_length(o);
     while (set_walk(o, &cursor, WALK_STEP_SLOTS, count_each, &shown)) continue;
     return shown;
 }
