@@ -7,7 +7,7 @@
 #include "command/members.h"
 #include "value/zset.h"
 
-enum { PAIRS_ON_STACK = 16, RELEASE_SLOTS = 256 };
+enum { PAIRS_ON_STACK = 16 };
 
 /* --- adding --- */
 
@@ -119,35 +119,19 @@ static enum status add_pair(struct zadd *z, struct obj *o, struct pair *p,
     return status;
 }
 
-/* Puts back what one pair has changed. False: for lack of memory, which a full leaf of the order
- * may take. What waits in the release queue is freed for it. */
-static bool pair_undo(struct zadd *z, struct obj *o, uint32_t k)
-{
-    struct heap *h = z->c->heap;
-    struct needle member;
-    double old = z->pairs[k].old, now;
-    if (!members_needle(z->c, z->first + 2 * k + 1, &member)) return true;
-    if (!zset_score(o, &member, &now)) return true;
-    if (isnan(old)) return zset_remove(h, o, &member);
-    while (zset_set(h, o, &member, old, NULL))
-        if (!heap_release_step(h, RELEASE_SLOTS)) return false;
-    return true;
-}
-
-/*
- * Takes back the first `done` pairs, the last of them first. One that found no room may find it
- * where the others have been. If memory stays out a member may still keep its new score then, in a
- * zset of several leaves: to rule that out, the order would have to hold old and new entries side
- * by side until all pairs are in.
+/* Takes back the first `done` pairs, the last of them first. It cannot fail: memory is out, maybe.
  */
 static void pairs_undo(struct zadd *z, struct obj *o, uint32_t done)
 {
-    uint32_t failed = done, failed_before;
-    do {
-        failed_before = failed;
-        failed = 0;
-        for (uint32_t k = done; k-- > 0;) failed += !pair_undo(z, o, k);
-    } while (failed > 0 && failed < failed_before);
+    for (uint32_t k = done; k-- > 0;) {
+        struct needle member;
+        double old = z->pairs[k].old;
+        if (!members_needle(z->c, z->first + 2 * k + 1, &member)) continue;
+        if (isnan(old))
+            zset_remove(z->c->heap, o, &member);
+        else
+            zset_restore(z->c->heap, o, &member, old);
+    }
 }
 
 static enum status add_pairs(struct zadd *z, struct obj *o)

@@ -122,6 +122,16 @@ enum status zset_set(struct heap *h, struct obj *o, const struct needle *member,
     return s;
 }
 
+void zset_restore(struct heap *h, struct obj *o, const struct needle *member, double score)
+{
+    struct zset_entry *slot = zset_find(o, member);
+    struct body_zset *b = obj_body(o);
+    ASSERT(slot != NULL);
+    if (slot->score == score || zset_rescore(h, o, slot, score) == STATUS_OK) return;
+    zset_tree_shift(&b->tree, h, *slot, score);
+    slot->score = score;
+}
+
 bool zset_remove(struct heap *h, struct obj *o, const struct needle *member)
 {
     struct zset_entry *slot = zset_find(o, member);

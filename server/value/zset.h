@@ -47,6 +47,8 @@ bool zset_score(const struct obj *o, const struct needle *member, double *score)
  * stored first stays. *created (may be NULL): it is new. */
 enum status zset_set(struct heap *h, struct obj *o, const struct needle *member, double score,
                      bool *created) MUST_USE;
+/* Gives a member its old score back. Without memory it still does, but takes O(n) then. */
+void zset_restore(struct heap *h, struct obj *o, const struct needle *member, double score);
 bool zset_remove(struct heap *h, struct obj *o, const struct needle *member);
 /* rank < length. False when the member that it removed was gone already. */
 bool zset_remove_rank(struct heap *h, struct obj *o, uint64_t rank);

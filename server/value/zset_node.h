@@ -2,8 +2,8 @@
  * The nodes of a sorted set's tree, and the search within one. zset_tree.h draws them and says what
  * holds.
  *
- * For zset_tree.c, which changes the tree, and zset_order.c, which reads it; nobody else looks into
- * a node.
+ * For zset_tree.c and zset_shift.c, which change the tree, and zset_order.c, which reads it; nobody
+ * else looks into a node.
  */
 #ifndef HEAPD_VALUE_ZSET_NODE_H
 #define HEAPD_VALUE_ZSET_NODE_H
@@ -38,9 +38,29 @@ static inline struct zset_entry leaf_entry(const struct zset_leaf *l, uint32_t i
     return (struct zset_entry){leaf_members(l)[index], l->scores[index]};
 }
 
+static inline void leaf_set(struct zset_leaf *l, uint32_t index, struct zset_entry entry)
+{
+    l->scores[index] = entry.score;
+    leaf_members(l)[index] = entry.member;
+}
+
+/* Moves `n` entries; the ranges may overlap within one leaf. */
+static inline void leaf_move(struct zset_leaf *to, uint32_t to_index, const struct zset_leaf *from,
+                             uint32_t from_index, uint32_t n)
+{
+    memmove(to->scores + to_index, from->scores + from_index, n * sizeof(double));
+    memmove(leaf_members(to) + to_index, leaf_members(from) + from_index, n * sizeof(val));
+}
+
 static inline struct zset_entry inner_key(const struct zset_inner *n, uint32_t slot)
 {
     return (struct zset_entry){n->members[slot], n->scores[slot]};
+}
+
+static inline void inner_set_key(struct zset_inner *n, uint32_t slot, struct zset_entry key)
+{
+    n->scores[slot] = key.score;
+    n->members[slot] = key.member;
 }
 
 static inline uint32_t inner_sum(const struct zset_inner *n, uint32_t slots)

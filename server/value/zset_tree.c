@@ -37,19 +37,10 @@ static void leaf_free(struct pool *p, struct zset_leaf *l)
     if (l) pool_free(p, l, leaf_bytes(l->capacity));
 }
 
-/* Moves `n` entries; the ranges may overlap within one leaf. */
-static void leaf_move(struct zset_leaf *to, uint32_t to_index, const struct zset_leaf *from,
-                      uint32_t from_index, uint32_t n)
-{
-    memmove(to->scores + to_index, from->scores + from_index, n * sizeof(double));
-    memmove(leaf_members(to) + to_index, leaf_members(from) + from_index, n * sizeof(val));
-}
-
 static void leaf_put(struct zset_leaf *l, uint32_t index, struct zset_entry entry)
 {
     leaf_move(l, index + 1, l, index, l->used - index);
-    l->scores[index] = entry.score;
-    leaf_members(l)[index] = entry.member;
+    leaf_set(l, index, entry);
     l->used++;
 }
 
@@ -61,12 +52,6 @@ static void inner_move(struct zset_inner *to, uint32_t to_slot, const struct zse
     memmove(to->scores + to_slot, from->scores + from_slot, n * sizeof(double));
     memmove(to->members + to_slot, from->members + from_slot, n * sizeof(val));
     memmove(to->counts + to_slot, from->counts + from_slot, n * sizeof(uint32_t));
-}
-
-static void inner_set_key(struct zset_inner *n, uint32_t slot, struct zset_entry key)
-{
-    n->scores[slot] = key.score;
-    n->members[slot] = key.member;
 }
 
 static void inner_put(struct zset_inner *n, uint32_t slot, const struct zset_split *split)
@@ -398,8 +383,7 @@ static bool rescore_within(const struct zset_tree *t, const struct heap *h,
         leaf_move(l, from, l, from + 1, to - from);
     else
         leaf_move(l, to + 1, l, to, from - to);
-    l->scores[to] = entry.score;
-    leaf_members(l)[to] = entry.member;
+    leaf_set(l, to, entry);
     if (from == 0 || to == 0) path_set_first(t, path);
     return true;
 }

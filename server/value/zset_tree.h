@@ -1,9 +1,9 @@
 /*
  * The order of a sorted set: a counted B+ tree of (score, member).
  *
- * Called by zset.c alone; zset_tree.c changes the tree, zset_order.c reads it. It knows nothing of
- * counts and membership: it borrows its members, and whoever calls it makes sure that no two
- * entries are equal and that a member outlives its entry.
+ * Called by zset.c alone; zset_tree.c and zset_shift.c change the tree, zset_order.c reads it. It
+ * knows nothing of counts and membership: it borrows its members, and whoever calls it makes sure
+ * that no two entries are equal and that a member outlives its entry.
  *
  *   leaf    +------+------+----------------+------------ .. +------------- .. +
  *           | prev | next | used, capacity | scores         | members         |
@@ -90,8 +90,12 @@ void zset_tree_remove(struct zset_tree *t, const struct heap *h, struct zset_ent
  * nothing was done. */
 bool zset_tree_rescore(struct zset_tree *t, const struct heap *h, struct zset_entry entry,
                        double score);
+/* The same without fail and without memory: every leaf keeps its number of entries, and those
+ * between the two places move by one. O(entries between): for what must not fail. */
+void zset_tree_shift(struct zset_tree *t, const struct heap *h, struct zset_entry entry,
+                     double score);
 
-/* How many entries come before one that is there. */
+/* How many entries come before this one. */
 uint64_t zset_tree_rank(const struct zset_tree *t, const struct heap *h, struct zset_entry entry);
 /* How many entries `before` holds for; it holds for a beginning of the order, and for nothing after
  * that. */

@@ -175,7 +175,9 @@ static void assert_count(const struct world *w, double score)
 static void rescore(struct world *w, struct zset_entry old, double score)
 {
     struct zset_entry new = {old.member, score};
-    if (!zset_tree_rescore(&w->tree, &w->heap, old, score)) {
+    if (draw(w, 4) == 0) {
+        zset_tree_shift(&w->tree, &w->heap, old, score);
+    } else if (!zset_tree_rescore(&w->tree, &w->heap, old, score)) {
         assert_checked(w);
         assert_int_equal(try_put(w, new), STATUS_OK);
         zset_tree_remove(&w->tree, &w->heap, old);
