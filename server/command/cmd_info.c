@@ -200,14 +200,13 @@ static void put_commandstats(struct info *info)
     }
 }
 
-/* Names expire in the order of their times, so nobody samples them: the average is not known, for
- * which Redis says 0 too. */
+/* avg_ttl is the true mean, where Redis estimates it from what it samples. */
 static void put_keyspace(struct info *info)
 {
     const struct snapshot_heap *h = &info->now.heap;
     if (h->names == 0) return;
-    put(info, "db0:keys=%" PRIu64 ",expires=%" PRIu64 ",avg_ttl=0\r\n", h->names,
-        h->names_with_expiry);
+    put(info, "db0:keys=%" PRIu64 ",expires=%" PRIu64 ",avg_ttl=%" PRId64 "\r\n", h->names,
+        h->names_with_expiry, h->mean_ttl_ms);
 }
 
 /* --- the command --- */

@@ -54,6 +54,7 @@ static void take_heap(const struct server *s, struct snapshot_heap *out)
         .containers = heap_containers(h),
         .names = keyspace_names(&s->keyspace),
         .names_with_expiry = keyspace_names_with_expiry(&s->keyspace),
+        .mean_ttl_ms = keyspace_mean_ttl_ms(&s->keyspace, s->now_ms),
         .release_pending_objects = h->release_pending,
         .saturated = h->saturated,
         .interned_strings = h->intern.strings.used,

@@ -42,6 +42,7 @@ struct snapshot_heap {
     uint64_t objects, containers;
     uint64_t objects_by_type[OBJ_TYPES];
     uint64_t names, names_with_expiry;
+    int64_t mean_ttl_ms; /* of the latter */
     uint64_t release_pending_objects;
     uint64_t saturated; /* objects that became immortal */
     uint64_t interned_strings, intern_saved_bytes, intern_hits, intern_misses;

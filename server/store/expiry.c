@@ -144,7 +144,10 @@ enum status expiry_set(struct expiry *x, struct mem *m, struct entry *e, int64_t
         place = (uint64_t)x->used + 1;
         if (place > UINT32_MAX || !segment_reserve(x, m, place)) return STATUS_OOM;
         x->used = (uint32_t)place;
+    } else {
+        x->sum_ms -= item_at(x, place)->when_ms;
     }
+    x->sum_ms += when_ms;
     hole_fill(x, place, (struct expiry_item){when_ms, e});
     return STATUS_OK;
 }
@@ -153,6 +156,7 @@ void expiry_remove(struct expiry *x, struct mem *m, struct entry *e)
 {
     uint32_t place = e->expiry_place;
     DASSERT(expiry_names(x, e));
+    x->sum_ms -= item_at(x, place)->when_ms;
     struct expiry_item last = *item_at(x, x->used--);
     if (last.e != e) hole_fill(x, place, last);
     e->expiry_place = 0;
@@ -162,6 +166,11 @@ void expiry_remove(struct expiry *x, struct mem *m, struct entry *e)
 const struct expiry_item *expiry_first(const struct expiry *x)
 {
     return x->used ? item_at(x, ROOT) : NULL;
+}
+
+int64_t expiry_mean_ms(const struct expiry *x)
+{
+    return x->used ? (int64_t)(x->sum_ms / x->used) : 0;
 }
 
 int64_t expiry_when(const struct expiry *x, const struct entry *e)
@@ -186,11 +195,13 @@ bool expiry_check(const struct expiry *x)
     uint32_t needed = segments_for(x->used);
     if (x->segment_count < needed || x->segment_count > needed + 1) return false; /* 3 */
     if (x->segment_count > x->segment_slots) return false;                        /* 3 */
+    __int128 sum_ms = 0;
     for (uint64_t place = ROOT; place <= x->used; place++) {
         const struct expiry_item *item = item_at(x, place);
         if (item->e->expiry_place != place) return false; /* 2 */
         if (place > ROOT && item_at(x, parent_of(place))->when_ms > item->when_ms)
             return false; /* 1 */
+        sum_ms += item->when_ms;
     }
-    return true;
+    return sum_ms == x->sum_ms; /* 4 */
 }

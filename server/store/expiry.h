@@ -11,10 +11,11 @@
  *   1. No item is due before its parent.
  *   2. Every item's entry names its place.
  *   3. There are segments for all items, and at most one more: a name that comes and goes at the
- * edge of a segment does not allocate and free it each time. Ownership: the queue owns its
- * segments, never an entry. An item is good until the queue changes. Cost: set and remove O(log4
- * n), first O(1); 16 bytes a name with a TTL. Freeing a queue is a segment a step: the items need
- * no work.
+ *      edge of a segment does not allocate and free it each time.
+ *   4. sum_ms == the sum of all times. It does not fit in 64 bits.
+ * Ownership: the queue owns its segments, never an entry. An item is good until the queue changes.
+ * Cost: set and remove O(log4 n), first and mean O(1); 16 bytes a name with a TTL. Freeing a queue
+ * is a segment a step: the items need no work.
  */
 #ifndef HEAPD_STORE_EXPIRY_H
 #define HEAPD_STORE_EXPIRY_H
@@ -35,6 +36,7 @@ struct expiry {
     struct expiry_item **segments;
     uint32_t segment_count, segment_slots;
     uint32_t used; /* places 1 to used */
+    __int128 sum_ms;
 };
 
 void expiry_init(struct expiry *x);
@@ -50,6 +52,8 @@ enum status expiry_set(struct expiry *x, struct mem *m, struct entry *e, int64_t
 void expiry_remove(struct expiry *x, struct mem *m, struct entry *e);
 /* The earliest, or NULL. */
 const struct expiry_item *expiry_first(const struct expiry *x);
+/* The mean of all times; 0 for none. */
+int64_t expiry_mean_ms(const struct expiry *x);
 /* The time of a name that has a place. */
 int64_t expiry_when(const struct expiry *x, const struct entry *e);
 /* `e`, which bears the place now, stands for the name that had it. */

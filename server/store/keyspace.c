@@ -413,6 +413,12 @@ int64_t keyspace_expires_ms(const struct keyspace *ks, const struct entry *e)
     return e->expiry_place ? expiry_when(&ks->expiry, e) : KEYSPACE_NEVER;
 }
 
+int64_t keyspace_mean_ttl_ms(const struct keyspace *ks, int64_t now_ms)
+{
+    int64_t mean_ms = expiry_mean_ms(&ks->expiry);
+    return mean_ms > now_ms ? mean_ms - now_ms : 0;
+}
+
 enum status keyspace_set_expiry(struct keyspace *ks, struct entry *e, int64_t when_ms)
 {
     return expiry_set(&ks->expiry, ks->h->mem, e, when_ms);

@@ -165,6 +165,8 @@ void keyspace_emptied(struct keyspace *ks, const struct obj *o);
 
 /* Wall-clock ms, or KEYSPACE_NEVER. */
 int64_t keyspace_expires_ms(const struct keyspace *ks, const struct entry *e);
+/* What names with a TTL have left on average, exactly; 0 for none. */
+int64_t keyspace_mean_ttl_ms(const struct keyspace *ks, int64_t now_ms);
 /* Fails only where there was no TTL; then nothing changed. */
 enum status keyspace_set_expiry(struct keyspace *ks, struct entry *e, int64_t when_ms) MUST_USE;
 void keyspace_clear_expiry(struct keyspace *ks, struct entry *e);

@@ -121,6 +121,21 @@ static void test_expiry_set_moves_both_ways(void **state)
     assert_true(expiry_check(&f->expiry));
 }
 
+static void test_expiry_mean_of_times_that_add_up_to_more_than_64_bits(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(expiry_mean_ms(&f->expiry), 0);
+    for (uint32_t i = 0; i < 100; i++) set(f, i, INT64_MAX - 2 * (int64_t)i);
+    assert_int_equal(expiry_mean_ms(&f->expiry), INT64_MAX - 99);
+    for (uint32_t i = 0; i < 100; i++) set(f, i, 1000 + i);
+    assert_int_equal(expiry_mean_ms(&f->expiry), 1049);
+    take(f, 99);
+    assert_int_equal(expiry_mean_ms(&f->expiry), 1049);
+    assert_true(expiry_check(&f->expiry));
+    while (!expiry_free_step(&f->expiry, &f->mem, 1)) continue;
+    assert_int_equal(expiry_mean_ms(&f->expiry), 0);
+}
+
 static void test_expiry_moved_names_the_new_entry(void **state)
 {
     struct fixture *f = *state;
@@ -207,6 +222,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_expiry_random_history, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expiry_first_gives_the_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expiry_set_moves_both_ways, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_expiry_mean_of_times_that_add_up_to_more_than_64_bits,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_expiry_moved_names_the_new_entry, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expiry_segments_have_hysteresis, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expiry_free_step_is_bounded, setup, teardown),
