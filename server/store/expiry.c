@@ -36,6 +36,18 @@ static void place_item(struct expiry *x, uint64_t place, struct expiry_item item
     item.e->expiry_place = (uint32_t)place;
 }
 
+static __int128 sum_get(const struct expiry *x)
+{
+    return (__int128)((unsigned __int128)x->sum_ms[1] << 64 | x->sum_ms[0]);
+}
+
+static void sum_add(struct expiry *x, __int128 ms)
+{
+    unsigned __int128 sum = (unsigned __int128)(sum_get(x) + ms);
+    x->sum_ms[0] = (uint64_t)sum;
+    x->sum_ms[1] = (uint64_t)(sum >> 64);
+}
+
 /* Moves the hole at `place` towards the root until an item of this time fits into it. */
 static uint64_t hole_rise(struct expiry *x, uint64_t place, int64_t when_ms)
 {
@@ -145,9 +157,9 @@ enum status expiry_set(struct expiry *x, struct mem *m, struct entry *e, int64_t
         if (place > UINT32_MAX || !segment_reserve(x, m, place)) return STATUS_OOM;
         x->used = (uint32_t)place;
     } else {
-        x->sum_ms -= item_at(x, place)->when_ms;
+        sum_add(x, -(__int128)item_at(x, place)->when_ms);
     }
-    x->sum_ms += when_ms;
+    sum_add(x, when_ms);
     hole_fill(x, place, (struct expiry_item){when_ms, e});
     return STATUS_OK;
 }
@@ -156,7 +168,7 @@ void expiry_remove(struct expiry *x, struct mem *m, struct entry *e)
 {
     uint32_t place = e->expiry_place;
     DASSERT(expiry_names(x, e));
-    x->sum_ms -= item_at(x, place)->when_ms;
+    sum_add(x, -(__int128)item_at(x, place)->when_ms);
     struct expiry_item last = *item_at(x, x->used--);
     if (last.e != e) hole_fill(x, place, last);
     e->expiry_place = 0;
@@ -170,7 +182,7 @@ const struct expiry_item *expiry_first(const struct expiry *x)
 
 int64_t expiry_mean_ms(const struct expiry *x)
 {
-    return x->used ? (int64_t)(x->sum_ms / x->used) : 0;
+    return x->used ? (int64_t)(sum_get(x) / x->used) : 0;
 }
 
 int64_t expiry_when(const struct expiry *x, const struct entry *e)
@@ -203,5 +215,5 @@ bool expiry_check(const struct expiry *x)
             return false; /* 1 */
         sum_ms += item->when_ms;
     }
-    return sum_ms == x->sum_ms; /* 4 */
+    return sum_ms == sum_get(x); /* 4 */
 }

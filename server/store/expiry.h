@@ -12,7 +12,7 @@
  *   2. Every item's entry names its place.
  *   3. There are segments for all items, and at most one more: a name that comes and goes at the
  *      edge of a segment does not allocate and free it each time.
- *   4. sum_ms == the sum of all times. It does not fit in 64 bits.
+ *   4. sum_ms is the sum of all times. It does not fit in 64 bits.
  * Ownership: the queue owns its segments, never an entry. An item is good until the queue changes.
  * Cost: set and remove O(log4 n), first and mean O(1); 16 bytes a name with a TTL. Freeing a queue
  * is a segment a step: the items need no work.
@@ -35,8 +35,8 @@ enum { EXPIRY_SEGMENT_ITEMS = 4096 };
 struct expiry {
     struct expiry_item **segments;
     uint32_t segment_count, segment_slots;
-    uint32_t used; /* places 1 to used */
-    __int128 sum_ms;
+    uint32_t used;      /* places 1 to used */
+    uint64_t sum_ms[2]; /* the low half, the high half: an __int128 wants 16 bytes' alignment */
 };
 
 void expiry_init(struct expiry *x);
