@@ -40,7 +40,7 @@ static void sample_rate(struct server *s)
 
 void server_turn(struct server *s)
 {
-    s->mono_ns = clock_mono_ns();
+    s->mono_ns = clock_ticker_set(&s->ticker);
     s->wall_offset_ns = clock_read_ns(CLOCK_REALTIME) - s->mono_ns;
     s->now_ms = (s->mono_ns + s->wall_offset_ns) / 1000000;
     s->keyspace.clock_s = (uint32_t)(s->mono_ns / 1000000000);
@@ -49,7 +49,7 @@ void server_turn(struct server *s)
 
 void server_tick(struct server *s)
 {
-    s->mono_ns = clock_mono_ns();
+    s->mono_ns = clock_ticker_ns(&s->ticker);
     s->now_ms = (s->mono_ns + s->wall_offset_ns) / 1000000;
 }
 

@@ -5,6 +5,7 @@
 #ifndef HEAPD_COMMAND_SERVER_H
 #define HEAPD_COMMAND_SERVER_H
 
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/histogram.h"
 #include "session/session.h"
@@ -43,8 +44,9 @@ struct server {
     struct sessions sessions;
     struct config config;
     struct server_stats stats;
-    int64_t now_ms;         /* wall clock; server_tick keeps it */
-    int64_t mono_ns;        /* the last reading of the monotonic clock */
+    int64_t now_ms;  /* wall clock; server_tick keeps it */
+    int64_t mono_ns; /* the last reading of the monotonic clock */
+    struct clock_ticker ticker;
     int64_t wall_offset_ns; /* wall - monotonic, read once a turn of the loop */
     int64_t started_ms;
     char run_id[SERVER_RUN_ID_CHARS];
@@ -57,7 +59,7 @@ enum status server_init(struct server *s, const struct config *config) MUST_USE;
 void server_fini(struct server *s);
 /* Once a turn of the loop: reads the clocks. */
 void server_turn(struct server *s);
-/* Between commands: reads the monotonic clock alone and derives the rest. */
+/* Between commands: counts on from that without asking a clock. */
 void server_tick(struct server *s);
 /* Applies what CONFIG SET can change. */
 void server_configure(struct server *s);

@@ -1,7 +1,6 @@
 /* The command table: the rows of commands.def, and how a name finds its row. */
 #include <stdio.h>
 
-#include "base/hash.h"
 #include "command/command.h"
 
 /* clang-format off */
@@ -21,28 +20,87 @@ static const struct command rows[] = {
 };
 /* clang-format on */
 
-enum { ROWS = sizeof rows / sizeof rows[0], SLOTS = 1024, NAME_BYTES_MAX = 32 };
+enum { ROWS = sizeof rows / sizeof rows[0], SLOTS = 1024, SLOTS_BITS = 10, NAME_BYTES_MAX = 32 };
 
 static_assert((int)ROWS <= (int)COMMANDS_MAX, "statistics have a place for every command");
 
-/* Row + 1 by the hash of the upper-case name, open addressing at a quarter load. It is made of
- * constants at the first lookup. */
-static uint16_t slots[SLOTS];
+/* A name in lower case, as two words that it can be told by: its first eight bytes and its last
+ * eight, or what there is. Names that are longer than both are compared byte by byte too. */
+struct name_key {
+    uint64_t first, last;
+    size_t bytes;
+};
 
-static uint32_t name_hash(struct view name)
+/* Row + 1 by the hash of the name, open addressing at a quarter load. It is made of constants at
+ * the first lookup. */
+static bool slots_filled;
+static struct {
+    uint64_t first, last;
+    uint32_t bytes;
+    uint32_t row;
+} slots[SLOTS];
+
+/* Eight bytes at once; those that are no letters stay as they are. */
+static uint64_t lower(uint64_t w)
 {
-    uint32_t h = (uint32_t)name.n * 0x9e3779b1u;
-    for (size_t i = 0; i < name.n; i++) h = (h ^ (uint32_t)(name.p[i] & 0xdf)) * 0x01000193u;
-    return h ^ (h >> 15);
+    const uint64_t ones = 0x0101010101010101ULL, low = w & 0x7f * ones;
+    uint64_t from_a = low + (0x80 - 'A') * ones, behind_z = low + (0x7f - 'Z') * ones;
+    return w | ((from_a & ~behind_z & ~w & 0x80 * ones) >> 2);
+}
+
+static uint64_t load8(const char *p)
+{
+    uint64_t w;
+    memcpy(&w, p, sizeof w);
+    return w;
+}
+
+static uint64_t load4(const char *p)
+{
+    uint32_t w;
+    memcpy(&w, p, sizeof w);
+    return w;
+}
+
+static uint64_t load1(const char *p)
+{
+    return (unsigned char)*p;
+}
+
+static struct name_key key_of(struct view name)
+{
+    const char *p = name.p;
+    size_t n = name.n;
+    struct name_key key = {.bytes = n};
+    if (n >= 8) {
+        key.first = lower(load8(p));
+        key.last = lower(load8(p + n - 8));
+    } else if (n >= 4) {
+        key.first = lower(load4(p) | load4(p + n - 4) << 32);
+    } else if (n > 0) {
+        key.first = lower(load1(p) | load1(p + n / 2) << 8 | load1(p + n - 1) << 16);
+    }
+    return key;
+}
+
+static uint32_t slot_of(struct name_key key)
+{
+    uint64_t w = key.first ^ (key.last << 23 | key.last >> 41) ^ key.bytes;
+    return (uint32_t)(w * 0x9e3779b97f4a7c15ULL >> (64 - SLOTS_BITS));
 }
 
 static void fill_slots(void)
 {
     for (uint32_t i = 0; i < ROWS; i++) {
-        uint32_t at = name_hash(view_of(rows[i].name)) % SLOTS;
-        while (slots[at]) at = (at + 1) % SLOTS;
-        slots[at] = (uint16_t)(i + 1);
+        struct name_key key = key_of(view_of(rows[i].name));
+        uint32_t at = slot_of(key);
+        while (slots[at].row) at = (at + 1) % SLOTS;
+        slots[at].first = key.first;
+        slots[at].last = key.last;
+        slots[at].bytes = (uint32_t)key.bytes;
+        slots[at].row = i + 1;
     }
+    slots_filled = true;
 }
 
 const struct command *command_at(uint32_t index)
@@ -62,10 +120,14 @@ uint32_t command_index(const struct command *cmd)
 
 const struct command *command_find(struct view name)
 {
-    if (UNLIKELY(!slots[name_hash(view_of(rows[0].name)) % SLOTS])) fill_slots();
-    for (uint32_t at = name_hash(name) % SLOTS; slots[at]; at = (at + 1) % SLOTS) {
-        const struct command *row = &rows[slots[at] - 1];
-        if (view_is(name, row->name)) return row;
+    if (UNLIKELY(!slots_filled)) fill_slots();
+    struct name_key key = key_of(name);
+    for (uint32_t at = slot_of(key); slots[at].row; at = (at + 1) % SLOTS) {
+        if (slots[at].first != key.first || slots[at].last != key.last ||
+            slots[at].bytes != key.bytes)
+            continue;
+        const struct command *row = &rows[slots[at].row - 1];
+        if (key.bytes <= 16 || view_is(name, row->name)) return row;
     }
     return NULL;
 }

@@ -241,6 +241,28 @@ static void test_command_find_unknown(void **state)
     assert_null(command_find((struct view){longest, sizeof longest}));
 }
 
+/* No byte but a letter's other case is taken for another. */
+static void test_command_find_tells_every_byte(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < command_count(); i++) {
+        const struct command *cmd = command_at(i);
+        char name[64];
+        size_t n = strlen(cmd->name);
+        memcpy(name, cmd->name, n);
+        for (size_t at = 0; at < n; at++) {
+            for (int byte = 0; byte < 256; byte++) {
+                name[at] = (char)(unsigned char)byte;
+                const struct command *found = command_find((struct view){name, n});
+                bool same = view_is((struct view){name, n}, cmd->name);
+                ROW_ASSERT(cmd, (found == cmd) == same);
+                if (found) ROW_ASSERT(cmd, view_is((struct view){name, n}, found->name));
+            }
+            name[at] = cmd->name[at];
+        }
+    }
+}
+
 static void test_command_find_sub(void **state)
 {
     (void)state;
@@ -278,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_command_find_in_any_case),
         cmocka_unit_test(test_command_find_unknown),
+        cmocka_unit_test(test_command_find_tells_every_byte),
         cmocka_unit_test(test_command_find_sub),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
