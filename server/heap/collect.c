@@ -114,8 +114,8 @@ void collect_freeze(struct heap *h, bool on)
     c->freeze_cursor = 0;
 }
 
-/* A full collection: the release queue is drained, lost candidates are found, and trials follow
- * each other until one finds nothing. */
+/* A full collection: the release queue is drained, what referred weakly to the dead is removed,
+ * lost candidates are found, and trials follow each other until one finds nothing. */
 static void full_step(struct heap *h, uint32_t slots)
 {
     struct collect *c = &h->collect;
@@ -126,6 +126,8 @@ static void full_step(struct heap *h, uint32_t slots)
     }
     if (h->release_pending) {
         heap_release_step(h, slots);
+    } else if (h->weak.first) {
+        weak_step(h, slots);
     } else if (c->candidates.lost || c->walking) {
         walk_step(h, slots);
     } else if (c->candidates.count && c->full_trials < COLLECT_FULL_TRIALS_MAX) {
