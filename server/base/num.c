@@ -179,6 +179,21 @@ size_t num_put_hex(char out[NUM_INTEGER_CHARS], uint64_t value)
     return n;
 }
 
+bool num_get_cursor(struct view text, uint64_t *out)
+{
+    size_t n = strnlen(text.p, text.n), i = n > 0 && (text.p[0] == '-' || text.p[0] == '+');
+    uint64_t v = 0;
+    if (i && n == 1) return false;
+    bool negative = i && text.p[0] == '-';
+    for (; i < n; i++) {
+        if (!is_digit(text.p[i])) return false;
+        if (__builtin_mul_overflow(v, 10, &v)) return false;
+        if (__builtin_add_overflow(v, (uint64_t)(text.p[i] - '0'), &v)) return false;
+    }
+    *out = negative ? 0 - v : v;
+    return true;
+}
+
 bool num_get_bytes(struct view text, uint64_t *out)
 {
     static const struct {

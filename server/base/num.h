@@ -3,8 +3,8 @@
  *
  * Called by value/ (is this string an integer?), command/ (arguments) and monitor/. No allocation.
  * The process stays in the "C" locale, which strtod and printf look at. Nothing here but
- * num_get_bound() accepts spaces or an empty string. A text need not end in a NUL. On failure `out`
- * is untouched.
+ * num_get_bound() accepts spaces, nothing but that and num_get_cursor() an empty string. A text
+ * need not end in a NUL. On failure `out` is untouched.
  *
  * Cost: num_get_integer() refuses most texts at the first byte. Integers, as doubles too, are read
  * and printed without the C library; other doubles cost one strtod or one printf.
@@ -52,6 +52,10 @@ size_t num_put_long_double(char out[NUM_LONG_DOUBLE_CHARS], long double value);
 /* A lower-case hexadecimal number without leading zeros (handles and identities); n is 1 to 16. */
 bool num_get_hex(struct view text, uint64_t *out);
 size_t num_put_hex(char out[NUM_INTEGER_CHARS], uint64_t value);
+
+/* Redis's parseScanCursorOrReply: strtoul with base 10, which takes a sign, and the empty text for
+ * 0, and looks at nothing behind a NUL. */
+bool num_get_cursor(struct view text, uint64_t *out);
 
 /* A memory size of the configuration: "512mb", "1gb", "100k" (1000), "100kb" (1024), "12". */
 bool num_get_bytes(struct view text, uint64_t *out);

@@ -96,23 +96,6 @@ enum status cmd_keys(struct call *c)
     return n.failed ? STATUS_OOM : STATUS_OK;
 }
 
-/* Digits as strtoul reads them, which is what Redis takes for a cursor: a sign is good, and so is
- * nothing at all. */
-static bool parse_cursor(struct view text, uint64_t *cursor)
-{
-    uint64_t n = 0;
-    size_t i = text.n > 0 && (text.p[0] == '-' || text.p[0] == '+');
-    if (i && text.n == 1) return false;
-    for (size_t k = i; k < text.n; k++) {
-        if (text.p[k] < '0' || text.p[k] > '9') return false;
-        if (__builtin_mul_overflow(n, 10, &n) ||
-            __builtin_add_overflow(n, (uint64_t)(text.p[k] - '0'), &n))
-            return false;
-    }
-    *cursor = i && text.p[0] == '-' ? 0 - n : n;
-    return true;
-}
-
 /* The type that SCAN's TYPE names; one that nothing has if it is none of ours. */
 static const char *parse_type(struct view text)
 {
@@ -147,7 +130,7 @@ enum status cmd_scan(struct call *c)
     uint64_t cursor;
     int64_t count = 10;
     names_init(&n, c);
-    if (!parse_cursor(c->argv[1], &cursor)) return call_error(c, "ERR invalid cursor");
+    if (!num_get_cursor(c->argv[1], &cursor)) return call_error(c, "ERR invalid cursor");
     enum status s = parse_scan(c, &n, &count);
     if (s) return s;
     /* Buckets may be empty: so many of them are looked at, and no more. */

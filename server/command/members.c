@@ -48,23 +48,6 @@ void members_put_header(struct call *c, size_t at, uint64_t n)
     memcpy(c->out->p + at, header, bytes);
 }
 
-/* strtoul with base 10, as Redis calls it: signs pass, "" is 0, nothing behind a NUL counts. */
-static bool cursor_get(struct view text, uint64_t *out)
-{
-    size_t n = strnlen(text.p, text.n), i = n > 0 && (text.p[0] == '-' || text.p[0] == '+');
-    uint64_t cursor = 0;
-    if (i && n == 1) return false;
-    bool negative = i && text.p[0] == '-';
-    for (; i < n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9') return false;
-        if (__builtin_mul_overflow(cursor, 10, &cursor) ||
-            __builtin_add_overflow(cursor, (uint64_t)(text.p[i] - '0'), &cursor))
-            return false;
-    }
-    *out = negative ? 0 - cursor : cursor;
-    return true;
-}
-
 static enum status options_get(struct call *c, struct members_scan *scan)
 {
     for (uint32_t i = 3; i < c->argc; i += 2) {
@@ -114,7 +97,7 @@ enum status members_scan(struct call *c, const struct members_scan_type *type)
 {
     struct subject s;
     struct members_scan scan = {.c = c, .count = SCAN_COUNT};
-    if (!cursor_get(c->argv[2], &scan.cursor)) return call_error(c, "ERR invalid cursor");
+    if (!num_get_cursor(c->argv[2], &scan.cursor)) return call_error(c, "ERR invalid cursor");
     enum status status = call_read(c, 1, type->type, &s);
     if (!status && s.o) status = options_get(c, &scan);
     if (status) return status;

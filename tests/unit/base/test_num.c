@@ -346,6 +346,51 @@ static void test_num_hex(void **state)
     assert_true(num_get_hex(view_of("ffffffffffffffff"), &back) && back == UINT64_MAX);
 }
 
+/* What strtoul reads, which Redis asks. */
+static void test_num_get_cursor(void **state)
+{
+    (void)state;
+    static const struct view taken[] = {{"0", 1},
+                                        {"", 0},
+                                        {"17", 2},
+                                        {"007", 3},
+                                        {"+5", 2},
+                                        {"-5", 2},
+                                        {"-0", 2},
+                                        {"5\0x", 3},
+                                        {"\0"
+                                         "5",
+                                         2},
+                                        {"18446744073709551615", 20},
+                                        {"-18446744073709551615", 21}};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        uint64_t cursor = 99;
+        char text[32];
+        memcpy(text, taken[i].p, taken[i].n);
+        text[taken[i].n] = 0;
+        assert_true(num_get_cursor(taken[i], &cursor));
+        assert_int_equal(cursor, strtoul(text, NULL, 10));
+    }
+    static const char *const refused[] = {"-",
+                                          "+",
+                                          "x",
+                                          " 5",
+                                          "5 ",
+                                          "5x",
+                                          "--5",
+                                          "+-5",
+                                          "0x5",
+                                          "1.0",
+                                          "\t",
+                                          "18446744073709551616",
+                                          "99999999999999999999999"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        uint64_t cursor = 99;
+        assert_false(num_get_cursor(view_of(refused[i]), &cursor));
+        assert_int_equal(cursor, 99);
+    }
+}
+
 static void test_num_get_bytes(void **state)
 {
     (void)state;
@@ -403,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_num_long_double_as_redis),
         cmocka_unit_test(test_num_get_long_double_refuses),
         cmocka_unit_test(test_num_hex),
+        cmocka_unit_test(test_num_get_cursor),
         cmocka_unit_test(test_num_get_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
