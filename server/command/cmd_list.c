@@ -8,6 +8,15 @@
 
 enum push_where { PUSH_ANYWHERE, PUSH_ON_EXISTING };
 
+/* Argument i goes to an end. */
+static enum status push_argument(struct call *c, struct obj *o, enum list_end end, uint32_t i)
+{
+    val v;
+    if (c->form == BY_VALUE) return list_push_text(c->heap, o, end, c->argv[i]);
+    enum status status = call_value(c, i, &v);
+    return status ? status : list_push_take(c->heap, o, end, v);
+}
+
 static enum status push(struct call *c, enum list_end end, enum push_where where)
 {
     struct subject s;
@@ -24,17 +33,12 @@ static enum status push(struct call *c, enum list_end end, enum push_where where
         if (status) return status;
     }
     uint32_t i = 2;
-    for (; i < c->argc; i++) {
-        val v;
-        status = call_value(c, i, &v);
-        if (!status) status = list_push_take(c->heap, s.o, end, v);
-        if (status) break;
-    }
+    while (i < c->argc && !(status = push_argument(c, s.o, end, i))) i++;
     if (!status) {
         reply_integer(c, (int64_t)list_length(s.o));
         return STATUS_OK;
     }
-    while (i-- > 2) val_release(c->heap, list_pop(c->heap, s.o, end));
+    while (i-- > 2) list_drop(c->heap, s.o, end);
     call_settle(c, &s);
     return status;
 }
@@ -61,18 +65,18 @@ enum status cmd_rpushx(struct call *c)
 
 /* --- pops --- */
 
-/* The index of the element that is `i` places from an end. */
-static uint64_t index_from(const struct obj *o, enum list_end end, uint64_t i)
+/* The index of the element at an end. */
+static uint64_t index_from(const struct obj *o, enum list_end end)
 {
-    return end == LIST_HEAD ? i : list_length(o) - 1 - i;
+    return end == LIST_HEAD ? 0 : list_length(o) - 1;
 }
 
 static enum status pop_one(struct call *c, struct subject *s, enum list_end end)
 {
-    enum status status = reply_value(c, list_get(s->o, index_from(s->o, end, 0)));
+    enum status status = reply_value(c, list_get(s->o, index_from(s->o, end)));
     if (!status && c->out->failed) status = STATUS_OOM;
     if (status) return status;
-    val_release(c->heap, list_pop(c->heap, s->o, end));
+    list_drop(c->heap, s->o, end);
     call_settle(c, s);
     return STATUS_OK;
 }
@@ -82,12 +86,16 @@ static enum status pop_many(struct call *c, struct subject *s, enum list_end end
     uint64_t length = list_length(s->o);
     if (count > length) count = length;
     reply_array(c, count);
-    for (uint64_t i = 0; i < count; i++) {
-        enum status status = reply_value(c, list_get(s->o, index_from(s->o, end, i)));
-        if (status) return status;
+    if (count == 0) return STATUS_OK;
+    struct list_iter it;
+    enum status status = STATUS_OK;
+    list_seek(s->o, index_from(s->o, end), &it);
+    for (uint64_t i = 0; i < count && !status; i++) {
+        status = reply_value(c, list_at(&it));
+        (void)(end == LIST_HEAD ? list_next(&it) : list_prev(&it));
     }
-    if (c->out->failed) return STATUS_OOM;
-    enum status status = list_trim(c->heap, s->o, end == LIST_HEAD ? count : 0, length - count);
+    if (!status && c->out->failed) status = STATUS_OOM;
+    if (!status) status = list_trim(c->heap, s->o, end == LIST_HEAD ? count : 0, length - count);
     if (!status) call_settle(c, s);
     return status;
 }
@@ -172,8 +180,13 @@ enum status cmd_lrange(struct call *c)
     if (status) return status;
     c->open = s.o;
     reply_array(c, span.count);
-    for (uint64_t i = 0; i < span.count && !status; i++)
-        status = reply_value(c, list_get(s.o, span.first + i));
+    if (span.count == 0) return STATUS_OK;
+    struct list_iter it;
+    list_seek(s.o, span.first, &it);
+    for (uint64_t i = 0; i < span.count && !status; i++) {
+        status = reply_value(c, list_at(&it));
+        list_next(&it);
+    }
     return status;
 }
 
@@ -214,11 +227,14 @@ enum status cmd_lset(struct call *c)
     if (!status && !s.o) status = STATUS_NO_KEY;
     if (!status) status = index_get(c, s.o, &index);
     if (!status) status = members_reply_room(c);
-    if (!status) status = call_value(c, 3, &v);
-    if (status) return status;
-    list_set_take(c->heap, s.o, index, v);
-    reply_ok(c);
-    return STATUS_OK;
+    if (!status && c->form == BY_VALUE) {
+        status = list_set_text(c->heap, s.o, index, c->argv[3]);
+    } else if (!status) {
+        status = call_value(c, 3, &v);
+        if (!status) status = list_set_take(c->heap, s.o, index, v);
+    }
+    if (!status) reply_ok(c);
+    return status;
 }
 
 enum status cmd_lrem(struct call *c)
@@ -234,10 +250,11 @@ enum status cmd_lrem(struct call *c)
     uint64_t removed = 0, max = count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
     if (s.o) {
         /* What an identity names may live by this list alone, and has to outlive the search. */
-        val_retain(c->heap, n.v);
+        val held = val_is_obj(n.v) ? n.v : VAL_NONE;
+        val_retain(c->heap, held);
         removed = list_remove_matching(c->heap, s.o, &n, count < 0 ? LIST_TAIL : LIST_HEAD,
                                        max ? max : UINT64_MAX);
-        val_release(c->heap, n.v);
+        val_release(c->heap, held);
         call_settle(c, &s);
     }
     reply_integer(c, (int64_t)removed);
@@ -248,7 +265,12 @@ enum status cmd_lrem(struct call *c)
 static uint64_t list_find(const struct obj *o, const struct needle *n)
 {
     uint64_t length = list_length(o), i = 0;
-    while (i < length && !needle_matches(n, list_get(o, i))) i++;
+    struct list_iter it;
+    if (length > 0) list_seek(o, 0, &it);
+    while (i < length && !needle_matches(n, list_at(&it))) {
+        list_next(&it);
+        i++;
+    }
     return i;
 }
 
@@ -273,8 +295,12 @@ enum status cmd_linsert(struct call *c)
         return STATUS_OK;
     }
     val v;
-    status = call_value(c, 4, &v);
-    if (!status) status = list_insert_take(c->heap, s.o, at + after, v);
+    if (c->form == BY_VALUE) {
+        status = list_insert_text(c->heap, s.o, at + after, c->argv[4]);
+    } else {
+        status = call_value(c, 4, &v);
+        if (!status) status = list_insert_take(c->heap, s.o, at + after, v);
+    }
     if (!status) reply_integer(c, (int64_t)list_length(s.o));
     return status;
 }
@@ -303,7 +329,7 @@ enum status cmd_ltrim(struct call *c)
 static enum status move_element(struct call *c, struct subject *from, enum list_end from_end,
                                 struct subject *to, enum list_end to_end)
 {
-    uint64_t index = index_from(from->o, from_end, 0);
+    uint64_t index = index_from(from->o, from_end);
     val v;
     enum status status = reply_value(c, list_get(from->o, index));
     if (!status && c->out->failed) status = STATUS_OOM;
@@ -316,7 +342,7 @@ static enum status move_element(struct call *c, struct subject *from, enum list_
     status = val_is_weak(slot) ? call_give(c, to->e) : STATUS_OK;
     if (!status) status = val_keep(c->heap, slot, &v);
     if (!status) status = list_push_take(c->heap, to->o, to_end, v);
-    if (!status) val_release(c->heap, list_pop(c->heap, from->o, from_end));
+    if (!status) list_drop(c->heap, from->o, from_end);
     call_settle(c, to);
     call_settle(c, from);
     return status;

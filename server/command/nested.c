@@ -141,7 +141,10 @@ static void gather_slots(const struct obj *o, struct gather *g)
     } else if (o->type == OBJ_ZSET) {
         gather_zset(o, g);
     } else {
-        for (uint64_t i = 0; i < list_length(o); i++) g->items[g->count++].v = list_get(o, i);
+        struct list_iter it;
+        list_seek(o, 0, &it);
+        do g->items[g->count++].v = list_at(&it);
+        while (list_next(&it));
     }
 }
 

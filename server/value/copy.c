@@ -166,6 +166,10 @@ static void fill_zset(struct copier *c, const struct obj *from,
 static void fill(struct copier *c, const struct obj *from)
 {
     uint64_t cursor = 0;
+    if ((from->flags & OBJ_PACKED) && from->type != OBJ_HASH) { /* strings alone */
+        c->status = packed_copy(c->h, from, c->to);
+        return;
+    }
     switch ((enum obj_type)from->type) {
     case OBJ_LIST:
         for (uint64_t i = 0; !c->status && i < list_length(from); i++)
@@ -205,7 +209,7 @@ static void refer_element(struct copier *c, uint64_t index, val element)
     val v, target = weak_twin(c, element);
     if (val_is_none(target)) return;
     c->status = val_weaken(c->h, target, &v);
-    if (!c->status) list_set_take(c->h, c->to, index, v);
+    if (!c->status) c->status = list_set_take(c->h, c->to, index, v);
 }
 
 static void refer_field(void *ctx, val field, val value)

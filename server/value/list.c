@@ -1,355 +1,343 @@
 #include "value/list.h"
 
-#include "value/body.h"
-#include "value/list_slots.h"
+#include "value/list_deque.h"
 
-enum { TRIM_DIRECT_SLOTS = 2 * LIST_CHUNK_SLOTS };
+enum { REPACK_PART = 4 };
+
+/* --- looking --- */
 
 uint64_t list_length(const struct obj *o)
 {
-    const struct list *l = obj_body(o);
-    return l ? l->length : 0;
+    const struct packed *b = packed_of(o);
+    return b ? b->count : list_deque_length(o);
+}
+
+bool list_is_packed(const struct obj *o)
+{
+    return packed_of(o) != NULL;
+}
+
+static val target(val slot)
+{
+    val v = val_target(slot);
+    return val_is_none(v) ? VAL_NIL : v;
 }
 
 RC_BORROWED val list_slot(const struct obj *o, uint64_t index)
 {
-    const struct list *l = obj_body(o);
-    DASSERT(l && index < l->length);
-    return *list_slot_at(l, l->first_seq + index);
+    const struct packed *b = packed_of(o);
+    if (b == NULL) return list_deque_slot(o, index);
+    DASSERT(index < b->count);
+    return pack_get(packed_at(b, (uint32_t)index, 1));
 }
 
 RC_BORROWED val list_get(const struct obj *o, uint64_t index)
 {
-    val v = val_target(list_slot(o, index));
-    return val_is_none(v) ? VAL_NIL : v;
+    return target(list_slot(o, index));
 }
 
-/* The body of the list, with room at one end. A body that is new has no elements yet, and the
- * caller adds one. */
-static enum status body_with_room(struct heap *h, struct obj *o, enum list_end end,
-                                  struct list **out)
+void list_seek(const struct obj *o, uint64_t index, struct list_iter *it)
 {
-    struct list *l = obj_body(o);
-    if (l != NULL) {
-        if (l->length == LIST_LENGTH_MAX) return STATUS_TOO_MANY;
-        if (!list_slots_room(h, l, end)) return STATUS_OOM;
-    } else {
-        l = body_make(h, o, sizeof *l);
-        if (l == NULL) return STATUS_OOM;
-        if (!list_slots_make(h, l, 0)) {
-            body_drop(h, o, sizeof *l);
-            return STATUS_OOM;
-        }
+    const struct packed *b = packed_of(o);
+    DASSERT(index < list_length(o));
+    it->o = o;
+    it->index = index;
+    if (b) packed_seek(&it->packed, b, (uint32_t)index, 1);
+}
+
+RC_BORROWED val list_at_slot(const struct list_iter *it)
+{
+    return packed_of(it->o) ? pack_get(it->packed.at) : list_deque_slot(it->o, it->index);
+}
+
+RC_BORROWED val list_at(const struct list_iter *it)
+{
+    return target(list_at_slot(it));
+}
+
+bool list_next(struct list_iter *it)
+{
+    if (packed_of(it->o)) return packed_next(&it->packed);
+    if (it->index + 1 >= list_deque_length(it->o)) return false;
+    it->index++;
+    return true;
+}
+
+bool list_prev(struct list_iter *it)
+{
+    if (packed_of(it->o)) return packed_prev(&it->packed);
+    if (it->index == 0) return false;
+    it->index--;
+    return true;
+}
+
+/* --- conversions: to a cell of our own first, so that nothing has changed when memory is out ---
+ */
+
+static enum status to_deque(struct heap *h, struct obj *o)
+{
+    const struct packed *b = packed_of(o);
+    struct cell made = {.head = {.type = OBJ_LIST}};
+    for (const uint8_t *at = b->at; at < packed_end(b); at = pack_next(at)) {
+        val v;
+        enum status s = val_keep(h, pack_get(at), &v);
+        if (s == STATUS_OK) s = list_deque_push_take(h, &made.head, LIST_TAIL, v);
+        if (s == STATUS_OK) continue;
+        while (!list_deque_clear(h, &made.head, UINT32_MAX)) continue;
+        return s;
     }
-    *out = l;
+    packed_swap(h, o, &made);
     return STATUS_OK;
 }
 
-/* Forgets elements whose counts the caller has taken: `head` at the head, the others but `keep` at
- * the tail; frees the chunks that they leave empty, and the body with the last element. The
- * elements that stay keep their sequence numbers. */
-static void ends_drop(struct heap *h, struct obj *o, uint64_t head, uint64_t keep)
+/* Whether a block can have so many entries more. */
+static bool has_room(const struct heap *h, const struct packed *b, uint32_t entries, size_t bytes)
 {
-    struct list *l = obj_body(o);
-    uint64_t first = l->first_seq + head, end = first + keep;
-    if (l->chunked) {
-        uint64_t chunk = list_chunk_of(l->first_seq), chunks_end = chunk + list_chunk_count(l);
-        uint64_t kept = keep ? list_chunk_of(first) : chunks_end;
-        uint64_t kept_end = keep ? list_chunk_of(end - 1) + 1 : chunks_end;
-        for (; chunk < kept; chunk++)
-            pool_free(h->pool, *list_chunk_at(l, chunk), LIST_CHUNK_BYTES);
-        for (chunk = kept_end; chunk < chunks_end; chunk++)
-            pool_free(h->pool, *list_chunk_at(l, chunk), LIST_CHUNK_BYTES);
-    }
-    l->first_seq = first;
-    l->length = (uint32_t)keep;
-    if (keep > 0) {
-        list_slots_shrink(h, l);
-        return;
-    }
-    list_slots_free(h, l);
-    body_drop(h, o, sizeof *l);
+    const struct value_limits *l = &h->values->limits;
+    size_t used = b ? b->used : 0;
+    return (b ? b->count : 0u) + entries <= l->list_entries &&
+           sizeof *b + used + bytes <= l->list_bytes && packed_has_room(b, bytes);
 }
 
-/* --- the ends --- */
+/* One entry more at the end of a packed or empty list; false: it does not fit, or no memory. */
+static bool append(struct heap *h, struct obj *o, const struct packed_in *in)
+{
+    const struct packed *b = packed_of(o);
+    size_t bytes = packed_in_bytes(in);
+    uint8_t *at = NULL;
+    if (has_room(h, b, 1, bytes)) at = packed_open(h, o, b ? b->used : 0, bytes, 1);
+    if (at) packed_put(h, at, in);
+    return at != NULL;
+}
+
+/* A deque that has shrunk becomes packed again, if all that is left can be; without the memory for
+ * it, it stays as it is. */
+static void repack(struct heap *h, struct obj *o)
+{
+    const struct value_limits *l = &h->values->limits;
+    uint64_t length = list_length(o);
+    struct cell made = {.head = {.type = OBJ_LIST}};
+    if (packed_of(o) || length == 0 || length > l->list_entries / REPACK_PART) return;
+    if ((o->flags & OBJ_VISIBLE) && h->collect.phase != COLLECT_IDLE) return;
+    for (uint64_t i = 0; i < length; i++) {
+        struct packed_in in;
+        val v = list_deque_slot(o, i);
+        if (packed_in_of_val(&v, l->list_text_bytes, &in) && append(h, &made.head, &in)) continue;
+        packed_drop(h, &made.head);
+        return;
+    }
+    packed_swap(h, o, &made);
+}
+
+static void popped(struct heap *h, struct obj *o)
+{
+    uint64_t length = list_length(o);
+    if ((length & (length - 1)) == 0) repack(h, o);
+}
+
+/* --- storing --- */
+
+/* What is to be stored: a text, or a counted value. */
+struct incoming {
+    const struct view *text; /* NULL: the value */
+    val v;
+};
+
+static bool in_of(const struct heap *h, const struct incoming *in, struct packed_in *out)
+{
+    uint32_t max = h->values->limits.list_text_bytes;
+    return in->text ? packed_in_of_text(*in->text, max, out) : packed_in_of_val(&in->v, max, out);
+}
+
+static void dismiss(struct heap *h, const struct incoming *in)
+{
+    if (!in->text) val_release(h, in->v);
+}
+
+/* Makes sure that the list is a deque, and what comes in a value, which is the caller's. */
+static enum status as_value(struct heap *h, struct obj *o, const struct incoming *in, val *out)
+{
+    enum status s = packed_of(o) ? to_deque(h, o) : STATUS_OK;
+    if (s != STATUS_OK) {
+        dismiss(h, in);
+        return s;
+    }
+    *out = in->v;
+    return in->text ? val_of_text(h, *in->text, out) : STATUS_OK;
+}
+
+/* Whether a list is packed, or may become so, with this element. */
+static bool fits(const struct heap *h, const struct obj *o, const struct incoming *in,
+                 struct packed_in *out)
+{
+    const struct packed *b = packed_of(o);
+    if (b == NULL && obj_body(o) != NULL) return false;
+    return in_of(h, in, out) && has_room(h, b, 1, packed_in_bytes(out));
+}
+
+static enum status insert(struct heap *h, struct obj *o, uint64_t index, const struct incoming *in)
+{
+    struct packed_in entry;
+    val v;
+    DASSERT(index <= list_length(o));
+    if (!fits(h, o, in, &entry)) {
+        enum status s = as_value(h, o, in, &v);
+        return s ? s : list_deque_insert_take(h, o, index, v);
+    }
+    const struct packed *b = packed_of(o);
+    size_t offset = b ? (size_t)(packed_at(b, (uint32_t)index, 1) - b->at) : 0;
+    uint8_t *at = packed_open(h, o, offset, packed_in_bytes(&entry), 1);
+    if (at) packed_put(h, at, &entry);
+    dismiss(h, in);
+    return at ? STATUS_OK : STATUS_OOM;
+}
+
+static enum status push(struct heap *h, struct obj *o, enum list_end end, const struct incoming *in)
+{
+    return insert(h, o, end == LIST_HEAD ? 0 : list_length(o), in);
+}
 
 enum status list_push_take(struct heap *h, struct obj *o, enum list_end end, RC_STEALS val v)
 {
-    struct list *l;
-    enum status s = body_with_room(h, o, end, &l);
-    if (s != STATUS_OK) {
-        val_release(h, v);
-        return s;
-    }
-    val_stored(h, o, v);
-    if (end == LIST_HEAD) l->first_seq--;
-    l->length++;
-    *list_slot_at(l, end == LIST_HEAD ? l->first_seq : list_end_seq(l) - 1) = v;
-    return STATUS_OK;
+    return push(h, o, end, &(struct incoming){.v = v});
 }
 
-RC_NEW val list_pop(struct heap *h, struct obj *o, enum list_end end)
+enum status list_push_text(struct heap *h, struct obj *o, enum list_end end, struct view text)
 {
-    const struct list *l = obj_body(o);
-    if (l == NULL) return VAL_NONE;
-    val v = *list_slot_at(l, end == LIST_HEAD ? l->first_seq : list_end_seq(l) - 1);
-    ends_drop(h, o, end == LIST_HEAD ? 1 : 0, l->length - 1);
-    return v;
-}
-
-void list_set_take(struct heap *h, struct obj *o, uint64_t index, RC_STEALS val v)
-{
-    struct list *l = obj_body(o);
-    DASSERT(l && index < l->length);
-    val *slot = list_slot_at(l, l->first_seq + index), old = *slot;
-    val_stored(h, o, v);
-    *slot = v;
-    val_release(h, old);
-}
-
-/* --- the middle --- */
-
-/*
- * Elements that change their sequence numbers while the list is in mid-scan: in gray
- * collect_disturb has rescued the list and stopped the scan. In black every element that moves is
- * rescued, so it does not matter whether it moves from one side of the cursor, or of the scan's
- * limit, to the other; elements that do not move keep their numbers, so cursor and limit stay right
- * for them. Sending the cursor back instead would not do where elements move up: they could pass
- * the limit.
- */
-static void moved(struct heap *h, const struct obj *o, const val *slots, uint64_t count)
-{
-    if (!collect_in_black_scan(h, o)) return;
-    for (uint64_t i = 0; i < count; i++) body_moved(h, slots[i]);
-}
-
-/* Moves the first `count` elements from one slot later to where they belong, after first_seq went
- * down by one. */
-static void shift_down(struct heap *h, const struct obj *o, uint64_t count)
-{
-    const struct list *l = obj_body(o);
-    uint64_t from = l->first_seq + 1, end = from + count;
-    for (uint64_t run; from < end; from += run) {
-        val *slots = list_slot_at(l, from);
-        run = list_run_slots(l, from);
-        if (run > end - from) run = end - from;
-        moved(h, o, slots, run);
-        *list_slot_at(l, from - 1) = slots[0];
-        memmove(slots, slots + 1, (run - 1) * sizeof *slots);
-    }
-}
-
-/* Moves the last `count` elements from one slot earlier to where they belong, after the length went
- * up by one. */
-static void shift_up(struct heap *h, const struct obj *o, uint64_t count)
-{
-    const struct list *l = obj_body(o);
-    uint64_t end = list_end_seq(l) - 1, begin = end - count;
-    for (uint64_t run; end > begin; end -= run) {
-        uint64_t lap = l->chunked ? LIST_CHUNK_SLOTS : l->capacity;
-        run = ((end - 1) & (lap - 1)) + 1;
-        if (run > end - begin) run = end - begin;
-        val *slots = list_slot_at(l, end - run);
-        moved(h, o, slots, run);
-        *list_slot_at(l, end) = slots[run - 1];
-        memmove(slots + 1, slots, (run - 1) * sizeof *slots);
-    }
+    return push(h, o, end, &(struct incoming){.text = &text});
 }
 
 enum status list_insert_take(struct heap *h, struct obj *o, uint64_t index, RC_STEALS val v)
 {
-    uint64_t length = list_length(o);
-    DASSERT(index <= length);
-    if (index == 0) return list_push_take(h, o, LIST_HEAD, v);
-    if (index == length) return list_push_take(h, o, LIST_TAIL, v);
-    enum list_end end = index < length - index ? LIST_HEAD : LIST_TAIL;
-    struct list *l;
-    enum status s = body_with_room(h, o, end, &l);
-    if (s != STATUS_OK) {
-        val_release(h, v);
-        return s;
-    }
-    collect_disturb(h, o, 0);
-    val_stored(h, o, v);
-    if (end == LIST_HEAD) l->first_seq--;
-    l->length++;
-    if (end == LIST_HEAD)
-        shift_down(h, o, index);
-    else
-        shift_up(h, o, length - index);
-    *list_slot_at(l, l->first_seq + index) = v;
-    return STATUS_OK;
+    return insert(h, o, index, &(struct incoming){.v = v});
 }
 
-/* The indexes of the first and the last slot that a pass over the list left empty. */
-struct holes {
-    uint64_t count, first, last;
-};
-
-/* Releases what matches, and leaves VAL_NONE in its slot. */
-static struct holes holes_make(struct heap *h, struct obj *o, const struct needle *n,
-                               enum list_end from, uint64_t max)
+enum status list_insert_text(struct heap *h, struct obj *o, uint64_t index, struct view text)
 {
-    const struct list *l = obj_body(o);
-    struct holes holes = {0};
-    for (uint64_t i = 0; i < l->length && holes.count < max; i++) {
-        uint64_t index = from == LIST_HEAD ? i : l->length - 1 - i;
-        val *slot = list_slot_at(l, l->first_seq + index), gone = *slot;
-        if (!needle_matches(n, gone)) continue;
-        if (holes.count == 0)
-            holes.first = holes.last = index;
-        else if (from == LIST_HEAD)
-            holes.last = index;
-        else
-            holes.first = index;
-        holes.count++;
-        *slot = VAL_NONE;
-        val_release(h, gone);
-    }
-    return holes;
+    return insert(h, o, index, &(struct incoming){.text = &text});
 }
 
-/* Closes the holes by moving what lies on the shorter side of them; returns where the slots are
- * then left over. */
-static enum list_end holes_close(struct heap *h, const struct obj *o, struct holes holes)
+static enum status set(struct heap *h, struct obj *o, uint64_t index, const struct incoming *in)
 {
-    const struct list *l = obj_body(o);
-    enum list_end end = holes.last + 1 <= l->length - holes.first ? LIST_HEAD : LIST_TAIL;
-    uint64_t count = end == LIST_HEAD ? holes.last + 1 : l->length - holes.first;
-    uint64_t from = l->first_seq + (end == LIST_HEAD ? holes.last : holes.first), to = from;
-    uint64_t step = end == LIST_HEAD ? UINT64_MAX : 1; /* UINT64_MAX: backwards, modulo 2^64 */
-    for (; count > 0; count--, from += step) {
-        val v = *list_slot_at(l, from);
-        if (val_is_none(v)) continue;
-        moved(h, o, &v, 1);
-        *list_slot_at(l, to) = v;
-        to += step;
+    const struct packed *b = packed_of(o);
+    struct packed_in entry;
+    val v;
+    if (b && in_of(h, in, &entry)) {
+        const uint8_t *old = packed_at(b, (uint32_t)index, 1);
+        size_t offset = (size_t)(old - b->at), old_bytes = (size_t)(pack_next(old) - old);
+        size_t bytes = packed_in_bytes(&entry), more = bytes > old_bytes ? bytes - old_bytes : 0;
+        if (has_room(h, b, 0, more)) {
+            uint8_t *at = packed_replace(h, o, offset, old_bytes, bytes);
+            if (at) packed_put(h, at, &entry);
+            dismiss(h, in);
+            return at ? STATUS_OK : STATUS_OOM;
+        }
     }
-    return end;
+    enum status s = as_value(h, o, in, &v);
+    if (s == STATUS_OK) list_deque_set_take(h, o, index, v);
+    return s;
+}
+
+enum status list_set_take(struct heap *h, struct obj *o, uint64_t index, RC_STEALS val v)
+{
+    return set(h, o, index, &(struct incoming){.v = v});
+}
+
+enum status list_set_text(struct heap *h, struct obj *o, uint64_t index, struct view text)
+{
+    return set(h, o, index, &(struct incoming){.text = &text});
+}
+
+/* --- removing --- */
+
+/* The elements of a block from one index to another. */
+static void remove_range(struct heap *h, struct obj *o, uint32_t from, uint32_t to)
+{
+    const struct packed *b = packed_of(o);
+    const uint8_t *begin = packed_at(b, from, 1), *end = packed_at(b, to, 1);
+    packed_remove(h, o, (size_t)(begin - b->at), (size_t)(end - begin), to - from);
+}
+
+void list_drop(struct heap *h, struct obj *o, enum list_end end)
+{
+    const struct packed *b = packed_of(o);
+    if (b) {
+        uint32_t at = end == LIST_HEAD ? 0 : b->count - 1u;
+        remove_range(h, o, at, at + 1);
+    } else {
+        val_release(h, list_deque_pop(h, o, end));
+        popped(h, o);
+    }
+}
+
+RC_NEW val list_pop(struct heap *h, struct obj *o, enum list_end end)
+{
+    const struct packed *b = packed_of(o);
+    val v;
+    if (b == NULL) {
+        v = list_deque_pop(h, o, end);
+        popped(h, o);
+        return v;
+    }
+    if (val_keep(h, list_slot(o, end == LIST_HEAD ? 0 : b->count - 1u), &v)) return VAL_NONE;
+    list_drop(h, o, end);
+    return v;
+}
+
+/* How many entries match in all. */
+static uint64_t count_matches(const struct packed *b, const struct pack_item *item)
+{
+    uint64_t n = 0;
+    for (const uint8_t *at = b->at; at < packed_end(b); at = pack_next(at)) n += pack_is(at, item);
+    return n;
+}
+
+/* From the tail the first matches are those that stay. */
+static uint64_t remove_packed(struct heap *h, struct obj *o, const struct needle *n,
+                              enum list_end from, uint64_t max)
+{
+    const struct packed *b = packed_of(o);
+    struct pack_item item;
+    if (!pack_item_of_needle(n, &item)) return 0;
+    uint64_t matches = count_matches(b, &item), removed = matches < max ? matches : max;
+    uint64_t stay = from == LIST_HEAD ? 0 : matches - removed;
+    size_t offset = 0;
+    for (uint64_t left = removed; left > 0; b = packed_of(o)) {
+        const uint8_t *at = b->at + offset;
+        size_t bytes = (size_t)(pack_next(at) - at);
+        bool match = pack_is(at, &item);
+        if (!match || stay > 0) {
+            stay -= match;
+            offset += bytes;
+            continue;
+        }
+        packed_remove(h, o, offset, bytes, 1);
+        left--;
+    }
+    return removed;
 }
 
 uint64_t list_remove_matching(struct heap *h, struct obj *o, const struct needle *n,
                               enum list_end from, uint64_t max)
 {
-    if (obj_body(o) == NULL) return 0;
-    uint64_t length = list_length(o);
-    struct holes holes = holes_make(h, o, n, from, max);
-    if (holes.count == 0) return 0;
-    collect_disturb(h, o, 0);
-    enum list_end end = holes_close(h, o, holes);
-    ends_drop(h, o, end == LIST_HEAD ? holes.count : 0, length - holes.count);
-    return holes.count;
-}
-
-/* --- trimming --- */
-
-static void release_slots(struct heap *h, const struct list *l, uint64_t seq, uint64_t end)
-{
-    for (; seq < end; seq++) val_release(h, *list_slot_at(l, seq));
-}
-
-/* Slots that are about to go to a dying list keep no weak references: those would still name this
- * list as their owner, and might outlive it. */
-static void release_weak(struct heap *h, const struct list *l, uint64_t seq, uint64_t end)
-{
-    if (!l->words.weakly) return;
-    for (; seq < end; seq++) {
-        val *slot = list_slot_at(l, seq), v = *slot;
-        if (!val_is_weak(v)) continue;
-        *slot = VAL_NIL;
-        val_release(h, v);
-    }
-}
-
-/*
- * A dying list is a container that is made to be dropped: it takes over chunks as they are, and the
- * release queue clears it in steps. It need not be visible to the collector, because nothing looks
- * at it before its only count goes.
- */
-
-/* One with a directory for so many chunks, and none of them yet. */
-static struct list *dying_new(struct heap *h, uint64_t chunks, struct obj **out)
-{
-    struct obj *o = heap_container_new(h, OBJ_LIST);
-    if (o == NULL) return NULL;
-    struct list *l = body_make(h, o, sizeof *l);
-    if (l == NULL || !list_slots_make(h, l, chunks)) {
-        if (l) body_drop(h, o, sizeof *l);
-        rc_dec(h, o);
-        return NULL;
-    }
-    *out = o;
-    return l;
-}
-
-/* The whole list is cut off: its body becomes that of a dying list. */
-static enum status cut_all(struct heap *h, struct obj *o)
-{
-    struct obj *dying = heap_container_new(h, OBJ_LIST);
-    if (dying == NULL) return STATUS_OOM;
-    const struct list *l = obj_body(o);
-    release_weak(h, l, l->first_seq, list_end_seq(l));
-    ((struct cell *)dying)->body = body_take(h, o);
-    rc_dec(h, dying);
-    return STATUS_OK;
-}
-
-/* Moves chunks from the one directory to the other. */
-static void chunks_move(const struct list *from, uint64_t first, uint64_t end,
-                        const struct list *to, uint64_t at)
-{
-    for (uint64_t c = first; c < end; c++) *list_chunk_at(to, at++) = *list_chunk_at(from, c);
-}
-
-/*
- * Cuts off what lies before `first` and behind `end`; something stays. The chunks that nothing of
- * what stays is in go to a dying list: those of the head, which end full, and then those of the
- * tail, which begin full, so that all but its outer two are full. What lies beside what stays, in
- * the same chunks, is released here.
- */
-static enum status cut_ends(struct heap *h, struct obj *o, uint64_t first, uint64_t end)
-{
-    struct list *l = obj_body(o);
-    uint64_t chunks = list_chunk_of(l->first_seq), chunks_end = chunks + list_chunk_count(l);
-    uint64_t kept = list_chunk_of(first), kept_end = list_chunk_of(end - 1) + 1;
-    uint64_t kept_first_seq = kept * LIST_CHUNK_SLOTS, kept_end_seq = kept_end * LIST_CHUNK_SLOTS;
-    if (kept_first_seq < l->first_seq) kept_first_seq = l->first_seq;
-    if (kept_end_seq > list_end_seq(l)) kept_end_seq = list_end_seq(l);
-
-    if (kept > chunks || kept_end < chunks_end) {
-        struct obj *dying;
-        struct list *d = dying_new(h, kept - chunks + chunks_end - kept_end, &dying);
-        if (d == NULL) return STATUS_OOM;
-        release_weak(h, l, l->first_seq, kept_first_seq);
-        release_weak(h, l, kept_end_seq, list_end_seq(l));
-        uint64_t at = list_chunk_of(LIST_FIRST_SEQ);
-        chunks_move(l, chunks, kept, d, at);
-        chunks_move(l, kept_end, chunks_end, d, at + kept - chunks);
-        if (kept > chunks) d->first_seq += l->first_seq % LIST_CHUNK_SLOTS;
-        d->length = (uint32_t)(l->length - (kept_end_seq - kept_first_seq));
-        rc_dec(h, dying);
-    }
-    release_slots(h, l, kept_first_seq, first);
-    release_slots(h, l, end, kept_end_seq);
-    l->length = (uint32_t)(kept_end_seq - kept_first_seq);
-    l->first_seq = kept_first_seq;
-    ends_drop(h, o, first - kept_first_seq, end - first);
-    return STATUS_OK;
+    if (packed_of(o)) return remove_packed(h, o, n, from, max);
+    uint64_t removed = list_deque_remove_matching(h, o, n, from, max);
+    if (removed) repack(h, o);
+    return removed;
 }
 
 enum status list_trim(struct heap *h, struct obj *o, uint64_t first, uint64_t count)
 {
-    struct list *l = obj_body(o);
     uint64_t length = list_length(o);
     DASSERT(first <= length && count <= length - first);
     if (count == length) return STATUS_OK;
-    if (length - count > TRIM_DIRECT_SLOTS) {
-        if (count == 0) return cut_all(h, o);
-        return cut_ends(h, o, l->first_seq + first, l->first_seq + first + count);
+    if (packed_of(o) == NULL) {
+        enum status s = list_deque_trim(h, o, first, count);
+        if (s == STATUS_OK) repack(h, o);
+        return s;
     }
-    release_slots(h, l, l->first_seq, l->first_seq + first);
-    release_slots(h, l, l->first_seq + first + count, list_end_seq(l));
-    ends_drop(h, o, first, count);
+    if (first + count < length) remove_range(h, o, (uint32_t)(first + count), (uint32_t)length);
+    if (first > 0 && packed_of(o)) remove_range(h, o, 0, (uint32_t)first);
     return STATUS_OK;
 }
 
@@ -357,123 +345,60 @@ enum status list_copy(struct heap *h, const struct obj *from, RC_OUT struct obj 
 {
     struct obj *to = heap_container_new(h, OBJ_LIST);
     if (to == NULL) return STATUS_OOM;
-    uint64_t length = list_length(from);
-    for (uint64_t i = 0; i < length; i++) {
-        val v;
-        enum status s = val_share(h, list_slot(from, i), &v);
-        if (s == STATUS_OK) s = list_push_take(h, to, LIST_TAIL, val_is_none(v) ? VAL_NIL : v);
-        if (s != STATUS_OK) {
-            rc_dec(h, to);
-            return s;
-        }
-    }
-    *out = to;
-    return STATUS_OK;
+    enum status s = packed_of(from) ? packed_copy(h, from, to) : list_deque_copy(h, from, to);
+    if (s == STATUS_OK)
+        *out = to;
+    else
+        rc_dec(h, to);
+    return s;
 }
 
 /* --- for the heap --- */
 
 static uint64_t list_begin(const struct obj *o)
 {
-    const struct list *l = obj_body(o);
-    return l ? l->first_seq : 0;
+    return packed_of(o) ? 0 : list_deque_begin(o);
 }
 
-static uint64_t list_end(const struct obj *o)
+static uint64_t list_heap_end(const struct obj *o)
 {
-    const struct list *l = obj_body(o);
-    return l ? list_end_seq(l) : 0;
+    return packed_of(o) ? 1 : list_deque_end(o);
 }
 
 static uint64_t list_visit(const struct obj *o, uint64_t cursor, uint64_t limit, uint32_t slots_max,
                            heap_visit *fn, void *ctx)
 {
-    const struct list *l = obj_body(o);
-    if (l == NULL) return limit;
-    uint64_t stop = limit < list_end_seq(l) ? limit : list_end_seq(l);
-    if (cursor < l->first_seq) cursor = l->first_seq;
-    if (cursor >= stop) return limit;
-    uint64_t pause = slots_max < stop - cursor ? cursor + slots_max : stop;
-    for (uint64_t run; cursor < pause; cursor += run) {
-        const val *slots = list_slot_at(l, cursor);
-        run = list_run_slots(l, cursor);
-        if (run > pause - cursor) run = pause - cursor;
-        for (uint64_t i = 0; i < run; i++)
-            if (val_is_obj(slots[i])) fn(ctx, val_obj(slots[i]));
-    }
-    return cursor < stop ? cursor : limit;
+    const struct packed *b = packed_of(o);
+    if (b == NULL) return list_deque_visit(o, cursor, limit, slots_max, fn, ctx);
+    if (cursor == 0) packed_visit(b, fn, ctx);
+    return limit;
 }
 
-/* From the head, so that what is left is an ordinary list; but nothing shrinks on the way. */
 static bool list_clear(struct heap *h, struct obj *o, uint32_t slots_max)
 {
-    struct list *l = obj_body(o);
-    if (l == NULL) return true;
-    while (slots_max > 0 && l->length > 0) {
-        val *slots = list_slot_at(l, l->first_seq);
-        uint64_t run = list_run_slots(l, l->first_seq);
-        if (run > l->length) run = l->length;
-        if (run > slots_max) run = slots_max;
-        for (uint64_t i = 0; i < run; i++) val_release(h, slots[i]);
-        slots_max -= (uint32_t)run;
-        l->first_seq += run;
-        l->length -= (uint32_t)run;
-        if (l->chunked && (l->length == 0 || l->first_seq % LIST_CHUNK_SLOTS == 0))
-            pool_free(h->pool, *list_chunk_at(l, list_chunk_of(l->first_seq - 1)),
-                      LIST_CHUNK_BYTES);
-    }
-    if (l->length > 0) return false;
-    list_slots_free(h, l);
-    body_drop(h, o, sizeof *l);
+    if (packed_of(o) == NULL) return list_deque_clear(h, o, slots_max);
+    packed_drop(h, o);
     return true;
 }
 
 static size_t list_bytes(const struct obj *o)
 {
-    const struct list *l = obj_body(o);
-    size_t bytes = pool_good_bytes(sizeof(struct cell));
-    if (l == NULL) return bytes;
-    bytes += pool_good_bytes(sizeof *l);
-    if (!l->chunked) return bytes + pool_good_bytes(l->capacity * sizeof(val));
-    bytes += pool_good_bytes(l->capacity * sizeof(val *));
-    return bytes + list_chunk_count(l) * pool_good_bytes(LIST_CHUNK_BYTES);
+    const struct packed *b = packed_of(o);
+    return b ? packed_bytes(b) : list_deque_bytes(o);
 }
 
 bool list_check(const struct heap *h, const struct obj *o)
 {
-    (void)h;
-    const struct list *l = obj_body(o);
-    if (l == NULL) return (o->flags & OBJ_VISIBLE) == 0;
-    if (l->length == 0) return false; /* 1. */
-    if (l->capacity < LIST_RING_SLOTS_MIN || (l->capacity & (l->capacity - 1)) != 0)
-        return false; /* 2. */
-    if (!l->chunked && (l->capacity > LIST_CHUNK_SLOTS || l->length > l->capacity)) return false;
-    if (l->chunked && list_chunk_count(l) > l->capacity) return false;
-    /* A list that the collector is clearing only becomes shorter. */
-    if (l->chunked && l->length <= LIST_UNCHUNK_LENGTH && (o->flags & OBJ_PINNED) == 0)
-        return false;
-    if (l->first_seq < LIST_FIRST_SEQ / 2 || l->first_seq > LIST_FIRST_SEQ / 2 * 3)
-        return false; /* 3. */
-    for (uint64_t s = l->first_seq; s < list_end_seq(l); s++) {
-        val v = *list_slot_at(l, s);
-        if (val_is_none(v) || !val_check(v)) return false;
-        if (val_is_container(v) && (o->flags & OBJ_VISIBLE) == 0) return false;
-        if (val_is_weak(v) && !l->words.weakly) return false;
-    }
-    return true;
-}
-
-static void list_prefetch(const struct obj *o)
-{
-    __builtin_prefetch(((const struct list *)obj_body(o))->slots_at);
+    if (packed_of(o) == NULL) return list_deque_check(h, o);
+    return packed_check(o, 1) && packed_of(o)->width == 0;
 }
 
 const struct heap_type list_heap_type = {
     .name = "list",
     .begin = list_begin,
-    .end = list_end,
+    .end = list_heap_end,
     .visit = list_visit,
-    .prefetch = list_prefetch,
+    .prefetch = list_deque_prefetch,
     .clear = list_clear,
     .bytes = list_bytes,
     .check = list_check,

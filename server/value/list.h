@@ -1,56 +1,82 @@
 /*
- * Lists: a deque of values in fixed chunks, so that both ends, LINDEX and growth are O(1).
+ * Lists.
  *
- * A short list is one small ring that doubles; a longer one is a directory of chunks of
- * LIST_CHUNK_SLOTS slots, of which only the directory (8 bytes for each chunk) is ever copied.
- * Every element has a sequence number (`first_seq` + index) that pushes and pops at the ends do not
- * change. The number says where the element lies, and it is the collector's cursor: so only LINSERT
- * and LREM disturb a scan, and they rescue what they move.
+ * A short list of strings is packed (packed.h), its elements end to end in one block. It gets its
+ * plain form, a deque (list_deque.h), with the first container or weak reference, with more
+ * elements or bytes than the limits of value/state.h allow, and with a longer text. It is packed
+ * again when what is left is a quarter of the limit, and can be; after pops this is looked at when
+ * the length is a power of two, so that a queue of long texts is not looked through at every pop.
+ * No trial may have a place for it then.
  *
  * Called by the command floor. Nothing here replies or checks types.
  *
- * Invariants (list_check), unless the collector is clearing the list:
- *   1. length > 0 while there is a body.
- *   2. A ring has a power of two of slots, at most LIST_CHUNK_SLOTS; a list of chunks has more
- *      than half a chunk of elements.
- *   3. first_seq is far from both ends of its range (it begins at 2^62).
+ * Invariants (list_check): those of the two forms.
  *
- * Ownership: a list owns one count of each element. Needles must not live by the list alone.
+ * Ownership: a list owns one count of each element. What is read from a packed list is borrowed
+ * from its block, until the list changes: any change may move all elements. Needles, and texts that
+ * are stored, must not live by the list alone.
  *
- * Cost: ends and index O(1); insert and remove in the middle move the shorter side. At most
- * 2^32 - 1 elements (STATUS_TOO_MANY). What is cut off a list that has held weak references is
- * looked through, because they must not stay behind with an owner that they have left.
+ * Cost: of a deque the ends and an index O(1); of a packed list everything but the head is
+ * O(length), which the limits bound: whoever wants several elements goes from one to the next. A
+ * form that cannot be had for want of memory is STATUS_OOM where the list grows, and nothing has
+ * changed; where it shrinks it stays as it is. At most 2^32 - 1 elements (STATUS_TOO_MANY).
  */
 #ifndef HEAPD_VALUE_LIST_H
 #define HEAPD_VALUE_LIST_H
 
-#include "value/val.h"
+#include "value/packed.h"
 
-enum { LIST_CHUNK_SLOTS = 512 };
 enum list_end { LIST_HEAD, LIST_TAIL };
 
 uint64_t list_length(const struct obj *o);
+/* What OBJECT ENCODING tells; an empty list is not packed. */
+bool list_is_packed(const struct obj *o);
 /* index < length. Nil: a weak reference whose target is gone. */
 RC_BORROWED val list_get(const struct obj *o, uint64_t index);
 /* The same, weak references as they are: for what moves or copies them. */
 RC_BORROWED val list_slot(const struct obj *o, uint64_t index);
+
+/* A place in a list; good until the list changes. */
+struct list_iter {
+    const struct obj *o;
+    uint64_t index;
+    struct packed_iter packed; /* of a packed list */
+};
+/* index < length. */
+void list_seek(const struct obj *o, uint64_t index, struct list_iter *it);
+/* As list_get and list_slot. */
+RC_BORROWED val list_at(const struct list_iter *it);
+RC_BORROWED val list_at_slot(const struct list_iter *it);
+/* False past the end. */
+bool list_next(struct list_iter *it);
+bool list_prev(struct list_iter *it);
+
+/* What is stored, as a value or as a text: a packed list makes no value of a text. */
 enum status list_push_take(struct heap *h, struct obj *o, enum list_end end,
                            RC_STEALS val v) MUST_USE;
-/* Hands the element's count to the caller; VAL_NONE when empty. The caller reports it with
- * val_moved once it is stored. */
-RC_NEW val list_pop(struct heap *h, struct obj *o, enum list_end end);
+enum status list_push_text(struct heap *h, struct obj *o, enum list_end end,
+                           struct view text) MUST_USE;
 /* index < length; the old value is released. */
-void list_set_take(struct heap *h, struct obj *o, uint64_t index, RC_STEALS val v);
+enum status list_set_take(struct heap *h, struct obj *o, uint64_t index, RC_STEALS val v) MUST_USE;
+enum status list_set_text(struct heap *h, struct obj *o, uint64_t index, struct view text) MUST_USE;
 /* Before `index` (<= length). */
 enum status list_insert_take(struct heap *h, struct obj *o, uint64_t index,
                              RC_STEALS val v) MUST_USE;
+enum status list_insert_text(struct heap *h, struct obj *o, uint64_t index,
+                             struct view text) MUST_USE;
+
+/* Drops the element at an end; the list is not empty. Cannot fail. */
+void list_drop(struct heap *h, struct obj *o, enum list_end end);
+/* The same, and hands out the element: of a packed list an equal value. The caller reports a
+ * container with val_moved once it is stored. VAL_NONE: the list is empty, or there is no memory
+ * for a value, and nothing has changed. */
+RC_NEW val list_pop(struct heap *h, struct obj *o, enum list_end end);
 /* Removes up to `max` elements that match, from the given end; returns how many. One pass; cannot
  * fail. */
 uint64_t list_remove_matching(struct heap *h, struct obj *o, const struct needle *n,
                               enum list_end from, uint64_t max);
-/* Keeps `count` elements from `first` on (first + count <= length). Whole chunks that are cut off
- * go to the release queue as they are, so about two chunks of elements are released here, whatever
- * the length. On failure nothing has changed. */
+/* Keeps `count` elements from `first` on (first + count <= length). What is cut off a long list is
+ * released in steps, later. On failure nothing has changed. */
 enum status list_trim(struct heap *h, struct obj *o, uint64_t first, uint64_t count) MUST_USE;
 enum status list_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out) MUST_USE;
 bool list_check(const struct heap *h, const struct obj *o);

@@ -1,5 +1,5 @@
 /*
- * Where a list keeps its elements: private to list.c.
+ * Where a list keeps its elements: private to list_deque.c.
  *
  * The place of an element follows from its sequence number s alone:
  *
@@ -19,7 +19,7 @@
 #ifndef HEAPD_VALUE_LIST_SLOTS_H
 #define HEAPD_VALUE_LIST_SLOTS_H
 
-#include "value/list.h"
+#include "value/list_deque.h"
 
 enum {
     LIST_RING_SLOTS_MIN = 4,

@@ -14,6 +14,7 @@
  * takes its plain form. */
 struct value_limits {
     uint32_t list_entries, list_text_bytes;
+    uint32_t list_bytes; /* of a list's whole block */
     uint32_t hash_entries, hash_text_bytes;
     uint32_t set_entries, set_text_bytes;
     uint32_t set_integers; /* sets of integers alone */
@@ -24,6 +25,7 @@ struct value_limits {
     ((struct value_limits){                                                                        \
         .list_entries = 128,                                                                       \
         .list_text_bytes = 64,                                                                     \
+        .list_bytes = UINT32_MAX,                                                                  \
         .hash_entries = 128,                                                                       \
         .hash_text_bytes = 64,                                                                     \
         .set_entries = 128,                                                                        \

@@ -128,7 +128,7 @@ static void list_store(struct world *w, struct obj *o, val v)
     switch (draw(w, 5)) {
     case 0:
         if (n)
-            list_set_take(&w->heap, o, draw(w, n), v);
+            assert_int_equal(list_set_take(&w->heap, o, draw(w, n), v), STATUS_OK);
         else
             val_release(&w->heap, v);
         break;
@@ -172,9 +172,9 @@ static void list_shrink(struct world *w, struct obj *o)
         uint64_t first = draw(w, n);
         assert_int_equal(list_trim(&w->heap, o, first, draw(w, n - first + 1)), STATUS_OK);
     } else if (draw(w, 4) == 0) {
-        val v = list_get(o, draw(w, n));
+        val v; /* a needle borrows: it must outlive the slots that it removes */
+        assert_int_equal(val_keep(&w->heap, list_get(o, draw(w, n)), &v), STATUS_OK);
         struct needle needle = needle_of_val(&w->heap, v);
-        val_retain(&w->heap, v); /* a needle borrows: it must outlive the slots that it removes */
         list_remove_matching(&w->heap, o, &needle, draw(w, 2) ? LIST_HEAD : LIST_TAIL,
                              1 + draw(w, 3));
         val_release(&w->heap, v);
@@ -217,8 +217,9 @@ static void move(struct world *w, struct obj *from, struct obj *to)
     struct heap *h = &w->heap;
     if (from->type == OBJ_LIST && to->type == OBJ_LIST && list_length(from)) {
         val v = list_pop(h, from, draw(w, 2) ? LIST_HEAD : LIST_TAIL);
+        bool stays = val_is_container(v); /* a string may be packed, and gone as an object */
         assert_int_equal(list_push_take(h, to, draw(w, 2) ? LIST_HEAD : LIST_TAIL, v), STATUS_OK);
-        val_moved(h, v);
+        if (stays) val_moved(h, v);
     }
 }
 

@@ -369,22 +369,23 @@ static void test_heap_release_a_million_deep(void **state)
     world_free(d.w);
 }
 
-/* A tree of lists of ten, with a string in each leaf. */
-static struct obj *tree_new(struct world *w, int levels, uint64_t *containers)
+/* A tree of lists of ten, with a text in each leaf. */
+static struct obj *tree_new(struct world *w, int levels, const char *text, uint64_t *containers)
 {
     struct obj *o = list_new(w);
     ++*containers;
-    if (levels == 0) push_take(w, o, text_new(w, "the string of a leaf"));
-    for (int i = 0; levels > 0 && i < 10; i++) push_take(w, o, tree_new(w, levels - 1, containers));
+    if (levels == 0) push_take(w, o, text_new(w, text));
+    for (int i = 0; levels > 0 && i < 10; i++)
+        push_take(w, o, tree_new(w, levels - 1, text, containers));
     return o;
 }
 
-static void test_heap_release_a_tree(void **state)
+/* A leaf that is packed is freed at once, with the slot that held it. */
+static void release_a_tree(const char *text, uint64_t freed_max)
 {
-    (void)state;
     struct world *w = world_new(1);
     uint64_t containers = 0, steps = 0, pending_max = 0;
-    struct obj *tree = tree_new(w, 5, &containers);
+    struct obj *tree = tree_new(w, 5, text, &containers);
     assert_int_equal(containers, 111111);
     assert_int_equal(heap_containers(&w->heap), containers);
     rc_dec(&w->heap, tree);
@@ -392,18 +393,25 @@ static void test_heap_release_a_tree(void **state)
     for (bool more = true; more; steps++) {
         uint64_t before = heap_containers(&w->heap), strings = w->heap.objects[OBJ_STRING];
         more = heap_release_step(&w->heap, STEP_SLOTS);
-        assert_true(before - heap_containers(&w->heap) <= STEP_SLOTS);
+        assert_true(before - heap_containers(&w->heap) <= freed_max);
         assert_true(strings - w->heap.objects[OBJ_STRING] <= STEP_SLOTS);
         assert_true(more == (w->heap.release_pending > 0));
         if (w->heap.release_pending > pending_max) pending_max = w->heap.release_pending;
         if (steps % 1000 == 0) assert_sound(w); /* counts what waits */
     }
     assert_int_equal(heap_objects(&w->heap), 0);
-    assert_true(steps >= containers / STEP_SLOTS);
+    assert_true(steps >= containers / freed_max);
     /* Newest first goes down before it goes across: the queue is as long as the tree is deep, not
      * as it is wide. */
     assert_true(pending_max <= 5 * 10 + STEP_SLOTS);
     world_free(w);
+}
+
+static void test_heap_release_a_tree(void **state)
+{
+    (void)state;
+    release_a_tree(LONG_TEXT, STEP_SLOTS);
+    release_a_tree("a short text", 2 * STEP_SLOTS);
 }
 
 int main(void)

@@ -125,7 +125,7 @@ static void test_ident_find_not_what_waits_to_be_freed(void **state)
     struct world *w = world_new(1);
     struct obj *o = keep(w, list_new(w)), *inner = list_new(w);
     uint64_t outer_number = number_of(w, o), inner_number = number_of(w, inner);
-    push_take(w, inner, text_new(w, "a string that needs an object"));
+    push_take(w, inner, text_new(w, LONG_TEXT));
     push_take(w, o, inner);
     drop(w, o);
     assert_int_equal(w->heap.release_pending, 1);

@@ -320,7 +320,7 @@ static bool move_after(uint32_t slices, bool stays)
     root(w, hash);
     rc_dec(h, top);
     rc_dec(h, hash);
-    if (stays) push_take(w, candidate, text_new(w, "something that stays"));
+    if (stays) push_take(w, candidate, text_new(w, LONG_TEXT));
     push_take(w, candidate, ring);
     push(w, top, candidate);
     rc_dec(h, candidate);         /* a candidate from here on */

@@ -22,6 +22,9 @@
 
 enum { HOLDS_MAX = 2048 };
 
+/* A list with such a text in it is not packed, and the text is an object. */
+#define LONG_TEXT "a text of more bytes than a packed list takes, whatever else there may be in it"
+
 /* What the test holds of one object. */
 struct hold {
     struct obj *o;

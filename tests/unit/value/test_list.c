@@ -6,6 +6,8 @@
  */
 #include "containers.h"
 
+#include "value/list_deque.h"
+
 enum { LENGTH_MAX = 6000 };
 
 struct fixture {
@@ -28,7 +30,8 @@ static void assert_same(const struct fixture *f, const struct obj *o)
     assert_true(list_check(&f->world.heap, o));
     assert_int_equal(list_length(o), f->length);
     for (uint32_t i = 0; i < f->length; i++)
-        if (list_get(o, i).w != f->world.palette[f->ids[i]].w) fail_msg("element %u differs", i);
+        if (!val_eq(list_get(o, i), f->world.palette[f->ids[i]]))
+            fail_msg("element %u differs", i);
 }
 
 static void check(const struct fixture *f)
@@ -69,14 +72,22 @@ static void push(struct fixture *f, enum list_end end, uint32_t id)
 
 static void pop(struct fixture *f, enum list_end end)
 {
-    val v = list_pop(&f->world.heap, f->world.subject, end);
+    struct heap *h = &f->world.heap;
+    val v;
+    if (f->length > 0 && below(&f->world, 2)) {
+        list_drop(h, f->world.subject, end);
+        model_remove(f, end == LIST_HEAD ? 0 : f->length - 1);
+        return;
+    }
+    do v = list_pop(h, f->world.subject, end);
+    while (!done(f, f->length && val_is_none(v) ? STATUS_OOM : STATUS_OK));
     if (f->length == 0) {
         assert_true(val_is_none(v));
         return;
     }
     uint32_t index = end == LIST_HEAD ? 0 : f->length - 1;
-    assert_int_equal(v.w, f->world.palette[f->ids[index]].w);
-    val_release(&f->world.heap, v);
+    assert_true(val_eq(v, f->world.palette[f->ids[index]]) && !val_is_bytes(v));
+    val_release(h, v);
     model_remove(f, index);
 }
 
@@ -90,7 +101,9 @@ static void insert(struct fixture *f, uint32_t index, uint32_t id)
 
 static void set(struct fixture *f, uint32_t index, uint32_t id)
 {
-    list_set_take(&f->world.heap, f->world.subject, index, palette_take(&f->world, id));
+    struct heap *h = &f->world.heap;
+    struct obj *o = f->world.subject;
+    while (!done(f, list_set_take(h, o, index, palette_take(&f->world, id)))) continue;
     f->ids[index] = (uint8_t)id;
 }
 
