@@ -39,8 +39,7 @@ static bool look_for_values(struct ahead *requests, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         struct ahead *r = &requests[i];
         if (!r->entry) continue;
-        val v = r->entry->v;
-        r->obj = val_is_obj(v) ? val_obj(v) : NULL;
+        r->obj = entry_referred(r->entry);
         if (!r->obj) continue;
         __builtin_prefetch(r->obj);
         /* A string's bytes go on behind its first line; a container's cell is all in one. */

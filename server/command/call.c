@@ -138,7 +138,7 @@ void call_settle(struct call *c, struct subject *s)
         keyspace_emptied(c->keyspace, s->o);
         return;
     }
-    if (val_is_weak(s->e->v))
+    if (entry_is_weak(s->e))
         keyspace_emptied(c->keyspace, s->o); /* this name goes when the container does */
     else
         keyspace_unbind(c->keyspace, s->e);
@@ -148,7 +148,7 @@ void call_settle(struct call *c, struct subject *s)
 
 bool call_is_sole(const struct subject *s)
 {
-    return s->e && s->o->count == 1 && (s->o->flags & OBJ_REFERRED) == 0 && !val_is_weak(s->e->v);
+    return s->e && s->o->count == 1 && (s->o->flags & OBJ_REFERRED) == 0 && !entry_is_weak(s->e);
 }
 
 uint64_t container_shown(const struct heap *h, const struct obj *o)
@@ -175,26 +175,36 @@ static enum status no_object(struct call *c, uint32_t i)
                       key.p);
 }
 
-enum status call_source(struct call *c, uint32_t i, val *out)
+/* Finds what a source stands for; `e` is NULL where that is no name. */
+static enum status source_find(struct call *c, uint32_t i, struct subject *s)
 {
     uint64_t number;
+    *s = (struct subject){.i = i, .v = VAL_NONE};
     switch (key_form(c->argv[i], &number)) {
-    case KEY_HANDLE: return handle_value(c, number, out);
+    case KEY_HANDLE: return handle_value(c, number, &s->v);
     case KEY_IDENTITY: {
         struct obj *o = ident_find(c->heap, number);
         if (!o) return no_object(c, i);
-        *out = val_of_obj(o);
+        s->v = val_of_obj(o);
         return STATUS_OK;
     }
     default: break;
     }
-    struct entry *e = keyspace_lookup(c->keyspace, c->argv[i], c->now_ms);
-    if (!e) return no_object(c, i);
+    s->e = keyspace_lookup(c->keyspace, c->argv[i], c->now_ms);
+    if (!s->e) return no_object(c, i);
     /* What is about to be referred to weakly may be emptied through that. */
-    enum status status = c->form == BY_WEAKREF ? call_give(c, e) : STATUS_OK;
+    enum status status = c->form == BY_WEAKREF ? call_give(c, s->e) : STATUS_OK;
     if (status) return status;
-    *out = entry_value(e);
+    s->v = entry_value(s->e);
     return STATUS_OK;
+}
+
+enum status call_source(struct call *c, uint32_t i, val *out)
+{
+    struct subject s;
+    enum status status = source_find(c, i, &s);
+    if (!status) *out = s.v;
+    return status;
 }
 
 enum status call_needle(struct call *c, uint32_t i, struct needle *out)
@@ -214,10 +224,12 @@ enum status call_needle(struct call *c, uint32_t i, struct needle *out)
 enum status call_value(struct call *c, uint32_t i, val *out)
 {
     if (c->form == BY_VALUE) return val_of_text(c->heap, c->argv[i], out);
-    val v;
-    enum status status = call_source(c, i, &v);
+    struct subject s;
+    enum status status = source_find(c, i, &s);
     if (status) return status;
-    return c->form == BY_WEAKREF ? val_weaken(c->heap, v, out) : val_keep(c->heap, v, out);
+    if (c->form == BY_WEAKREF) return val_weaken(c->heap, s.v, out);
+    if (s.e) status = keyspace_share_value(c->keyspace, &s.e, &s.v);
+    return status ? status : val_keep(c->heap, s.v, out);
 }
 
 enum status call_give(struct call *c, struct entry *e)
@@ -225,10 +237,12 @@ enum status call_give(struct call *c, struct entry *e)
     return e ? keyspace_know(c->keyspace, e) : STATUS_OK;
 }
 
-enum status reply_subject(struct call *c, const struct subject *s)
+enum status reply_subject(struct call *c, struct subject *s)
 {
     bool gives = c->form != BY_VALUE || c->server->config.reply_depth_max == 0;
     enum status status = gives ? call_give(c, s->e) : STATUS_OK;
+    if (!status && c->form == BY_REF && s->e)
+        status = keyspace_share_value(c->keyspace, &s->e, &s->v);
     return status ? status : reply_value(c, s->v);
 }
 

@@ -110,8 +110,8 @@ void call_wait(struct call *c, enum session_wait what);
 enum status call_needle(struct call *c, uint32_t i, struct needle *out) MUST_USE;
 /* A value to store, counted. After REF the very value that the source is bound to. */
 enum status call_value(struct call *c, uint32_t i, RC_OUT val *out) MUST_USE;
-/* What a source (a key, a handle, an identity) stands for now; STATUS_REPLIED with -NOOBJECT naming
- * it. */
+/* What a source (a key, a handle, an identity) stands for now, perhaps as bytes in a name's entry;
+ * STATUS_REPLIED with -NOOBJECT naming it. */
 enum status call_source(struct call *c, uint32_t i, RC_BORROWED val *out) MUST_USE;
 /* An object that is only looked at (OBJECT, MEMORY USAGE): a key, a handle or an identity; VAL_NONE
  * when there is none. No hit is counted and no clock is set. */
@@ -137,8 +137,9 @@ void reply_bool(struct call *c, bool b);        /* RESP2: 1 or 0 */
 /* A value in the call's form. VAL_NONE and nil: null. STATUS_TOO_BIG, STATUS_TOO_LONG_REPLY,
  * STATUS_OOM. */
 enum status reply_value(struct call *c, val v) MUST_USE;
-/* The same for the very value of a key argument, which may so give out a handle of it. */
-enum status reply_subject(struct call *c, const struct subject *s) MUST_USE;
+/* The same for the very value of a key argument, which may so give out a handle of it: a plain value
+ * that lies in the name's entry is shared from then on, and the entry may move. */
+enum status reply_subject(struct call *c, struct subject *s) MUST_USE;
 /* A field name, or any string value that is shown by its bytes whatever the prefix. */
 void reply_string(struct call *c, val v);
 /* Whether another value may be written: a list of one long string many times over is a longer reply

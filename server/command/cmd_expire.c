@@ -60,7 +60,7 @@ static enum status expire(struct call *c, enum unit unit, int64_t base_ms)
     }
     reply_integer(c, 1);
     if (c->out->failed) return STATUS_OOM;
-    if (when_ms > c->now_ms) return keyspace_set_expiry(ks, e, when_ms);
+    if (when_ms > c->now_ms) return keyspace_set_expiry(ks, &e, when_ms);
     keyspace_unbind(ks, e);
     return STATUS_OK;
 }

@@ -347,7 +347,9 @@ enum status cmd_copy(struct call *c)
     reply_integer(c, 1);
     if (c->out->failed) return STATUS_OOM;
     if (from.e) bind.expires_ms = keyspace_expires_ms(c->keyspace, from.e);
-    s = copy_value(c->heap, from.v, o.depth, &copy);
+    /* A plain value that lies in its name is copied from there. */
+    copy = from.v;
+    if (!val_is_bytes(copy)) s = copy_value(c->heap, from.v, o.depth, &copy);
     if (!s) s = keyspace_bind_take(c->keyspace, c->argv[2], copy, bind, &e);
     /* What holds weak references may be emptied by their vanishing. The old name cannot be given
      * back any more: without memory the copy outlives being emptied. */

@@ -1,6 +1,8 @@
 /* OBJECT and MEMORY: what can be asked about one object, and about all memory. */
 #include "command/command.h"
 
+enum { EMBSTR_BYTES_MAX = 44 }; /* as in Redis, where it is a matter of layout */
+
 /* --- OBJECT --- */
 
 /* The object that argument 2 stands for; a missing one has been answered with null. */
@@ -17,8 +19,10 @@ enum status cmd_object_refcount(struct call *c)
     enum status status = inspected(c, &s);
     if (status || val_is_none(s.v)) return status;
     uint32_t count = OBJ_COUNT_MAX; /* an immediate's */
+    if (val_is_bytes(s.v)) count = 1;
     if (val_is_obj(s.v)) count = val_obj(s.v)->count;
-    if (count < OBJ_COUNT_MAX) count -= usages_pins(&c->server->sessions.usages, val_obj(s.v));
+    if (val_is_obj(s.v) && count < OBJ_COUNT_MAX)
+        count -= usages_pins(&c->server->sessions.usages, val_obj(s.v));
     reply_integer(c, count);
     return STATUS_OK;
 }
@@ -37,7 +41,9 @@ static const char *encoding(val v)
 {
     int64_t n;
     switch (val_type(v)) {
-    case OBJ_STRING: return val_get_integer(v, &n) ? "int" : val_is_obj(v) ? "raw" : "embstr";
+    case OBJ_STRING:
+        if (val_get_integer(v, &n)) return "int";
+        return val_text_bytes(v) <= EMBSTR_BYTES_MAX ? "embstr" : "raw";
     case OBJ_LIST: return "deque";
     case OBJ_HASH: return "hashtable";
     case OBJ_SET: return "hashtable";
@@ -68,7 +74,7 @@ enum status cmd_object_idletime(struct call *c)
     enum status status = inspected(c, &s);
     if (status || val_is_none(s.v)) return status;
     if (!s.e) return call_name(c, s.i);
-    reply_integer(c, (int64_t)(c->keyspace->clock_s - s.e->clock_s));
+    reply_integer(c, keyspace_idle_s(c->keyspace, s.e));
     return STATUS_OK;
 }
 

@@ -70,17 +70,39 @@ static enum status parse_time(struct call *c, const struct string_options *o, in
     return STATUS_OK;
 }
 
+/* What a name is to be bound to: a text, which needs no object, or after REF a counted value. */
+struct source {
+    struct view text;
+    val v; /* VAL_NONE: the text */
+};
+
+static enum status source_take(struct call *c, uint32_t i, struct source *source)
+{
+    *source = (struct source){c->argv[i], VAL_NONE};
+    return c->form == BY_VALUE ? STATUS_OK : call_value(c, i, &source->v);
+}
+
+static void source_drop(struct call *c, const struct source *source)
+{
+    val_release(c->heap, source->v);
+}
+
 /*
  * The end of every command here that binds one name: the reply is written, so what can still fail
- * changes nothing. A container that REF has stored in a name outlives being emptied.
+ * changes nothing. A container that REF has stored in a name outlives being emptied. The source's
+ * count is stolen on every path.
  */
-static enum status bind_take(struct call *c, val v, struct keyspace_bind options)
+static enum status bind_take(struct call *c, const struct source *source,
+                             struct keyspace_bind options)
 {
-    enum status s = STATUS_OOM;
-    if (c->out->failed)
-        val_release(c->heap, v);
-    else
-        s = keyspace_bind_take(c->keyspace, c->argv[1], v, options, NULL);
+    val v = source->v;
+    if (c->out->failed) {
+        source_drop(c, source);
+        return STATUS_OOM;
+    }
+    if (val_is_none(v))
+        return keyspace_bind_text(c->keyspace, c->argv[1], source->text, options, NULL);
+    enum status s = keyspace_bind_take(c->keyspace, c->argv[1], v, options, NULL);
     if (!s && val_is_container(v)) val_obj(v)->flags |= OBJ_REFERRED;
     return s;
 }
@@ -88,24 +110,28 @@ static enum status bind_take(struct call *c, val v, struct keyspace_bind options
 /* A name that gives its value away by value must be bound to a string; after REF to anything. */
 static bool can_give(const struct call *c, const struct entry *e)
 {
-    return !e || c->form != BY_VALUE || val_is_string(e->v);
+    return !e || c->form != BY_VALUE || val_is_string(entry_value(e));
 }
 
-static enum status reply_old(struct call *c, struct entry *e)
+/* What a name, if there is one, was bound to; its entry may move. */
+static enum status reply_old(struct call *c, struct entry **e)
 {
-    struct subject old = {.e = e, .v = e ? entry_value(e) : VAL_NONE};
-    return reply_subject(c, &old);
+    struct subject old = {.e = *e, .v = *e ? entry_value(*e) : VAL_NONE};
+    enum status s = reply_subject(c, &old);
+    *e = old.e;
+    return s;
 }
 
-/* SET with options. Steals v. */
-static enum status set_take(struct call *c, val v, const struct string_options *o, int64_t when_ms)
+/* SET with options. Steals the source's count. */
+static enum status set_take(struct call *c, const struct source *source,
+                            const struct string_options *o, int64_t when_ms)
 {
     struct entry *e = keyspace_find(c->keyspace, c->argv[1], c->now_ms);
     enum status s = STATUS_OK;
     if (o->get && !can_give(c, e))
         s = STATUS_WRONG_TYPE;
     else if (o->get)
-        s = reply_old(c, e);
+        s = reply_old(c, &e);
     if (s) goto release;
     if ((o->nx && e) || (o->xx && !e)) {
         if (!o->get) reply_null(c);
@@ -114,7 +140,7 @@ static enum status set_take(struct call *c, val v, const struct string_options *
     if (!o->get) reply_ok(c);
     if (when_ms == KEYSPACE_NEVER || when_ms > c->now_ms) {
         struct keyspace_bind bind = {.keep_ttl = o->ttl == TTL_KEEP, .expires_ms = when_ms};
-        return bind_take(c, v, bind);
+        return bind_take(c, source, bind);
     }
     /* A time in the past: the name is set and has expired. */
     if (c->out->failed)
@@ -122,7 +148,7 @@ static enum status set_take(struct call *c, val v, const struct string_options *
     else if (e)
         keyspace_unbind(c->keyspace, e);
 release:
-    val_release(c->heap, v);
+    source_drop(c, source);
     return s;
 }
 
@@ -131,43 +157,43 @@ enum status cmd_set(struct call *c)
     struct string_options o = {.ttl = TTL_NONE};
     int64_t when_ms = KEYSPACE_NEVER;
     enum status s = STATUS_OK;
-    val v;
+    struct source source;
     if (c->argc > 3) s = parse_set(c, &o);
     if (!s) s = call_name(c, 1);
     if (!s && o.ttl) s = parse_time(c, &o, &when_ms);
-    if (!s) s = call_value(c, 2, &v);
+    if (!s) s = source_take(c, 2, &source);
     if (s) return s;
-    if (c->argc > 3) return set_take(c, v, &o, when_ms);
+    if (c->argc > 3) return set_take(c, &source, &o, when_ms);
     reply_ok(c);
-    return bind_take(c, v, (struct keyspace_bind){.expires_ms = KEYSPACE_NEVER});
+    return bind_take(c, &source, (struct keyspace_bind){.expires_ms = KEYSPACE_NEVER});
 }
 
 enum status cmd_setnx(struct call *c)
 {
-    val v;
+    struct source source;
     enum status s = call_name(c, 1);
-    if (!s) s = call_value(c, 2, &v);
+    if (!s) s = source_take(c, 2, &source);
     if (s) return s;
     if (keyspace_find(c->keyspace, c->argv[1], c->now_ms)) {
-        val_release(c->heap, v);
+        source_drop(c, &source);
         reply_integer(c, 0);
         return STATUS_OK;
     }
     reply_integer(c, 1);
-    return bind_take(c, v, (struct keyspace_bind){.expires_ms = KEYSPACE_NEVER});
+    return bind_take(c, &source, (struct keyspace_bind){.expires_ms = KEYSPACE_NEVER});
 }
 
 static enum status set_for(struct call *c, enum ttl unit)
 {
     struct string_options o = {.ttl = unit, .time = 2};
     struct keyspace_bind bind = {0};
-    val v;
+    struct source source;
     enum status s = call_name(c, 1);
     if (!s) s = parse_time(c, &o, &bind.expires_ms);
-    if (!s) s = call_value(c, 3, &v);
+    if (!s) s = source_take(c, 3, &source);
     if (s) return s;
     reply_ok(c);
-    return bind_take(c, v, bind);
+    return bind_take(c, &source, bind);
 }
 
 enum status cmd_setex(struct call *c)
@@ -198,14 +224,14 @@ enum status cmd_get(struct call *c)
 
 enum status cmd_getset(struct call *c)
 {
-    val v;
+    struct source source;
     enum status s = call_name(c, 1);
-    if (!s) s = call_value(c, 2, &v);
+    if (!s) s = source_take(c, 2, &source);
     if (s) return s;
     struct entry *e = keyspace_lookup(c->keyspace, c->argv[1], c->now_ms);
-    s = can_give(c, e) ? reply_old(c, e) : STATUS_WRONG_TYPE;
-    if (!s) return bind_take(c, v, (struct keyspace_bind){.expires_ms = KEYSPACE_NEVER});
-    val_release(c->heap, v);
+    s = can_give(c, e) ? reply_old(c, &e) : STATUS_WRONG_TYPE;
+    if (!s) return bind_take(c, &source, (struct keyspace_bind){.expires_ms = KEYSPACE_NEVER});
+    source_drop(c, &source);
     return s;
 }
 
@@ -214,7 +240,7 @@ enum status cmd_getdel(struct call *c)
     enum status s = call_name(c, 1);
     if (s) return s;
     struct entry *e = keyspace_lookup(c->keyspace, c->argv[1], c->now_ms);
-    s = can_give(c, e) ? reply_old(c, e) : STATUS_WRONG_TYPE;
+    s = can_give(c, e) ? reply_old(c, &e) : STATUS_WRONG_TYPE;
     if (!s && c->out->failed) s = STATUS_OOM;
     if (!s && e) keyspace_unbind(c->keyspace, e);
     return s;
@@ -232,7 +258,7 @@ enum status cmd_getex(struct call *c)
     if (!can_give(c, e)) return STATUS_WRONG_TYPE;
     /* Redis looks at the time only when there is something that could expire. */
     if (e) s = parse_time(c, &o, &when_ms);
-    if (!s) s = reply_old(c, e);
+    if (!s) s = reply_old(c, &e);
     if (s || !e) return s;
     if (c->out->failed) return STATUS_OOM;
     if (o.ttl == TTL_PERSIST)
@@ -240,7 +266,7 @@ enum status cmd_getex(struct call *c)
     else if (when_ms == KEYSPACE_NEVER)
         return STATUS_OK;
     else if (when_ms > c->now_ms)
-        return keyspace_set_expiry(c->keyspace, e, when_ms);
+        return keyspace_set_expiry(c->keyspace, &e, when_ms);
     else
         keyspace_unbind(c->keyspace, e);
     return STATUS_OK;
@@ -264,15 +290,23 @@ enum status cmd_mget(struct call *c)
 
 /* One name and its value on the way through MSET. */
 struct pair {
-    val v; /* until it is staged */
+    struct source source; /* until it is staged */
     struct keyspace_staged staged;
 };
 
 /* A name that REF has stored a container in; the staged entry holds it. */
 static void refer(const struct keyspace_staged *staged)
 {
-    val v = staged->e->v;
+    val v = entry_stored(staged->e);
     if (val_is_container(v)) val_obj(v)->flags |= OBJ_REFERRED;
+}
+
+/* Steals the source's count. */
+static enum status stage_take(struct call *c, struct view key, struct pair *p)
+{
+    struct keyspace *ks = c->keyspace;
+    if (val_is_none(p->source.v)) return keyspace_stage_text(ks, key, p->source.text, &p->staged);
+    return keyspace_stage_take(ks, key, p->source.v, &p->staged);
 }
 
 /* Binds argv[1], argv[3] ... to what argv[2], argv[4] ... stand for: all or none. A source is what
@@ -281,10 +315,10 @@ static enum status bind_pairs(struct call *c, struct pair *pairs, uint32_t count
 {
     uint32_t valued = 0, staged = 0;
     enum status s = STATUS_OK;
-    for (; !s && valued < count; valued += !s) s = call_value(c, 2 * valued + 2, &pairs[valued].v);
+    for (; !s && valued < count; valued += !s)
+        s = source_take(c, 2 * valued + 2, &pairs[valued].source);
     for (; !s && staged < count; staged += !s)
-        s = keyspace_stage_take(c->keyspace, c->argv[2 * staged + 1], pairs[staged].v,
-                                &pairs[staged].staged);
+        s = stage_take(c, c->argv[2 * staged + 1], &pairs[staged]);
     if (!s) {
         for (uint32_t i = 0; i < count; i++) refer(&pairs[i].staged);
         for (uint32_t i = 0; i < count; i++) keyspace_commit(c->keyspace, &pairs[i].staged);
@@ -292,7 +326,7 @@ static enum status bind_pairs(struct call *c, struct pair *pairs, uint32_t count
     }
     /* The pair that could not be staged has lost its value already. */
     for (uint32_t i = valued < count ? 0 : staged + 1; i < valued; i++)
-        val_release(c->heap, pairs[i].v);
+        source_drop(c, &pairs[i].source);
     while (staged-- > 0) keyspace_unstage(c->keyspace, &pairs[staged].staged);
     return s;
 }

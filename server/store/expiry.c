@@ -1,6 +1,6 @@
 #include "store/expiry.h"
 
-#include "store/keyspace.h"
+#include "store/entry.h"
 
 enum {
     ROOT = 1,
@@ -33,7 +33,7 @@ static uint32_t segments_for(uint64_t used)
 static void place_item(struct expiry *x, uint64_t place, struct expiry_item item)
 {
     *item_at(x, place) = item;
-    item.e->expiry_place = (uint32_t)place;
+    entry_set_place(item.e, (uint32_t)place);
 }
 
 static __int128 sum_get(const struct expiry *x)
@@ -149,13 +149,18 @@ bool expiry_free_step(struct expiry *x, struct mem *m, uint32_t segments_max)
     return true;
 }
 
+enum status expiry_reserve(struct expiry *x, struct mem *m)
+{
+    uint64_t used = (uint64_t)x->used + 1;
+    return used <= UINT32_MAX && segment_reserve(x, m, used) ? STATUS_OK : STATUS_OOM;
+}
+
 enum status expiry_set(struct expiry *x, struct mem *m, struct entry *e, int64_t when_ms)
 {
-    uint64_t place = e->expiry_place;
+    uint64_t place = entry_place(e);
     if (!place) {
-        place = (uint64_t)x->used + 1;
-        if (place > UINT32_MAX || !segment_reserve(x, m, place)) return STATUS_OOM;
-        x->used = (uint32_t)place;
+        if (expiry_reserve(x, m)) return STATUS_OOM;
+        place = ++x->used;
     } else {
         sum_add(x, -(__int128)item_at(x, place)->when_ms);
     }
@@ -166,12 +171,12 @@ enum status expiry_set(struct expiry *x, struct mem *m, struct entry *e, int64_t
 
 void expiry_remove(struct expiry *x, struct mem *m, struct entry *e)
 {
-    uint32_t place = e->expiry_place;
+    uint32_t place = entry_place(e);
     DASSERT(expiry_names(x, e));
     sum_add(x, -(__int128)item_at(x, place)->when_ms);
     struct expiry_item last = *item_at(x, x->used--);
     if (last.e != e) hole_fill(x, place, last);
-    e->expiry_place = 0;
+    entry_set_place(e, 0);
     segments_trim(x, m);
 }
 
@@ -188,18 +193,19 @@ int64_t expiry_mean_ms(const struct expiry *x)
 int64_t expiry_when(const struct expiry *x, const struct entry *e)
 {
     DASSERT(expiry_names(x, e));
-    return item_at(x, e->expiry_place)->when_ms;
+    return item_at(x, entry_place(e))->when_ms;
 }
 
 void expiry_moved(struct expiry *x, struct entry *e)
 {
-    DASSERT(e->expiry_place && e->expiry_place <= x->used);
-    item_at(x, e->expiry_place)->e = e;
+    DASSERT(entry_place(e) && entry_place(e) <= x->used);
+    item_at(x, entry_place(e))->e = e;
 }
 
 bool expiry_names(const struct expiry *x, const struct entry *e)
 {
-    return e->expiry_place && e->expiry_place <= x->used && item_at(x, e->expiry_place)->e == e;
+    uint32_t place = entry_place(e);
+    return place && place <= x->used && item_at(x, place)->e == e;
 }
 
 bool expiry_check(const struct expiry *x)
@@ -210,7 +216,7 @@ bool expiry_check(const struct expiry *x)
     __int128 sum_ms = 0;
     for (uint64_t place = ROOT; place <= x->used; place++) {
         const struct expiry_item *item = item_at(x, place);
-        if (item->e->expiry_place != place) return false; /* 2 */
+        if (entry_place(item->e) != place) return false; /* 2 */
         if (place > ROOT && item_at(x, parent_of(place))->when_ms > item->when_ms)
             return false; /* 1 */
         sum_ms += item->when_ms;

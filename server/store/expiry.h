@@ -14,8 +14,8 @@
  *      edge of a segment does not allocate and free it each time.
  *   4. sum_ms is the sum of all times. It does not fit in 64 bits.
  * Ownership: the queue owns its segments, never an entry. An item is good until the queue changes.
- * Cost: set and remove O(log4 n), first and mean O(1); 16 bytes a name with a TTL. Freeing a queue
- * is a segment a step: the items need no work.
+ * Cost: set and remove O(log4 n), first and mean O(1); 16 bytes a name with a TTL, and 4 in its
+ * entry. Freeing a queue is a segment a step: the items need no work.
  */
 #ifndef HEAPD_STORE_EXPIRY_H
 #define HEAPD_STORE_EXPIRY_H
@@ -46,7 +46,9 @@ void expiry_fini(struct expiry *x, struct mem *m);
  * be called in between. */
 bool expiry_free_step(struct expiry *x, struct mem *m, uint32_t segments_max);
 
-/* Sets or changes the time of a name (e->expiry_place tells which). Only a new one can fail. */
+/* Room for one more: the next expiry_set of a new one cannot fail. */
+enum status expiry_reserve(struct expiry *x, struct mem *m) MUST_USE;
+/* Sets or changes the time of a name, whose entry has room for a place. Only a new one can fail. */
 enum status expiry_set(struct expiry *x, struct mem *m, struct entry *e, int64_t when_ms) MUST_USE;
 /* The name, which has a place, lives on without one. */
 void expiry_remove(struct expiry *x, struct mem *m, struct entry *e);

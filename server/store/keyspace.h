@@ -1,57 +1,49 @@
 /*
  * Names: the keys of the keyspace, each bound to a value. Names are the roots of the heap.
  *
- *   entry   +------+-------+-------+-----------+--------------+---------------+
- *           | val  | hash  | clock | key bytes | expiry place | key, no NUL   |    one allocation
- *           +------+-------+-------+-----------+--------------+---------------+
- *
- * A name holds one reference, and owns its TTL and its access clock; the object owns neither.
- * Entries lie in a linear hash table (heap/table.h), so growth and shrinking are one bucket a step.
- * A name whose time has come is gone for every caller: finding it removes it, and expiry (expiry.h)
- * removes the rest on time in bounded steps.
+ * A name is an entry (entry.h), which holds a plain value itself until it is first shared, and
+ * refers to anything else. It holds one reference, and owns its TTL and its access clock; the
+ * object owns neither. Entries lie in a linear hash table (heap/table.h), so growth and shrinking
+ * are one bucket a step. A name whose time has come is gone for every caller: finding it removes
+ * it, and expiry (expiry.h) removes the rest on time in bounded steps.
  *
  * A name may refer weakly (heap/weak.h): it keeps its object alive no more than a slot that does,
  * and is no root of it; when the object goes, the name is gone as one whose time has come is:
  * finding it removes it, and the heap's step of weak references removes the rest.
  *
- * Called by command/ and daemon.c. Everything that changes a binding passes keyspace_bind_take,
- * _rebind_take, _rename, _unbind, _take, _flush or an expiry, so that journals and notifications
- * can hook in there. It does not decide what a command does to a value, nor about OBJ_REFERRED:
- * that is the command floor's matter.
+ * Called by command/ and daemon.c. Everything that changes a binding passes keyspace_bind_take and
+ * its relatives, _rebind, _rename, _unbind, _commit, _flush or an expiry, so that journals and
+ * notifications can hook in there. It does not decide what a command does to a value, nor about
+ * OBJ_REFERRED: that is the command floor's matter.
+ *
+ * keyspace.c is about single names, keyspace_bind.c gives them values, keyspace_many.c is about
+ * many: flushing, steps, walks, the check.
  *
  * Invariants (keyspace_check; the exact counts and roots are heap_check()'s, which asks the holder)
  *   1. Every entry is in the table once, where its key's hash says; names == used of the table.
  *   2. An entry with an expiry has a place in the expiry queue that names it, and no other has.
  *   3. Every bound container counts the name among its roots; also names that FLUSHALL dropped,
- * until they are freed.
+ *      until they are freed.
  *   4. entry_bytes == what the entries take from the pools, those that FLUSHALL dropped included.
  *   5. known (known.h) has a record of every bound container that has a number and that REF never
  *      stored, and no record that is not true.
  *   6. A name that refers weakly is what its weak reference calls its owner.
+ *   7. Every entry is laid out as entry.h says.
  * Ownership: the keyspace owns entries and one count (and one root) of each value. `struct entry *`
- * is good until its own name goes (unbound, taken, renamed, flushed, or looked up when its time has
- * come) and for one command at most. Cost: O(1) expected, O(log n) where a TTL changes; FLUSHALL
- * O(1), what it dropped is freed by keyspace_step.
+ *    and what is borrowed from an entry are good until that name gets another value or a TTL, or
+ *    goes (unbound, renamed, flushed, or looked up when its time has come), and for one command at
+ *    most. What changes an entry and may move it takes a pointer to the pointer.
+ * Cost: O(1) expected, O(log n) where a TTL changes; FLUSHALL O(1), what it dropped is freed by
+ *    keyspace_step. Another value of about the same size allocates nothing.
  */
 #ifndef HEAPD_STORE_KEYSPACE_H
 #define HEAPD_STORE_KEYSPACE_H
 
+#include "store/entry.h"
 #include "store/expiry.h"
 #include "store/known.h"
-#include "value/val.h"
 
 enum { KEYSPACE_KEY_BYTES_MAX = 512 << 20, KEYSPACE_NEVER = -1 };
-
-struct entry {
-    val v;
-    uint32_t hash;
-    uint32_t clock_s; /* the keyspace's clock_s when it was last bound or looked up */
-    uint32_t key_bytes;
-    uint32_t expiry_place; /* 0 = lives until it is unbound */
-    char key[];
-};
-
-static_assert(offsetof(struct entry, key) == 24, "an entry pays 24 bytes beside its key");
 
 /* A keyspace that FLUSHALL detached, to be freed in steps. */
 struct keyspace_debris;
@@ -106,13 +98,16 @@ static inline void keyspace_expect_nothing(struct keyspace *ks)
 struct entry *keyspace_find(struct keyspace *ks, struct view key, int64_t now_ms);
 /* The same for a command that reads: counts a hit or a miss and sets the access clock. */
 struct entry *keyspace_lookup(struct keyspace *ks, struct view key, int64_t now_ms);
+/* Seconds since the name was last bound or looked up, modulo ENTRY_CLOCK_MASK + 1. */
+uint32_t keyspace_idle_s(const struct keyspace *ks, const struct entry *e);
 
 /*
- * Binds the key to v, creating the name or binding it anew (the old value is released). Steals v on
- * every path. Options: the old TTL stays or goes; expires_ms, when not KEYSPACE_NEVER, is the new
- * one (it is the caller's matter that it lies in the future). Who keeps the TTL has looked the name
- * up before, so that it is not a time that has come. On failure (STATUS_OOM, STATUS_TOO_LONG)
- * nothing changed but that v is released. *out (may be NULL) receives the entry.
+ * Binds the key to v, creating the name or binding it anew (the old value is released). Immediates
+ * and bytes are written into the entry, wherever they are borrowed from; the count of an object is
+ * stolen on every path. Options: the old TTL stays or goes; expires_ms, when not KEYSPACE_NEVER, is
+ * the new one (it is the caller's matter that it lies in the future). Who keeps the TTL has looked
+ * the name up before, so that it is not a time that has come. On failure (STATUS_OOM,
+ * STATUS_TOO_LONG) nothing changed but that v is released. *out (may be NULL) receives the entry.
  */
 struct keyspace_bind {
     bool keep_ttl;
@@ -120,18 +115,26 @@ struct keyspace_bind {
 };
 enum status keyspace_bind_take(struct keyspace *ks, struct view key, RC_STEALS val v,
                                struct keyspace_bind options, struct entry **out) MUST_USE;
-/* Gives an entry another value; its TTL stays. Steals v; cannot fail but by rc_root_add, and then
- * nothing changed but that v is released. */
-enum status keyspace_rebind_take(struct keyspace *ks, struct entry *e, RC_STEALS val v) MUST_USE;
-/* Renames, TTL and access clock included; what `to` was bound to is released. from != to. Cannot
- * fail where `to` is bound already; on failure nothing changed. The reference moves (rule 2 of
- * collect.h). */
+/* The same for a text: it lies in the entry if it is not long. */
+enum status keyspace_bind_text(struct keyspace *ks, struct view key, struct view text,
+                               struct keyspace_bind options, struct entry **out) MUST_USE;
+enum status keyspace_bind_integer(struct keyspace *ks, struct view key, int64_t n,
+                                  struct keyspace_bind options, struct entry **out) MUST_USE;
+/* Give an entry, which may move, another value; its TTL stays. The first steals v on every path. On
+ * failure nothing else changed. */
+enum status keyspace_rebind_take(struct keyspace *ks, struct entry **e, RC_STEALS val v) MUST_USE;
+enum status keyspace_rebind_text(struct keyspace *ks, struct entry **e, struct view text) MUST_USE;
+enum status keyspace_rebind_integer(struct keyspace *ks, struct entry **e, int64_t n) MUST_USE;
+/* What a name is bound to, for others to refer to as well: bytes that lie in the entry, which may
+ * move, become an object. *out is borrowed and never of VAL_TAG_BYTES. On failure (STATUS_OOM)
+ * nothing changed. */
+enum status keyspace_share_value(struct keyspace *ks, struct entry **e,
+                                 RC_BORROWED val *out) MUST_USE;
+/* Renames, TTL and access clock included; what `to` was bound to is released. from != to. On
+ * failure nothing changed. The reference moves (rule 2 of collect.h). */
 enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to) MUST_USE;
 /* Removes the name and releases the value. */
 void keyspace_unbind(struct keyspace *ks, struct entry *e);
-/* Removes the name and hands the count to the caller; report it with val_moved once it is stored.
- */
-RC_NEW val keyspace_take(struct keyspace *ks, struct entry *e);
 /* Empties the keyspace in O(1); what was in it is freed by keyspace_step. On failure nothing
  * changed. */
 enum status keyspace_flush(struct keyspace *ks) MUST_USE;
@@ -140,7 +143,7 @@ enum status keyspace_flush(struct keyspace *ks) MUST_USE;
  * Several names at once: each is staged, then all are committed, which cannot fail, or all are
  * unstaged, and nothing has changed. Between that nothing else may happen to the keyspace. A name
  * that was not bound is bound by staging already; one may be staged more than once. Committed in
- * the order of staging, they have no TTL. Steals v on every path.
+ * the order of staging, they have no TTL. An object's count is stolen on every path.
  */
 struct keyspace_staged {
     struct entry *e;
@@ -148,6 +151,8 @@ struct keyspace_staged {
     bool fresh;
 };
 enum status keyspace_stage_take(struct keyspace *ks, struct view key, RC_STEALS val v,
+                                struct keyspace_staged *out) MUST_USE;
+enum status keyspace_stage_text(struct keyspace *ks, struct view key, struct view text,
                                 struct keyspace_staged *out) MUST_USE;
 void keyspace_unstage(struct keyspace *ks, const struct keyspace_staged *staged);
 void keyspace_commit(struct keyspace *ks, const struct keyspace_staged *staged);
@@ -167,8 +172,8 @@ void keyspace_emptied(struct keyspace *ks, const struct obj *o);
 int64_t keyspace_expires_ms(const struct keyspace *ks, const struct entry *e);
 /* What names with a TTL have left on average, exactly; 0 for none. */
 int64_t keyspace_mean_ttl_ms(const struct keyspace *ks, int64_t now_ms);
-/* Fails only where there was no TTL; then nothing changed. */
-enum status keyspace_set_expiry(struct keyspace *ks, struct entry *e, int64_t when_ms) MUST_USE;
+/* Fails, and moves the entry, only where there was no TTL; when it fails nothing changed. */
+enum status keyspace_set_expiry(struct keyspace *ks, struct entry **e, int64_t when_ms) MUST_USE;
 void keyspace_clear_expiry(struct keyspace *ks, struct entry *e);
 
 /* Bounded work: expires names whose time has come, earliest first, then frees what FLUSHALL
@@ -189,17 +194,6 @@ void keyspace_walk(const struct keyspace *ks, int64_t now_ms, keyspace_each *eac
 /* Both count names that are gone until they are removed. */
 uint64_t keyspace_names(const struct keyspace *ks);
 uint64_t keyspace_names_with_expiry(const struct keyspace *ks);
-static inline struct view entry_key(const struct entry *e)
-{
-    return (struct view){e->key, e->key_bytes};
-}
-/* What a live name stands for: its value, or what it refers to weakly. */
-static inline val entry_value(const struct entry *e)
-{
-    return val_target(e->v);
-}
-/* Bytes of the entry alone. */
-size_t entry_bytes(const struct entry *e);
 
 /* Whether the entry is a live name, and not one that FLUSHALL dropped. */
 bool keyspace_has(const struct keyspace *ks, const struct entry *e, int64_t now_ms);

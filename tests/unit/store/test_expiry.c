@@ -10,7 +10,8 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
-#include "store/keyspace.h"
+#include "store/entry.h"
+#include "store/expiry.h"
 
 /* More segments than the directory has room for at first. */
 enum { NAMES = 12 * EXPIRY_SEGMENT_ITEMS, STEPS = 60000 };
@@ -30,9 +31,11 @@ static int setup(void **state)
     mem_init(&f->mem);
     expiry_init(&f->expiry);
     for (int i = 0; i < NAMES; i++) {
-        f->entries[i] = calloc(1, sizeof *f->entries[i]);
+        /* Room for a place, and behind that, where a key would begin, the number. */
+        f->entries[i] = calloc(1, sizeof *f->entries[i] + 2 * sizeof(uint32_t));
         assert_non_null(f->entries[i]);
-        f->entries[i]->hash = (uint32_t)i;
+        f->entries[i]->head = ENTRY_EXPIRES;
+        f->entries[i]->rest[1] = (uint32_t)i;
     }
     *state = f;
     return 0;
@@ -64,7 +67,7 @@ static void set(struct fixture *f, uint32_t i, int64_t when)
 static void take(struct fixture *f, uint32_t i)
 {
     expiry_remove(&f->expiry, &f->mem, f->entries[i]);
-    assert_int_equal(f->entries[i]->expiry_place, 0);
+    assert_int_equal(entry_place(f->entries[i]), 0);
     f->when[i] = 0;
 }
 
@@ -88,7 +91,7 @@ static void test_expiry_random_history(void **state)
         if (step < STEPS / 2 || step % 500 == 0) assert_true(expiry_check(&f->expiry));
     }
     for (int i = 0; i < NAMES; i++)
-        assert_int_equal(f->entries[i]->expiry_place != 0, f->when[i] != 0);
+        assert_int_equal(entry_place(f->entries[i]) != 0, f->when[i] != 0);
 }
 
 static void test_expiry_first_gives_the_order(void **state)
@@ -100,7 +103,7 @@ static void test_expiry_first_gives_the_order(void **state)
     for (uint32_t left = NAMES; left; left--) {
         const struct expiry_item *first = expiry_first(&f->expiry);
         assert_non_null(first);
-        uint32_t i = first->e->hash;
+        uint32_t i = first->e->rest[1];
         assert_int_equal(first->when_ms, f->when[i]);
         assert_true(first->when_ms >= before);
         before = first->when_ms;
@@ -140,12 +143,12 @@ static void test_expiry_moved_names_the_new_entry(void **state)
 {
     struct fixture *f = *state;
     for (uint32_t i = 0; i < 10; i++) set(f, i, 100 + i);
-    f->entries[20]->expiry_place = f->entries[0]->expiry_place;
+    entry_set_place(f->entries[20], entry_place(f->entries[0]));
     expiry_moved(&f->expiry, f->entries[20]);
     assert_false(expiry_names(&f->expiry, f->entries[0]));
     assert_true(expiry_names(&f->expiry, f->entries[20]));
     assert_ptr_equal(expiry_first(&f->expiry)->e, f->entries[20]);
-    f->entries[0]->expiry_place = 0;
+    entry_set_place(f->entries[0], 0);
     assert_true(expiry_check(&f->expiry));
 }
 
@@ -197,7 +200,7 @@ static void test_expiry_set_without_memory(void **state)
         if (s == STATUS_OK) continue;
         failures++;
         assert_int_equal(s, STATUS_OOM);
-        assert_int_equal(f->entries[i]->expiry_place, 0);
+        assert_int_equal(entry_place(f->entries[i]), 0);
         assert_int_equal(f->expiry.used, i);
         if (i % EXPIRY_SEGMENT_ITEMS == 0) assert_true(expiry_check(&f->expiry));
         f->mem.fail_at = 2; /* the segment, where the directory has to grow before */

@@ -6,11 +6,12 @@
  */
 #include "world.h"
 
-enum { KEYS = 48, STEPS = 2500, HISTORIES = 4, TTL_MAX_MS = 400 };
+enum { KEYS = 48, STEPS = 2500, HISTORIES = 4, TTL_MAX_MS = 400, TEXT_CHARS = 1400 };
 
 /* What a name should be. Times are all different, so that the order of expiry is known. */
 struct expected {
-    val v; /* VAL_NONE: not bound */
+    val v;         /* VAL_NONE: not bound; VAL_NIL: to the text of a number */
+    uint32_t text; /* that number */
     int64_t when_ms;
     uint32_t clock_s;
 };
@@ -31,7 +32,7 @@ static bool is_due(const struct model *m, uint32_t k)
 
 static void forget(struct model *m, uint32_t k)
 {
-    m->keys[k] = (struct expected){VAL_NONE, KEYSPACE_NEVER, 0};
+    m->keys[k] = (struct expected){.v = VAL_NONE, .when_ms = KEYSPACE_NEVER};
 }
 
 static bool time_is_taken(const struct model *m, int64_t when_ms)
@@ -60,6 +61,29 @@ static val draw_value(struct model *m)
     }
 }
 
+/* The text of a number, of all lengths at which something changes; some are integers. */
+static struct view text_of(uint32_t i, char at[TEXT_CHARS])
+{
+    static const uint32_t lengths[] = {0, 1, 7, 8, 20, 21, 63, 64, 65, 300, 1023, 1024, 1025, 1300};
+    uint32_t n = lengths[i % (sizeof lengths / sizeof *lengths)];
+    for (uint32_t k = 0; k < n; k++) at[k] = (char)('a' + (i + k) % 26);
+    if (i % 5 == 0) n = (uint32_t)snprintf(at, TEXT_CHARS, "%d", (int)(i * i * 977) - 1000000);
+    if (i % 15 == 0) n = (uint32_t)snprintf(at, TEXT_CHARS, "%lld", INT64_MAX - (long long)i);
+    return (struct view){at, n};
+}
+
+static void assert_bound(struct model *m, const struct entry *e, const struct expected *x)
+{
+    static char text[TEXT_CHARS];
+    char scratch[VAL_TEXT_CHARS];
+    val v = entry_value(e);
+    if (val_is_nil(x->v))
+        assert_true(view_eq(val_text(&v, scratch), text_of(x->text, text)));
+    else
+        assert_int_equal(v.w, x->v.w);
+    assert_int_equal(keyspace_expires_ms(&m->w.ks, e), x->when_ms);
+}
+
 /* As the keyspace does: finding a name whose time has come removes it. */
 static struct entry *find(struct model *m, uint32_t k)
 {
@@ -70,9 +94,8 @@ static struct entry *find(struct model *m, uint32_t k)
     struct entry *e = world_find(&m->w, k, m->now_ms);
     assert_int_equal(e != NULL, !val_is_none(m->keys[k].v));
     if (e) {
-        assert_int_equal(e->v.w, m->keys[k].v.w);
-        assert_int_equal(e->clock_s, m->keys[k].clock_s);
-        assert_int_equal(keyspace_expires_ms(&m->w.ks, e), m->keys[k].when_ms);
+        assert_bound(m, e, &m->keys[k]);
+        assert_int_equal(entry_clock_s(e), m->keys[k].clock_s);
     }
     return e;
 }
@@ -83,12 +106,22 @@ static void do_bind(struct model *m, uint32_t k)
     struct keyspace_bind options = {world_below(&m->w, 2), KEYSPACE_NEVER};
     if (options.keep_ttl) (void)find(m, k);
     if (world_below(&m->w, 3) == 0) options.expires_ms = draw_time(m);
-    val v = draw_value(m);
+    static char chars[TEXT_CHARS];
+    struct expected *x = &m->keys[k], now = {.v = VAL_NIL, .clock_s = m->w.ks.clock_s};
+    struct view key = world_key(k, text);
     struct entry *e;
-    assert_int_equal(keyspace_bind_take(&m->w.ks, world_key(k, text), v, options, &e), STATUS_OK);
-    struct expected *x = &m->keys[k];
+    enum status s;
+    if (world_below(&m->w, 2)) {
+        now.text = m->next_value++;
+        s = keyspace_bind_text(&m->w.ks, key, text_of(now.text, chars), options, &e);
+    } else {
+        now.v = draw_value(m);
+        s = keyspace_bind_take(&m->w.ks, key, now.v, options, &e);
+    }
+    assert_int_equal(s, STATUS_OK);
     bool keeps = options.keep_ttl && !val_is_none(x->v) && options.expires_ms == KEYSPACE_NEVER;
-    *x = (struct expected){v, keeps ? x->when_ms : options.expires_ms, m->w.ks.clock_s};
+    now.when_ms = keeps ? x->when_ms : options.expires_ms;
+    *x = now;
     assert_ptr_equal(e, find(m, k));
 }
 
@@ -120,22 +153,51 @@ static void do_rename(struct model *m, uint32_t k)
     (void)find(m, to);
 }
 
-/* One name's value goes over to another name, or is dropped. */
-static void do_take(struct model *m, uint32_t k)
+static void do_unbind(struct model *m, uint32_t k)
 {
     struct entry *e = find(m, k);
     if (!e) return;
-    val v = keyspace_take(&m->w.ks, e);
-    assert_int_equal(v.w, m->keys[k].v.w);
+    keyspace_unbind(&m->w.ks, e);
     forget(m, k);
+}
+
+/* What a name is bound to gets a second name; bytes that lie in the first become an object of both.
+ */
+static void do_share(struct model *m, uint32_t k)
+{
+    struct entry *e = find(m, k);
     uint32_t to = world_below(&m->w, KEYS);
+    val v;
+    if (!e) return;
+    assert_int_equal(keyspace_share_value(&m->w.ks, &e, &v), STATUS_OK);
+    assert_bound(m, e, &m->keys[k]);
+    assert_false(val_is_bytes(v));
+    assert_int_equal(entry_value(e).w, v.w);
+    m->keys[k].v = v;
+    assert_ptr_equal(e, find(m, k));
+    val_retain(&m->w.heap, v);
+    (void)world_bind(&m->w, to, v, KEYSPACE_NEVER);
+    m->keys[to] = (struct expected){.v = v, .when_ms = KEYSPACE_NEVER, .clock_s = m->w.ks.clock_s};
+}
+
+/* Staged and committed, or not. */
+static void do_stage(struct model *m, uint32_t k)
+{
+    static char chars[TEXT_CHARS];
+    char text[WORLD_KEY_CHARS];
+    struct keyspace_staged staged;
+    uint32_t i = m->next_value++;
+    (void)find(m, k);
+    assert_int_equal(keyspace_stage_text(&m->w.ks, world_key(k, text), text_of(i, chars), &staged),
+                     STATUS_OK);
     if (world_below(&m->w, 2)) {
-        val_release(&m->w.heap, v);
+        keyspace_unstage(&m->w.ks, &staged);
+        (void)find(m, k);
         return;
     }
-    (void)world_bind(&m->w, to, v, KEYSPACE_NEVER);
-    val_moved(&m->w.heap, v);
-    m->keys[to] = (struct expected){v, KEYSPACE_NEVER, m->w.ks.clock_s};
+    keyspace_commit(&m->w.ks, &staged);
+    m->keys[k] = (struct expected){VAL_NIL, i, KEYSPACE_NEVER, m->w.ks.clock_s};
+    (void)find(m, k);
 }
 
 static void do_expiry(struct model *m, uint32_t k)
@@ -148,17 +210,33 @@ static void do_expiry(struct model *m, uint32_t k)
         return;
     }
     int64_t when_ms = draw_time(m);
-    assert_int_equal(keyspace_set_expiry(&m->w.ks, e, when_ms), STATUS_OK);
+    assert_int_equal(keyspace_set_expiry(&m->w.ks, &e, when_ms), STATUS_OK);
     m->keys[k].when_ms = when_ms;
+    assert_ptr_equal(e, find(m, k));
 }
 
 static void do_rebind(struct model *m, uint32_t k)
 {
     struct entry *e = find(m, k);
     if (!e) return;
-    m->keys[k].v = draw_value(m);
-    m->keys[k].clock_s = m->w.ks.clock_s;
-    assert_int_equal(keyspace_rebind_take(&m->w.ks, e, m->keys[k].v), STATUS_OK);
+    static char chars[TEXT_CHARS];
+    struct expected *x = &m->keys[k];
+    enum status s;
+    x->v = VAL_NIL;
+    x->text = m->next_value++;
+    x->clock_s = m->w.ks.clock_s;
+    struct view text = text_of(x->text, chars);
+    int64_t n;
+    if (world_below(&m->w, 2) == 0) {
+        x->v = draw_value(m);
+        s = keyspace_rebind_take(&m->w.ks, &e, x->v);
+    } else if (val_text_is_integer(text, &n)) {
+        s = keyspace_rebind_integer(&m->w.ks, &e, n);
+    } else {
+        s = keyspace_rebind_text(&m->w.ks, &e, text);
+    }
+    assert_int_equal(s, STATUS_OK);
+    assert_ptr_equal(e, find(m, k));
 }
 
 static void do_step(struct model *m)
@@ -199,7 +277,7 @@ static void do_lists(struct model *m, uint32_t i)
 static void do_something(struct model *m)
 {
     uint32_t k = world_below(&m->w, KEYS);
-    switch (world_below(&m->w, 16)) {
+    switch (world_below(&m->w, 18)) {
     case 0:
     case 1:
     case 2:
@@ -208,7 +286,9 @@ static void do_something(struct model *m)
     case 5: (void)find(m, k); break;
     case 6:
     case 7: do_rename(m, k); break;
-    case 8: do_take(m, k); break;
+    case 8: do_unbind(m, k); break;
+    case 16: do_share(m, k); break;
+    case 17: do_stage(m, k); break;
     case 9:
     case 10: do_expiry(m, k); break;
     case 11: do_rebind(m, k); break;
@@ -236,7 +316,7 @@ static void see(void *ctx, const struct entry *e)
     char text[WORLD_KEY_CHARS];
     for (uint32_t k = 0; k < KEYS; k++) {
         if (!view_eq(entry_key(e), world_key(k, text))) continue;
-        assert_int_equal(e->v.w, s->m->keys[k].v.w);
+        assert_bound(s->m, e, &s->m->keys[k]);
         s->count[k]++;
     }
 }
@@ -309,13 +389,13 @@ static void test_keyspace_rename_keeps_ttl_and_clock(void **state)
     (void)world_bind(&w, 3, world_string(&w, 3), KEYSPACE_NEVER);
     w.ks.clock_s = 9;
     for (uint32_t to = 2; to <= 4; to++) { /* over a TTL, over none, and to a new name */
-        val v = e->v;
+        val v = entry_value(e);
         assert_int_equal(keyspace_rename(&w.ks, e, world_key(to, text)), STATUS_OK);
         assert_null(world_find(&w, to - 1, 0));
         e = world_find(&w, to, 0);
         assert_non_null(e);
-        assert_int_equal(e->v.w, v.w);
-        assert_int_equal(e->clock_s, 7);
+        assert_int_equal(entry_value(e).w, v.w);
+        assert_int_equal(entry_clock_s(e), 7);
         assert_int_equal(keyspace_expires_ms(&w.ks, e), 500);
         assert_int_equal(keyspace_names_with_expiry(&w.ks), 1);
         world_check(&w);
@@ -350,7 +430,7 @@ static void test_keyspace_rebind_to_its_own_value(void **state)
     world_init(&w, 1);
     struct obj *o = world_list(&w, 5);
     struct entry *e = world_bind(&w, 1, val_of_obj(o), 50);
-    assert_int_equal(keyspace_rebind_take(&w.ks, e, world_retained(&w, o)), STATUS_OK);
+    assert_int_equal(keyspace_rebind_take(&w.ks, &e, world_retained(&w, o)), STATUS_OK);
     assert_int_equal(o->count, 1);
     assert_int_equal(o->roots, 1);
     assert_int_equal(keyspace_expires_ms(&w.ks, e), 50);
@@ -415,7 +495,7 @@ static void test_keyspace_keys_are_bytes(void **state)
     for (int i = 0; i < COUNT; i++) {
         struct entry *e = keyspace_find(&w.ks, keys[i], 0);
         assert_non_null(e);
-        assert_int_equal(val_small(e->v), i);
+        assert_int_equal(val_small(entry_value(e)), i);
         assert_true(view_eq(entry_key(e), keys[i]));
         bytes += entry_bytes(e);
     }

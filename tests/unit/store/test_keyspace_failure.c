@@ -21,6 +21,10 @@ enum operation {
     FLUSH,
     STAGE_NEW,
     STAGE_BOUND,
+    BIND_TEXT,
+    BIND_LONG_TEXT,
+    REBIND_TEXT,
+    SHARE,
     OPERATIONS
 };
 
@@ -35,11 +39,20 @@ static enum status stage(struct world *w, uint32_t key)
     return s;
 }
 
-/* Name 1 is bound to held[0] without a TTL, `fresh` is not bound. */
+static struct view text_of_bytes(uint32_t n)
+{
+    static char at[5000];
+    memset(at, 'x', sizeof at);
+    assert_true(n <= sizeof at);
+    return (struct view){at, n};
+}
+
+/* Name 1 is bound to held[0] without a TTL, name 2 to a text, `fresh` is not bound. */
 static enum status run(struct world *w, enum operation op, uint32_t fresh)
 {
     char text[WORLD_KEY_CHARS];
-    struct entry *one = world_find(w, 1, 0);
+    struct entry *one = world_find(w, 1, 0), *two = world_find(w, 2, 0);
+    val v;
     struct keyspace_bind plain = {.expires_ms = KEYSPACE_NEVER}, expiring = {.expires_ms = 77};
     struct keyspace *ks = &w->ks;
     switch (op) {
@@ -52,13 +65,19 @@ static enum status run(struct world *w, enum operation op, uint32_t fresh)
     case BIND_ANEW_EXPIRING:
         return keyspace_bind_take(ks, world_key(1, text), world_retained(w, w->held[1]), expiring,
                                   NULL);
-    case REBIND: return keyspace_rebind_take(ks, one, world_retained(w, w->held[1]));
+    case REBIND: return keyspace_rebind_take(ks, &one, world_retained(w, w->held[1]));
     case RENAME_TO_NEW: return keyspace_rename(ks, one, world_key(fresh, text));
     case RENAME_TO_BOUND: return keyspace_rename(ks, one, world_key(2, text));
-    case SET_EXPIRY: return keyspace_set_expiry(ks, one, 77);
+    case SET_EXPIRY: return keyspace_set_expiry(ks, &one, 77);
     case FLUSH: return keyspace_flush(ks);
     case STAGE_NEW: return stage(w, fresh);
     case STAGE_BOUND: return stage(w, 1);
+    case BIND_TEXT:
+        return keyspace_bind_text(ks, world_key(fresh, text), text_of_bytes(90), expiring, NULL);
+    case BIND_LONG_TEXT:
+        return keyspace_bind_text(ks, world_key(1, text), text_of_bytes(5000), expiring, NULL);
+    case REBIND_TEXT: return keyspace_rebind_text(ks, &one, text_of_bytes(90));
+    case SHARE: return keyspace_share_value(ks, &two, &v);
     case OPERATIONS: break;
     }
     abort();
@@ -101,8 +120,9 @@ static enum outcome attempt(struct world *w, enum operation op, uint32_t fresh, 
     assert_true(reached);
     assert_memory_equal(&before, &after, sizeof before);
     assert_non_null(world_find(w, 1, 0));
-    assert_int_equal(world_find(w, 1, 0)->v.w, val_of_obj(w->held[0]).w);
+    assert_int_equal(entry_value(world_find(w, 1, 0)).w, val_of_obj(w->held[0]).w);
     assert_null(world_find(w, fresh, 0));
+    assert_true(val_is_bytes(entry_value(world_find(w, 2, 0))));
     assert_true(keyspace_check(&w->ks));
     return FAILED;
 }
@@ -124,6 +144,8 @@ static void world_begin(struct world *w, uint32_t names)
     w->held[1] = world_list(w, 1);
     (void)world_bind(w, 1, world_retained(w, w->held[0]), KEYSPACE_NEVER);
     for (uint32_t i = 2; i <= names; i++) (void)world_bind(w, i, val_of_small(i), KEYSPACE_NEVER);
+    struct entry *two = world_find(w, 2, 0);
+    assert_int_equal(keyspace_rebind_text(&w->ks, &two, text_of_bytes(100)), STATUS_OK);
 }
 
 static void test_keyspace_nth_allocation_fails(void **state)
@@ -147,7 +169,7 @@ static void test_keyspace_nth_allocation_fails(void **state)
     }
 #ifdef HEAPD_DEBUG
     for (int op = 0; op < OPERATIONS; op++)
-        assert_int_equal(outcomes[op][FAILED] > 0, op != REBIND && op != RENAME_TO_BOUND);
+        assert_int_equal(outcomes[op][FAILED] > 0, op != REBIND);
     assert_true(outcomes[BIND_NEW][PUT_OFF] > 0);
 #endif
 }
@@ -204,9 +226,9 @@ static void test_keyspace_more_names_than_the_header_counts(void **state)
         /* Each way of binding the name that no longer fits. */
         uint64_t failures = run_failing(&w, REBIND, i);
         assert_int_equal(w.held[1]->roots, OBJ_ROOTS_MAX);
-        assert_int_equal(
-            keyspace_rebind_take(&w.ks, world_find(&w, 1, 0), world_retained(&w, w.held[0])),
-            STATUS_OK);
+        struct entry *one = world_find(&w, 1, 0);
+        assert_int_equal(keyspace_rebind_take(&w.ks, &one, world_retained(&w, w.held[0])),
+                         STATUS_OK);
         assert_int_equal(w.held[1]->roots, OBJ_ROOTS_MAX - 1);
         failures += run_failing(&w, BIND_NEW_EXPIRING, i++);
 #ifdef HEAPD_DEBUG

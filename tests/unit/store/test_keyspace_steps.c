@@ -151,7 +151,7 @@ enum { STAYING = 2000, PASSING = 20000 };
 static void mark(void *ctx, const struct entry *e)
 {
     uint8_t *shown = ctx;
-    int64_t i = val_small(e->v);
+    int64_t i = val_small(entry_value(e));
     if (i < STAYING) shown[i] = 1;
 }
 

@@ -1,0 +1,165 @@
+/*
+ * The entry of a name: its key, its value or a reference to it, and what else it has, in one
+ * allocation without padding. How an entry is laid out, and nothing more: what it is bound to in
+ * the heap, the table and the queues are keyspace.c's matter.
+ *
+ *   +------+-------+- - - - - -+- - - - - -+-----------+---------------------------+
+ *   | form | clock | place u32 | bytes u32 | key       | value: one entry of       |
+ *   | u8   | u24   | EXPIRES   | long keys | no NUL    | pack.h, or a reference u64|
+ *   +------+-------+- - - - - -+- - - - - -+-----------+---------------------------+
+ *   form: bit 0 REFERS, bit 1 WEAKLY, bit 2 EXPIRES, bits 3 to 7 the bytes of the key, 31 = see the
+ *   u32.
+ *
+ * So a key of 12 bytes that is bound to a container takes 24 bytes, and one of 16 bytes with a text
+ * of 64 takes 88. The hash is not kept: a table keeps a tag of it, and the key, which a lookup
+ * reads anyway, gives it again when its bucket is split.
+ *
+ * An integer and a text of up to ENTRY_TEXT_BYTES_MAX lie in the entry until they are first shared
+ * (keyspace_share_value). The block is as large as its class, so that another value of about that
+ * size needs no other.
+ *
+ * Called by store/ alone, but for entry_key, entry_value and entry_bytes, which ask about a name.
+ * Nothing here can fail but what allocates.
+ *
+ * Invariants (entry_check)
+ *   1. The value is one whole entry of pack.h that is no reference, or REFERS is set.
+ *   2. WEAKLY: what is referred to is a weak reference; without it, it is none.
+ *   3. A key of fewer than ENTRY_LONG_KEY bytes has no u32.
+ *   4. Room for a place (EXPIRES) is there whenever the name has one; the place may be 0: none.
+ * Ownership: the entry owns its bytes; what it refers to is counted by the keyspace. What is
+ *    borrowed from an entry is good until it gets another value, a first TTL, or goes.
+ * Cost: 4 bytes, 4 for a TTL, and the head of the value (1 byte up to 63 bytes of text).
+ */
+#ifndef HEAPD_STORE_ENTRY_H
+#define HEAPD_STORE_ENTRY_H
+
+#include "value/pack.h"
+
+enum {
+    ENTRY_REFERS = 1 << 0,
+    ENTRY_WEAKLY = 1 << 1,
+    ENTRY_EXPIRES = 1 << 2,
+    ENTRY_KEY_SHIFT = 3,
+    ENTRY_LONG_KEY = 31,
+    ENTRY_CLOCK_MASK = 0xffffff, /* seconds: 194 days, then it begins again */
+    ENTRY_TEXT_BYTES_MAX = 1024,
+};
+
+struct entry {
+    uint32_t head; /* the form in the low byte, the clock above it */
+    uint32_t rest[];
+};
+
+static_assert(sizeof(struct entry) == 4, "an entry pays 4 bytes beside its key and its value");
+
+/* What an entry is to hold: a reference, or, if there is none, what the item says. */
+struct entry_content {
+    struct obj *o;
+    struct pack_item item;
+};
+
+/* From a value: its bytes, or a reference if it is an object. The item borrows from *v. */
+struct entry_content entry_content_of_val(const val *v);
+
+static inline bool entry_refers(const struct entry *e)
+{
+    return e->head & ENTRY_REFERS;
+}
+
+static inline bool entry_has_room(const struct entry *e)
+{
+    return e->head & ENTRY_EXPIRES;
+}
+
+/* Whether it refers weakly. */
+static inline bool entry_is_weak(const struct entry *e)
+{
+    return e->head & ENTRY_WEAKLY;
+}
+
+/* The place in the expiry queue; 0: none. */
+static inline uint32_t entry_place(const struct entry *e)
+{
+    return entry_has_room(e) ? e->rest[0] : 0;
+}
+
+/* There is room. */
+static inline void entry_set_place(struct entry *e, uint32_t place)
+{
+    DASSERT(entry_has_room(e));
+    e->rest[0] = place;
+}
+
+/* Of ENTRY_CLOCK_MASK. */
+static inline uint32_t entry_clock_s(const struct entry *e)
+{
+    return e->head >> 8;
+}
+
+/* Most lookups of a second write nothing. */
+static inline void entry_set_clock(struct entry *e, uint32_t clock_s)
+{
+    uint32_t head = (e->head & 0xff) | clock_s << 8;
+    if (head != e->head) e->head = head;
+}
+
+static inline struct view entry_key(const struct entry *e)
+{
+    const uint32_t *at = e->rest + entry_has_room(e);
+    uint32_t bytes = e->head >> ENTRY_KEY_SHIFT & ENTRY_LONG_KEY;
+    if (UNLIKELY(bytes == ENTRY_LONG_KEY)) bytes = *at++;
+    return (struct view){(const char *)at, bytes};
+}
+
+static inline const uint8_t *entry_value_at(const struct entry *e)
+{
+    struct view key = entry_key(e);
+    return (const uint8_t *)key.p + key.n;
+}
+
+/* What it refers to; it does refer. */
+static inline struct obj *entry_obj(const struct entry *e)
+{
+    struct obj *o;
+    memcpy(&o, entry_value_at(e), sizeof o);
+    return o;
+}
+
+/* What it refers to, or NULL. */
+static inline struct obj *entry_referred(const struct entry *e)
+{
+    return entry_refers(e) ? entry_obj(e) : NULL;
+}
+
+/* What it holds, a weak reference as it is; borrowed bytes where the value lies in the entry. */
+static inline val entry_stored(const struct entry *e)
+{
+    return entry_refers(e) ? val_of_obj(entry_obj(e)) : pack_get(entry_value_at(e));
+}
+
+/* What a live name stands for: its value, or what it refers to weakly. */
+static inline val entry_value(const struct entry *e)
+{
+    return val_target(entry_stored(e));
+}
+
+/* What it takes from the pools. */
+size_t entry_bytes(const struct entry *e);
+/* What an entry with this key and content takes from the pools. */
+size_t entry_bytes_for(size_t key_bytes, const struct entry_content *c, bool expires);
+
+/* A whole entry, in no table and no queue; NULL: no memory. */
+struct entry *entry_new(struct pool *p, struct view key, const struct entry_content *c,
+                        bool expires) MUST_USE;
+void entry_free(struct pool *p, struct entry *e);
+/* The same key with another content in the same block, which it fits: entry_bytes_for says what
+ * entry_bytes does. The place, if there is one and is to be, stays; the content is not of this
+ * entry. */
+void entry_write(struct entry *e, const struct entry_content *c, bool expires);
+/* The same key and value with room for a place, in the same block if that is large enough, else in
+ * a new one, and `e` is as it was; NULL: no memory. */
+struct entry *entry_with_room(struct pool *p, struct entry *e) MUST_USE;
+
+bool entry_check(const struct entry *e);
+
+#endif
