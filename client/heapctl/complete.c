@@ -79,11 +79,7 @@ void complete_hint(const struct docs *docs, const char *line, size_t n, char *to
     size_t used;
     const struct doc *doc = docs_find(docs, words.argc, words.argv, &used);
     if (doc != NULL) {
-        size_t skipped =
-            words.argc > 0 && words_is(words.argv[0], "REF") && strncmp(doc->name, "REF", 3) != 0
-                ? 1
-                : 0;
-        size_t given = words.argc - used - skipped;
+        size_t given = words.argc - used;
         /* The word that is being written is still hinted at. */
         if (given > 0 && !ends_blank(line, n)) given--;
         snprintf(to, room, "%s", docs_rest(doc->syntax, given));

@@ -197,18 +197,31 @@ static const struct doc *find_words(const struct docs *docs, size_t n,
                             : bsearch(&key, docs->rows, docs->count, sizeof(*docs->rows), by_name);
 }
 
+/* REF and WEAKREF are commands, and stand before others. */
+static bool is_prefix(struct proto_view word)
+{
+    return words_is(word, "REF") || words_is(word, "WEAKREF");
+}
+
+/* The row of two words, else of one. */
+static const struct doc *find_longest(const struct docs *docs, size_t argc,
+                                      const struct proto_view *argv, size_t *used)
+{
+    const struct doc *found = argc > 1 ? find_words(docs, 2, argv) : NULL;
+    *used = found != NULL ? 2 : 1;
+    return found == NULL && argc > 0 ? find_words(docs, 1, argv) : found;
+}
+
 const struct doc *docs_find(const struct docs *docs, size_t argc, const struct proto_view *argv,
                             size_t *used)
 {
-    size_t prefix = argc > 1 && words_is(argv[0], "REF") ? 1 : 0;
-    const struct doc *found = argc > 1 ? find_words(docs, 2, argv) : NULL;
-    *used = 2;
-    if (found == NULL && prefix == 1) return docs_find(docs, argc - 1, argv + 1, used);
-    if (found == NULL && argc > 0) {
-        found = find_words(docs, 1, argv);
-        *used = 1;
-    }
-    return found;
+    const struct doc *found = find_longest(docs, argc, argv, used);
+    if (argc < 2 || *used == 2 || !is_prefix(argv[0])) return found;
+    size_t behind;
+    const struct doc *prefixed = find_longest(docs, argc - 1, argv + 1, &behind);
+    if (prefixed == NULL) return found;
+    *used = 1 + behind;
+    return prefixed;
 }
 
 static bool begins(const char *name, struct proto_view with)
@@ -222,7 +235,7 @@ void docs_complete(const struct docs *docs, size_t argc, const struct proto_view
                    void (*found)(void *context, const char *word, size_t n), void *context)
 {
     if (argc == 0 || argc > 3) return;
-    bool reference = argc > 1 && words_is(argv[0], "REF");
+    bool reference = argc > 1 && is_prefix(argv[0]);
     struct proto_view last = argv[argc - 1];
     for (size_t i = 0; i < docs->count; i++) {
         const char *name = docs->rows[i].name;
@@ -233,7 +246,7 @@ void docs_complete(const struct docs *docs, size_t argc, const struct proto_view
             continue;
         }
         const char *second = name + first + 1;
-        /* After REF stand its own subcommands too. */
+        /* After a prefix stand its own subcommands too. */
         struct proto_view before = argv[argc > 1 ? argc - 2 : 0];
         bool under = argc == 2 || (argc == 3 && reference);
         if (under && before.n == word.n && begins(name, before) && begins(second, last))

@@ -32,8 +32,8 @@ struct docs {
 bool docs_init(struct docs *docs, const struct reply *reply);
 void docs_fini(struct docs *docs);
 
-/* The command that the words begin; REF before another command counts to it. *used is how many
- * words name it. NULL: there is none. */
+/* The command that the words begin, with REF or WEAKREF before it or not. *used is how many words
+ * stand before its arguments. NULL: there is none. */
 const struct doc *docs_find(const struct docs *docs, size_t argc, const struct proto_view *argv,
                             size_t *used);
 

@@ -152,6 +152,9 @@ enum status reply_identity(struct call *c, struct obj *o) MUST_USE;
 /* A handle to the value. */
 enum status reply_handle(struct call *c, val v) MUST_USE;
 
+/* HELP of a container of commands: its lines between those that Redis puts around them. */
+enum status reply_help(struct call *c, const char *const *lines, uint32_t count);
+
 /* An error of its own text ("ERR ..."): everything written is taken back. Returns STATUS_REPLIED.
  */
 enum status call_error(struct call *c, const char *format, ...)

@@ -238,7 +238,6 @@ enum status cmd_client_kill(struct call *c)
 enum status cmd_client_help(struct call *c)
 {
     static const char *const lines[] = {
-        "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "GETNAME",
         "    Return the name of the current connection.",
         "ID",
@@ -271,11 +270,6 @@ enum status cmd_client_help(struct call *c)
         "    Tell the name or the version of the library that the client uses.",
         "SETNAME <name>",
         "    Assign the name <name> to the current connection.",
-        "HELP",
-        "    Prints this help.",
     };
-    enum { LINES = sizeof lines / sizeof lines[0] };
-    reply_array(c, LINES);
-    for (int i = 0; i < LINES; i++) reply_simple(c, lines[i]);
-    return STATUS_OK;
+    return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }

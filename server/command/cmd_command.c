@@ -283,7 +283,6 @@ enum status cmd_command_list(struct call *c)
 enum status cmd_command_help(struct call *c)
 {
     static const char *const lines[] = {
-        "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "(no subcommand)",
         "    Return details about all commands.",
         "COUNT",
@@ -297,11 +296,6 @@ enum status cmd_command_help(struct call *c)
         "    Return documentation details about multiple commands.",
         "    If no command names are given, documentation details for all",
         "    commands are returned.",
-        "HELP",
-        "    Prints this help.",
     };
-    enum { LINES = sizeof lines / sizeof lines[0] };
-    reply_array(c, LINES);
-    for (int i = 0; i < LINES; i++) reply_simple(c, lines[i]);
-    return STATUS_OK;
+    return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }

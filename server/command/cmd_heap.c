@@ -27,6 +27,20 @@ enum status cmd_ref_new(struct call *c)
     return call_error(c, "ERR REF NEW makes a list, hash, set or zset");
 }
 
+enum status cmd_ref_help(struct call *c)
+{
+    static const char *const lines[] = {
+        "<command> [<arg> ...]",
+        "    Run a command in its by-reference form. Where it takes a value it takes a source: a "
+        "key,",
+        "    a handle or an identity, whose very object is stored or compared. Where it replies a",
+        "    value it replies a handle to it, which this connection holds until RELEASE.",
+        "NEW (LIST|HASH|SET|ZSET)",
+        "    Return a handle to a new, empty container.",
+    };
+    return reply_help(c, lines, sizeof lines / sizeof lines[0]);
+}
+
 /* RELEASE handle [handle ...]: all of them, or none when one is not held. */
 enum status cmd_release(struct call *c)
 {
@@ -280,17 +294,9 @@ enum status cmd_gc_stats(struct call *c)
     return STATUS_OK;
 }
 
-static enum status reply_help(struct call *c, const char *const *lines, size_t count)
-{
-    reply_array(c, count);
-    for (size_t i = 0; i < count; i++) reply_simple(c, lines[i]);
-    return STATUS_OK;
-}
-
 enum status cmd_gc_help(struct call *c)
 {
     static const char *const lines[] = {
-        "GC <subcommand> [<arg> ...]. Subcommands are:",
         "BUDGET [<microseconds>]",
         "    Show or set the time budget of a slice.",
         "COLLECT",
@@ -307,8 +313,6 @@ enum status cmd_gc_help(struct call *c)
         "    Show or set the number of candidates that starts a trial; 0 lets it adapt.",
         "UNFREEZE",
         "    Let the collector look at them again.",
-        "HELP",
-        "    Print this help.",
     };
     return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }
@@ -327,11 +331,8 @@ enum status cmd_intern_stats(struct call *c)
 enum status cmd_intern_help(struct call *c)
 {
     static const char *const lines[] = {
-        "INTERN <subcommand> [<arg> ...]. Subcommands are:",
         "STATS",
         "    Show the intern table's counters.",
-        "HELP",
-        "    Print this help.",
     };
     return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }

@@ -78,17 +78,9 @@ enum status cmd_object_idletime(struct call *c)
     return STATUS_OK;
 }
 
-static enum status reply_lines(struct call *c, const char *const *lines, size_t count)
-{
-    reply_array(c, count);
-    for (size_t i = 0; i < count; i++) reply_simple(c, lines[i]);
-    return STATUS_OK;
-}
-
 enum status cmd_object_help(struct call *c)
 {
     static const char *const lines[] = {
-        "OBJECT <subcommand> [<arg> ...]. Subcommands are:",
         "ENCODING <key>",
         "    Return the kind of internal representation used in order to store the value",
         "    associated with a <key>.",
@@ -98,11 +90,10 @@ enum status cmd_object_help(struct call *c)
         "    Return the idle time of the <key>, that is the approximated number of",
         "    seconds elapsed since the last access to the key.",
         "REFCOUNT <key>",
-        "    Return the number of names, slots and handles that refer to the value.",
-        "HELP",
-        "    Print this help.",
+        "    Return the number of references of the value associated with the specified",
+        "    <key>.",
     };
-    return reply_lines(c, lines, sizeof lines / sizeof lines[0]);
+    return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }
 
 /* --- MEMORY --- */
@@ -202,17 +193,14 @@ enum status cmd_memory_purge(struct call *c)
 enum status cmd_memory_help(struct call *c)
 {
     static const char *const lines[] = {
-        "MEMORY <subcommand> [<arg> ...]. Subcommands are:",
         "POOLS",
         "    Return what each size class of the pools holds.",
         "PURGE",
-        "    Give free memory back to the system.",
+        "    Attempt to purge dirty pages for reclamation by the allocator.",
         "STATS",
         "    Return information about the memory usage of the server.",
         "USAGE <key> [SAMPLES <count>]",
         "    Return memory in bytes used by <key> and by what only it keeps alive.",
-        "HELP",
-        "    Print this help.",
     };
-    return reply_lines(c, lines, sizeof lines / sizeof lines[0]);
+    return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }

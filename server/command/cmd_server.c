@@ -111,20 +111,14 @@ enum status cmd_config_resetstat(struct call *c)
 enum status cmd_config_help(struct call *c)
 {
     static const char *const lines[] = {
-        "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-        "GET <pattern> [<pattern> ...]",
+        "GET <pattern>",
         "    Return parameters matching the glob-like <pattern> and their values.",
-        "SET <directive> <value> [<directive> <value> ...]",
+        "SET <directive> <value>",
         "    Set the configuration <directive> to <value>.",
         "RESETSTAT",
         "    Reset statistics reported by the INFO command.",
-        "HELP",
-        "    Prints this help.",
     };
-    enum { LINES = sizeof lines / sizeof lines[0] };
-    reply_array(c, LINES);
-    for (int i = 0; i < LINES; i++) reply_simple(c, lines[i]);
-    return STATUS_OK;
+    return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }
 
 /* --- SHUTDOWN --- */

@@ -144,32 +144,22 @@ enum status cmd_weak_list(struct call *c)
     return hs.status;
 }
 
-static enum status reply_lines(struct call *c, const char *const *lines, size_t count)
-{
-    reply_array(c, count);
-    for (size_t i = 0; i < count; i++) reply_simple(c, lines[i]);
-    return STATUS_OK;
-}
-
 enum status cmd_weak_help(struct call *c)
 {
     static const char *const lines[] = {
-        "WEAK <subcommand> [<arg> ...]. Subcommands are:",
         "COUNT <key>",
         "    Return the number of weak references to the container.",
         "LIST <key> [LIMIT <count>]",
         "    Return who holds them: [\"name\", <key>, nil], or the type and the identity of a",
         "    container and the field, score or index; 100 of them unless <count> says otherwise.",
-        "HELP",
-        "    Print this help.",
     };
-    return reply_lines(c, lines, sizeof lines / sizeof lines[0]);
+    return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }
 
 enum status cmd_weakref_help(struct call *c)
 {
     static const char *const lines[] = {
-        "WEAKREF <command> [<arg> ...]",
+        "<command> [<arg> ...]",
         "    Run a command in its by-reference form with references that keep nothing alive.",
         "    Where REF takes a source, so does WEAKREF: a key, a handle, or an identity, which "
         "must",
@@ -177,8 +167,6 @@ enum status cmd_weakref_help(struct call *c)
         "    WEAKREF replies the identity of a container, and a string as it is. When the object",
         "    goes, names, hash fields, set and zset members that refer to it weakly go too; a list",
         "    position becomes nil.",
-        "WEAKREF HELP",
-        "    Print this help.",
     };
-    return reply_lines(c, lines, sizeof lines / sizeof lines[0]);
+    return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }

@@ -40,13 +40,14 @@ static enum call_form form_of(const struct call *c)
 }
 
 /* REF <command ...> and WEAKREF <command ...>: the rest is the command, in that form. REF NEW and
- * WEAKREF HELP are commands themselves. */
+ * both's HELP are commands themselves. */
 static enum status take_prefix(struct call *c)
 {
     enum call_form form = form_of(c);
     if (form == BY_VALUE || c->argc < 2) return STATUS_OK;
-    if (call_is(c, 1, form == BY_REF ? "new" : "help")) return STATUS_OK;
-    if (call_is(c, 1, "new"))
+    bool makes = call_is(c, 1, "new");
+    if (call_is(c, 1, "help") || (makes && form == BY_REF)) return STATUS_OK;
+    if (makes)
         return call_error(c, "ERR WEAKREF NEW: nothing would keep it alive; REF NEW gives a "
                              "handle");
     c->argv++;

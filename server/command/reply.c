@@ -192,13 +192,35 @@ enum status call_error_arity(struct call *c)
     return call_error(c, "ERR wrong number of arguments for '%s' command", c->command->name);
 }
 
-enum status call_error_subcommand(struct call *c)
+enum { NAME_CHARS = 64 };
+
+/* The running command's name, or its container's, in upper case. */
+static void container_name(const struct call *c, char name[NAME_CHARS])
 {
-    char name[64];
     size_t n = 0;
-    for (const char *p = c->command->name; *p && *p != '|' && n < sizeof name - 1; p++)
+    for (const char *p = c->command->name; *p && *p != '|' && n < NAME_CHARS - 1; p++)
         name[n++] = (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
     name[n] = 0;
+}
+
+enum status reply_help(struct call *c, const char *const *lines, uint32_t count)
+{
+    char name[NAME_CHARS], head[NAME_CHARS + 64];
+    container_name(c, name);
+    snprintf(head, sizeof head,
+             "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
+    reply_array(c, count + 3);
+    reply_simple(c, head);
+    for (uint32_t i = 0; i < count; i++) reply_simple(c, lines[i]);
+    reply_simple(c, "HELP");
+    reply_simple(c, "    Prints this help.");
+    return STATUS_OK;
+}
+
+enum status call_error_subcommand(struct call *c)
+{
+    char name[NAME_CHARS];
+    container_name(c, name);
     return call_error(c, "ERR unknown subcommand '%.*s'. Try %s HELP.",
                       c->argv[1].n > 128 ? 128 : (int)c->argv[1].n, c->argv[1].p, name);
 }

@@ -11,9 +11,9 @@ static const struct command rows[] = {
      .last_key = last_, .key_step = step_, .values = {vfirst, vlast, vstep, vreplies},             \
      .categories = categories_, .since = since_, .group = group_, .complexity = complexity_,       \
      .summary = summary_, .syntax = syntax_},
-#define COMMAND_GROUP(name_, arity_, categories_, since_, group_, complexity_, summary_)           \
+#define COMMAND_GROUP(name_, arity_, categories_, since_, group_, complexity_, summary_, syntax_)  \
     {.name = name_, .arity = arity_, .flags = COMMAND_CONTAINER, .categories = categories_, .since = since_, .group = group_,  \
-     .complexity = complexity_, .summary = summary_, .syntax = ""},
+     .complexity = complexity_, .summary = summary_, .syntax = syntax_},
 #include "command/commands.def"
 #undef COMMAND
 #undef COMMAND_GROUP

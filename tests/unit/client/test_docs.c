@@ -8,14 +8,16 @@
 
 #include <stdlib.h>
 
-static const char heapd_docs[] = "%4\r\n"
+static const char heapd_docs[] = "%5\r\n"
                                  "+config\r\n%2\r\n+summary\r\n+Settings\r\n+subcommands\r\n%2\r\n"
                                  "+config|set\r\n%1\r\n+syntax\r\n+name value [name value ...]\r\n"
                                  "+config|get\r\n%1\r\n+syntax\r\n+pattern\r\n"
                                  "+copy\r\n%1\r\n+syntax\r\n+source destination [REPLACE]\r\n"
                                  "+get\r\n%2\r\n+syntax\r\n+key\r\n+group\r\n+string\r\n"
-                                 "+ref\r\n%1\r\n+subcommands\r\n%1\r\n"
-                                 "+ref|new\r\n%1\r\n+syntax\r\n+<list | hash>\r\n";
+                                 "+ref\r\n%2\r\n+syntax\r\n+command [arg ...]\r\n"
+                                 "+subcommands\r\n%1\r\n"
+                                 "+ref|new\r\n%1\r\n+syntax\r\n+<list | hash>\r\n"
+                                 "+weakref\r\n%1\r\n+syntax\r\n+command [arg ...]\r\n";
 
 /* As Redis writes it in RESP2: flat arrays, and the arguments as a tree. */
 static const char redis_docs[] =
@@ -62,6 +64,14 @@ static void test_docs_hints(void **state)
     hint(&docs, "ref get ", "key");
     hint(&docs, "ref get a ", "");
     hint(&docs, "ref new ", "<list | hash>");
+    hint(&docs, "ref", "command [arg ...]");
+    hint(&docs, "ref ", "command [arg ...]");
+    hint(&docs, "ref ge", "command [arg ...]");
+    hint(&docs, "ref nothing ", "[arg ...]");
+    hint(&docs, "ref config set ", "name value [name value ...]");
+    hint(&docs, "weakref ", "command [arg ...]");
+    hint(&docs, "WEAKREF get ", "key");
+    hint(&docs, "weakref new ", "[arg ...]");
     hint(&docs, "get \"a", "");
     docs_fini(&docs);
 }
@@ -109,7 +119,7 @@ static void test_docs_complete(void **state)
     (void)state;
     struct docs docs;
     load(&docs, heapd_docs);
-    completes(&docs, "", "CONFIG|COPY|GET|REF|", "");
+    completes(&docs, "", "CONFIG|COPY|GET|REF|WEAKREF|", "");
     completes(&docs, "c", "config|copy|", "co");
     completes(&docs, "CON", "CONFIG|", "CONFIG");
     completes(&docs, "x", "", "");
@@ -117,9 +127,11 @@ static void test_docs_complete(void **state)
     completes(&docs, "CONFIG ", "GET|SET|", "");
     completes(&docs, "config s", "set|", "set");
     completes(&docs, "get ", "", "");
-    completes(&docs, "ref ", "config|copy|get|ref|new|", "");
+    completes(&docs, "ref ", "config|copy|get|ref|new|weakref|", "");
     completes(&docs, "ref ge", "get|", "get");
     completes(&docs, "ref n", "new|", "new");
+    completes(&docs, "weakref ge", "get|", "get");
+    completes(&docs, "weakref config g", "get|", "get");
     completes(&docs, "ref config g", "get|", "get");
     completes(&docs, "a b c d", "", "");
     docs_fini(&docs);
@@ -137,9 +149,9 @@ static void test_complete_print_columns(void **state)
     load(&docs, heapd_docs);
     assert_true(complete_init(&c, &docs, "", 0));
     FILE *to = open_memstream(&text, &n);
-    complete_print(to, &c, 16);
+    complete_print(to, &c, 18);
     fclose(to);
-    assert_string_equal(text, "CONFIG  GET\nCOPY    REF\n");
+    assert_string_equal(text, "CONFIG   REF\nCOPY     WEAKREF\nGET\n");
     free(text);
     complete_fini(&c);
     docs_fini(&docs);
