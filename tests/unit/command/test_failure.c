@@ -231,6 +231,39 @@ static const char *const history[] = {
     "ZSCAN z 0",
     "DEL m1 m2 l2",
     "GC COLLECT",
+    "WEAKREF SET w1 l",
+    "WEAKREF MSET w2 l w3 h",
+    "WEAKREF HSET wh a l b h c l",
+    "WEAKREF HSET wh c h d l",
+    "WEAKREF SADD ws l h",
+    "WEAKREF SADD ws h s6",
+    "WEAKREF ZADD wz 1 l 2 h",
+    "WEAKREF ZADD wz 2 l 1 h 3 s6",
+    "WEAKREF RPUSH wl l h l",
+    "WEAKREF LSET wl 0 h",
+    "WEAKREF LINSERT wl AFTER h s6",
+    "WEAKREF HGETALL wh",
+    "WEAKREF SMEMBERS ws",
+    "WEAKREF ZRANGE wz 0 -1 WITHSCORES",
+    "WEAKREF LRANGE wl 0 -1",
+    "WEAKREF GET w1",
+    "WEAKREF GETSET w1 h",
+    "REF SMOVE ws ws2 h",
+    "LMOVE wl wl2 LEFT LEFT",
+    "SUNION ws ws2 s",
+    "RENAME w1 w4",
+    "COPY wh wh2",
+    "COPY ws ws3",
+    "COPY wz wz2",
+    "COPY wl wl3 DEEP",
+    "REF SET whole wh",
+    "REF HSET wh set ws zset wz list wl",
+    "WEAKREF SADD ws wh wl wz",
+    "WEAKREF RPUSH wl wh",
+    "COPY wh whole2 DEEP",
+    "WEAK LIST l",
+    "WEAK COUNT h",
+    "DEL s6",
     "RELEASE &:2",
     "REF HGET h obj",
     "CLIENT SETNAME somebody",
@@ -257,15 +290,16 @@ static char *written_down(struct world *w)
     bool fail_on = w->server.mem.fail_on;
     w->server.mem.fail_at = 0;
     static const char *const keys[] = {
-        "a",  "long", "b",   "m1", "m2",   "m3", "m4", "m5", "c",   "fresh", "n",
-        "f",  "l",    "l2",  "h",  "h2",   "s",  "s2", "z",  "obj", "s3",    "z2",
-        "r1", "r2",   "s4",  "h3", "obj2", "z3", "s5", "l9", "h4",  "k1",    "k3",
-        "k9", "k15",  "k20", "q0", "q15",  "s6", "z6", "h6", "l6",  "keep",  "h5"};
+        "a",  "long", "b",    "m1",  "m2",  "m3", "m4",   "m5",  "c",   "fresh", "n",     "f",
+        "l",  "l2",   "h",    "h2",  "s",   "s2", "z",    "obj", "s3",  "z2",    "r1",    "r2",
+        "s4", "h3",   "obj2", "z3",  "s5",  "l9", "h4",   "k1",  "k3",  "k9",    "k15",   "k20",
+        "q0", "q15",  "s6",   "z6",  "h6",  "l6", "keep", "h5",  "w1",  "w2",    "w3",    "w4",
+        "wh", "wh2",  "ws",   "ws2", "ws3", "wz", "wz2",  "wl",  "wl2", "wl3",   "whole", "whole2"};
     s->protocol = 2;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         char line[64];
         static const char *const forms[] = {"FETCH %s", "TYPE %s", "EXPIRETIME %s",
-                                            "OBJECT REFCOUNT %s"};
+                                            "OBJECT REFCOUNT %s", "WEAK COUNT %s"};
         for (size_t form = 0; form < sizeof forms / sizeof forms[0]; form++) {
             snprintf(line, sizeof line, forms[form], keys[i]);
             world_do(w, 1, line);

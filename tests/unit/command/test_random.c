@@ -1,12 +1,13 @@
 /*
- * Random commands, by value and by reference, on a heap of more than a thousand live objects with
- * cycles. Goal: whatever clients send, counts and sums are exact at every moment, each request gets
- * one well-formed reply, no live object is ever condemned, and no garbage is left at the end.
+ * Random commands, by value, by reference and weakly, on a heap of more than a thousand live
+ * objects with cycles. Goal: whatever clients send, counts and sums are exact at every moment, each
+ * request gets one well-formed reply, no live object is ever condemned, and no garbage is left at
+ * the end.
  *
  * Method: commands are drawn from the table itself, so none is forgotten: keys where keys stand,
- * values (or sources, after REF) where `v` stands, and elsewhere numbers, fields and the words of
- * the command's own syntax. The collector takes a slice of one slot at every command. heap_check()
- * follows each command.
+ * values (or sources, after REF and WEAKREF) where `v` stands, and elsewhere numbers, fields and
+ * the words of the command's own syntax. The collector takes a slice of one slot at every command.
+ * heap_check() follows each command.
  *
  * HEAPD_RANDOM_COMMANDS and HEAPD_RANDOM_SEED change the length and the history.
  */
@@ -103,7 +104,7 @@ static void draw_command(struct world *w)
     words_of(cmd, &words);
     world_begin(w);
     bool by_ref = (cmd->values.first || cmd->values.replies) && draw(w, 2);
-    if (by_ref) world_arg(w, "REF");
+    if (by_ref) world_arg(w, draw(w, 3) ? "REF" : "WEAKREF");
     const char *bar = strchr(cmd->name, '|');
     world_arg(w, "%.*s", (int)(bar ? bar - cmd->name : (int)strlen(cmd->name)), cmd->name);
     uint32_t args = 1;
@@ -124,14 +125,14 @@ static void draw_command(struct world *w)
 }
 
 /* Stores one object in another by the command of each type: one fits, the others are refused. */
-static void store_everyhow(struct world *w, const char *into, const char *what)
+static void store_everyhow(struct world *w, const char *prefix, const char *into, const char *what)
 {
     static const struct {
         const char *command, *between;
     } forms[] = {{"RPUSH", NULL}, {"HSET", "field"}, {"SADD", NULL}, {"ZADD", "1"}};
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         world_begin(w);
-        world_arg(w, "REF");
+        world_arg(w, "%s", prefix);
         world_arg(w, "%s", forms[i].command);
         world_arg(w, "%s", into);
         if (i == 1)
@@ -160,8 +161,9 @@ static void build_graph(struct world *w)
         snprintf(handles[i], sizeof handles[i], "%.*s", (int)strcspn(text + 1, "\r"), text + 1);
     }
     for (int i = 0; i < NODES; i++) {
-        store_everyhow(w, handles[i / 3], handles[i]);
-        if (draw(w, 3) == 0) store_everyhow(w, handles[i], handles[draw(w, NODES)]);
+        store_everyhow(w, "REF", handles[i / 3], handles[i]);
+        if (draw(w, 3) == 0) store_everyhow(w, "REF", handles[i], handles[draw(w, NODES)]);
+        if (draw(w, 3) == 0) store_everyhow(w, "WEAKREF", handles[i], handles[draw(w, NODES)]);
     }
     for (int i = 0; i < 12; i++) {
         world_begin(w);
@@ -182,6 +184,12 @@ static uint64_t setting(const char *name, uint64_t otherwise)
     return text ? strtoull(text, NULL, 10) : otherwise;
 }
 
+static void count_gone(void *ctx, uint64_t number)
+{
+    assert_true(number > 0);
+    ++*(uint64_t *)ctx;
+}
+
 static void new_client(struct world *w, int i)
 {
     session_close(&w->server.sessions, &w->sessions[i]);
@@ -193,11 +201,13 @@ static void test_random_commands_keep_the_heap_sound(void **state)
 {
     (void)state;
     struct world *w = calloc(1, sizeof *w);
-    uint64_t commands = setting("HEAPD_RANDOM_COMMANDS", 20000), replied_error = 0;
+    uint64_t commands = setting("HEAPD_RANDOM_COMMANDS", 20000), replied_error = 0, weak_gone = 0;
     world_init(w, setting("HEAPD_RANDOM_SEED", 1));
     w->server.config.reply_values_max = 2000;
     build_graph(w);
     w->server.heap.collect.slice_slots_max = 1;
+    w->server.heap.weak.gone = count_gone;
+    w->server.heap.weak.gone_ctx = &weak_gone;
     for (uint64_t i = 0; i < commands; i++) {
         if (heap_containers(&w->server.heap) < LIVE_OBJECTS_MIN) build_graph(w);
         if (draw(w, 200) == 0) new_client(w, (int)draw(w, WORLD_SESSIONS));
@@ -220,6 +230,7 @@ static void test_random_commands_keep_the_heap_sound(void **state)
     assert_true(replied_error < commands * 3 / 4);
     assert_true(w->server.heap.collect.stats.trials > 0);
     assert_int_equal(w->server.heap.collect.stats.faults, 0);
+    assert_true(weak_gone > commands / 1000);
     world_assert_no_garbage(w);
     world_fini(w);
     free(w);
