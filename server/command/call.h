@@ -44,7 +44,10 @@ struct call {
     uint32_t argc;
     enum call_form form;
     struct proto_buf *out;
-    size_t out_start; /* where this command's reply begins */
+    size_t out_start;          /* where this command's reply begins */
+    struct held_list *held;    /* large values of the reply; NULL: they are copied */
+    struct held *held_start;   /* the last one before this command's, */
+    uint64_t held_bytes_start; /* and the bytes up to there */
     int64_t now_ms;
     const struct obj *open; /* the container that the reply shows as a whole (HGETALL, LRANGE): met
                                again below, it stands as its identity */

@@ -146,8 +146,13 @@ void dispatch_ahead(struct server *server, struct session *session, const struct
         .argc = request->argc,
         .out = out,
         .out_start = out->n,
+        .held = server->held_into,
         .now_ms = server->now_ms,
     };
+    if (c.held) {
+        c.held_start = c.held->last;
+        c.held_bytes_start = c.held->bytes;
+    }
     if (c.command) keyspace_expect(c.keyspace, c.argv[c.command->first_key], request->hash);
     enum status ran = STATUS_OK, found = find(&c);
     if (!found) found = admit(&c);

@@ -110,6 +110,21 @@ void reply_bool(struct call *c, bool b)
         proto_put_integer(c->out, b);
 }
 
+/* A large string that is sent from where it is. False: it has to be copied. */
+static bool put_held(struct call *c, val v, struct view text)
+{
+    if (!c->held || !val_is_obj(v) || val_obj(v)->type != OBJ_STRING) return false;
+    if (!proto_buf_reserve(c->out, PROTO_NUMBER_LINE_BYTES_MAX + 2)) return false;
+    size_t before = c->out->n;
+    proto_put_bulk_begin(c->out, text.n);
+    if (!held_add(&c->server->held, c->held, val_obj(v), text, c->out->n)) {
+        c->out->n = before;
+        return false;
+    }
+    proto_put_bulk_end(c->out);
+    return true;
+}
+
 void reply_string(struct call *c, val v)
 {
     if (val_is_int(v)) {
@@ -118,7 +133,8 @@ void reply_string(struct call *c, val v)
     }
     char scratch[VAL_TEXT_CHARS];
     struct view text = val_text(&v, scratch);
-    proto_put_bulk(c->out, text.p, text.n);
+    if (LIKELY(text.n < HELD_BYTES_MIN) || !put_held(c, v, text))
+        proto_put_bulk(c->out, text.p, text.n);
 }
 
 enum status reply_handle(struct call *c, val v)
@@ -147,7 +163,9 @@ enum status reply_identity(struct call *c, struct obj *o)
 
 bool reply_has_room(const struct call *c)
 {
-    return c->out->n - c->out_start <= c->server->config.output_buffer_limit;
+    uint64_t bytes = c->out->n - c->out_start;
+    if (c->held) bytes += c->held->bytes - c->held_bytes_start;
+    return bytes <= c->server->config.output_buffer_limit;
 }
 
 enum status reply_value(struct call *c, val v)
@@ -168,6 +186,7 @@ enum status reply_value(struct call *c, val v)
 
 static void take_back(struct call *c)
 {
+    if (c->held) held_drop_behind(&c->server->held, c->held, c->held_start);
     c->out->n = c->out_start;
     c->out->failed = false;
     handles_rollback(c->heap, &c->session->handles);

@@ -81,6 +81,7 @@ enum status server_init(struct server *s, const struct config *config)
     value_init(&s->heap, &s->values);
     keyspace_init(&s->keyspace, &s->heap);
     sessions_init(&s->sessions, &s->heap);
+    held_init(&s->held, &s->heap);
     s->heap.collect.slice_slots_max = STRESS_SLOTS;
     s->heap.collect.eager = STRESS_SLOTS > 0;
     server_configure(s);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/histogram.h"
+#include "command/held.h"
 #include "session/session.h"
 #include "store/keyspace.h"
 
@@ -42,6 +43,8 @@ struct server {
     struct value_state values;
     struct keyspace keyspace;
     struct sessions sessions;
+    struct held_all held;
+    struct held_list *held_into; /* beside the buffer that replies go to now; NULL: none is kept */
     struct config config;
     struct server_stats stats;
     int64_t now_ms;  /* wall clock; server_tick keeps it */

@@ -74,9 +74,9 @@ static void read_on(struct conn *c, bool on)
 /* Sends what can be sent, and keeps the accounts. False when that closed the connection. */
 static bool send_replies(struct conn *c)
 {
-    struct proto_buf *out = outbox_target(&c->out, &c->net->shared_out);
-    if (out->failed && c->state == CONN_OPEN) {
-        log_closing(c, "no memory for its replies", out->n);
+    struct replies *out = outbox_target(&c->out, &c->net->shared_out);
+    if (out->buf.failed && c->state == CONN_OPEN) {
+        log_closing(c, "no memory for its replies", replies_bytes(out));
         c->state = CONN_FINISHING;
     }
     if (outbox_send(&c->out, stream_of(c), &c->net->shared_out, on_written) != 0) {
@@ -161,25 +161,26 @@ static void stop(struct conn *c, enum request_status why, struct proto_buf *out)
     c->state = CONN_FINISHING;
 }
 
-/* Whether another request may run now, with what these replies began at. */
-static bool may_go_on(const struct conn *c, const struct proto_buf *out, size_t before)
+/* Whether another request may run now; `before`: bytes of replies that were there before these. */
+static bool may_go_on(const struct conn *c, const struct replies *out, uint64_t before)
 {
-    return out->n - before < CONN_SEND_BYTES && !out->failed && may_run(c) && share_left(c);
+    return replies_bytes(out) - before < CONN_SEND_BYTES && !out->buf.failed && may_run(c) &&
+           share_left(c);
 }
 
-static void run_one(struct conn *c, const struct ahead *request, struct proto_buf *out)
+static void run_one(struct conn *c, const struct ahead *request, struct replies *out)
 {
     struct net *net = c->net;
     c->share.commands++;
     if (request->argc == 0) return;
-    dispatch_ahead(net->server, &c->session, request, out);
+    dispatch_ahead(net->server, &c->session, request, &out->buf);
     if (c->session.last_command == net->kill_name) net->kills = true;
 }
 
 /* Runs the plain requests at the front, several of which are looked at before the first runs.
  * Those that may not run any more stay in the input, and are read again. Returns the bytes that
  * were used. */
-static size_t run_batch(struct conn *c, struct view bytes, struct proto_buf *out, size_t before)
+static size_t run_batch(struct conn *c, struct view bytes, struct replies *out, uint64_t before)
 {
     struct request_batch *batch = &c->net->batch;
     struct ahead *ahead = c->net->ahead;
@@ -203,8 +204,10 @@ static size_t run_batch(struct conn *c, struct view bytes, struct proto_buf *out
 static size_t run_requests(struct conn *c, struct view bytes)
 {
     struct request_reader *r = &c->reader;
-    struct proto_buf *out = outbox_target(&c->out, &c->net->shared_out);
-    size_t at = 0, before = out->n;
+    struct replies *out = outbox_target(&c->out, &c->net->shared_out);
+    size_t at = 0;
+    uint64_t before = replies_bytes(out);
+    c->net->server->held_into = &out->held;
     while (at < bytes.n && may_go_on(c, out, before)) {
         struct view rest = {bytes.p + at, bytes.n - at};
         size_t used = request_reader_begins(r) ? run_batch(c, rest, out, before) : 0;
@@ -212,13 +215,14 @@ static size_t run_requests(struct conn *c, struct view bytes)
         if (used) continue;
         enum request_status status = request_reader_next(r, rest.p, rest.n);
         if (status != REQUEST_READY) {
-            stop(c, status, out);
+            stop(c, status, &out->buf);
             break;
         }
         at += r->bytes;
         run_one(c, &(struct ahead){.argv = (const struct view *)r->argv, .argc = r->argc}, out);
     }
-    c->net->server->stats.net_output_bytes += out->n - before;
+    c->net->server->held_into = NULL;
+    c->net->server->stats.net_output_bytes += replies_bytes(out) - before;
     return at;
 }
 
@@ -260,7 +264,7 @@ void conn_continue(struct conn *c)
 
 void conn_resume(struct conn *c)
 {
-    struct proto_buf *out = outbox_target(&c->out, &c->net->shared_out);
+    struct proto_buf *out = &outbox_target(&c->out, &c->net->shared_out)->buf;
     size_t before = out->n;
     if (!dispatch_resume(c->net->server, &c->session, out)) return;
     c->net->server->stats.net_output_bytes += out->n - before;
@@ -424,7 +428,7 @@ bool conn_accept(struct net *net, uv_stream_t *listening)
     if (!c) return false;
     *c = (struct conn){.net = net, .state = CONN_OPEN};
     inbox_init(&c->in);
-    outbox_init(&c->out);
+    outbox_init(&c->out, &s->held);
     c->out.request.data = c;
     struct request_limits limits = REQUEST_LIMITS_DEFAULT;
     limits.bulk_bytes_max = s->config.proto_max_bulk_len;

@@ -141,7 +141,7 @@ enum status net_init(struct net *net, struct server *server, uv_loop_t *loop, ui
     net->shared_in = mem_alloc(&server->mem, INBOX_SHARED_BYTES);
     if (!net->shared_in) return STATUS_OOM;
     net->kill_name = kill_name();
-    proto_buf_init(&net->shared_out);
+    replies_init(&net->shared_out);
     uv_idle_init(loop, &net->going);
     uv_timer_init(loop, &net->tick);
     uv_prepare_init(loop, &net->before_poll);
@@ -164,7 +164,7 @@ void net_close(struct net *net)
 void net_fini(struct net *net)
 {
     mem_free(&net->server->mem, net->shared_in, INBOX_SHARED_BYTES);
-    proto_buf_fini(&net->shared_out);
+    replies_fini(&net->shared_out, &net->server->held);
 }
 
 void net_drain(struct net *net)
@@ -183,7 +183,7 @@ bool net_is_drained(const struct net *net)
 
 int net_check(const struct net *net)
 {
-    if (net->shared_out.n != 0) return 1;
+    if (replies_bytes(&net->shared_out) != 0) return 1;
     for (int place = 0; place < NET_PLACES; place++) {
         const struct conn *previous = NULL;
         for (const struct conn *c = net->queues[place].first; c; previous = c, c = c->next)

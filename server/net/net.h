@@ -27,6 +27,7 @@
 #include <uv.h>
 
 #include "command/ahead.h"
+#include "net/outbox.h"
 #include "proto/batch.h"
 
 enum {
@@ -48,7 +49,7 @@ struct net {
     struct server *server;
     uv_loop_t *loop;
     char *shared_in; /* INBOX_SHARED_BYTES */
-    struct proto_buf shared_out;
+    struct replies shared_out;
     struct request_batch batch; /* of the connection that is running; nothing in it stays */
     struct ahead ahead[BATCH_REQUESTS_MAX];
     struct net_queue queues[NET_PLACES]; /* NET_NOWHERE stays empty */

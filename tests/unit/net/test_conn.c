@@ -151,13 +151,12 @@ static void test_share_ends_and_goes_on(void **state)
     world_free(w);
 }
 
-static void test_slow_reader_stops_and_goes_on(void **state)
+static void slow_reader_stops_and_goes_on(const char *what)
 {
-    (void)state;
     struct world *w = world_new(NULL);
     int fd = connect_narrow(w);
     struct conn *c = world_conn(w);
-    send_times(w, fd, "BULK 100000\r\n", 200);
+    send_times(w, fd, what, 200);
     WORLD_UNTIL(w, c->slow);
     uint64_t run = c->session.commands;
     assert_in_range(run, CONN_HIGH_BYTES / 100011, 60);
@@ -181,18 +180,28 @@ static void test_slow_reader_stops_and_goes_on(void **state)
     world_free(w);
 }
 
+static void test_slow_reader_stops_and_goes_on(void **state)
+{
+    (void)state;
+    slow_reader_stops_and_goes_on("BULK 100000\r\n");
+    slow_reader_stops_and_goes_on("HOLD 100000\r\n");
+}
+
 static void test_output_limit_closes(void **state)
 {
     (void)state;
-    struct world *w = world_new((const char *const[]){"--output-buffer-limit", "2mb", NULL});
-    int fd = connect_narrow(w);
-    send_text(w, fd, "BULK 1000000\r\n");
-    for (int i = 0; i < 10; i++) world_turn(w);
-    assert_int_equal(w->server.sessions.count, 1);
-    send_text(w, fd, "BULK 9000000\r\n");
-    WORLD_UNTIL(w, w->net.open == 0);
-    close(fd);
-    world_free(w);
+    for (int held = 0; held < 2; held++) {
+        struct world *w = world_new((const char *const[]){"--output-buffer-limit", "2mb", NULL});
+        int fd = connect_narrow(w);
+        send_text(w, fd, held ? "HOLD 1000000\r\n" : "BULK 1000000\r\n");
+        for (int i = 0; i < 10; i++) world_turn(w);
+        assert_int_equal(w->server.sessions.count, 1);
+        send_text(w, fd, held ? "HOLD 9000000\r\n" : "BULK 9000000\r\n");
+        WORLD_UNTIL(w, w->net.open == 0);
+        assert_int_equal(w->server.held.count, 0);
+        close(fd);
+        world_free(w);
+    }
 }
 
 static void test_wait_holds_back_the_pipeline(void **state)
@@ -276,12 +285,16 @@ static void test_client_vanishes_while_written_to(void **state)
 {
     (void)state;
     struct world *w = world_new(NULL);
-    for (int how = 0; how < 2; how++) {
+    for (int how = 0; how < 4; how++) {
         int fd = connect_narrow(w);
-        send_text(w, fd, "BULK 3000000\r\nBULK 3000000\r\n");
+        bool held = how >= 2;
+        send_text(w, fd,
+                  held ? "HOLD 3000000\r\nHOLD 3000000\r\n" : "BULK 3000000\r\nBULK 3000000\r\n");
         WORLD_UNTIL(w, world_conn(w)->out.under_way);
-        how ? vanish(fd) : (void)close(fd);
+        assert_true(held == (w->server.held.count > 0));
+        how % 2 ? vanish(fd) : (void)close(fd);
         WORLD_UNTIL(w, w->net.open == 0);
+        assert_int_equal(w->server.held.count, 0);
     }
     world_free(w);
 }
@@ -291,7 +304,7 @@ static void test_closed_with_a_write_under_way(void **state)
     (void)state;
     struct world *w = world_new(NULL);
     int fd = connect_narrow(w);
-    send_text(w, fd, "BULK 3000000\r\n");
+    send_text(w, fd, "BULK 3000000\r\nHOLD 3000000\r\n");
     WORLD_UNTIL(w, world_conn(w)->out.under_way);
     world_free(w);
     close(fd);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "value/str.h"
 #include "world.h"
 
 static struct world *the_world;
@@ -41,6 +42,18 @@ static void put_bulk(struct proto_buf *out, size_t n)
     proto_put_bulk_end(out);
 }
 
+static void hold_bulk(struct server *server, struct proto_buf *out, size_t n)
+{
+    struct str *s = str_new(&server->heap, n);
+    assert_non_null(s);
+    memset(s->bytes, 'x', n);
+    proto_put_bulk_begin(out, n);
+    assert_true(
+        held_add(&server->held, server->held_into, &s->head, (struct view){s->bytes, n}, out->n));
+    proto_put_bulk_end(out);
+    rc_dec(&server->heap, &s->head);
+}
+
 void ahead_look(const struct server *s, struct ahead *requests, uint32_t count)
 {
     assert_ptr_equal(s, &the_world->server);
@@ -64,6 +77,8 @@ void dispatch_ahead(struct server *server, struct session *session, const struct
         proto_put_integer(out, (int64_t)last.n);
     } else if (view_is(argv[0], "bulk")) {
         put_bulk(out, strtoul(last.p, NULL, 10));
+    } else if (view_is(argv[0], "hold")) {
+        hold_bulk(server, out, strtoul(last.p, NULL, 10));
     } else if (view_is(argv[0], "wait")) {
         session->wait = SESSION_WAITS_COLLECT;
         server->sessions.waiting++;

@@ -6,6 +6,7 @@
  *   ECHO text        the text, as a bulk
  *   LENGTH text      its length
  *   BULK n           n bytes of x
+ *   HOLD n           the same, as a string that only the reply holds
  *   WAIT             waits until world.go is set, then :1
  *   QUIT             +OK, and the end
  *   KILL id          marks another session, as CLIENT KILL does
