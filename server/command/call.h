@@ -21,6 +21,12 @@
  * A string has no identity, and a reply of WEAKREF shows it by value: nil would say that nothing is
  * there, and an error would make a list of both kinds unreadable.
  *
+ * A container that REF stores is marked for life (OBJ_REFERRED): emptied, it keeps its names. So
+ * all sources are found before the first is stored, and a missing one leaves no mark. Memory that
+ * runs out behind a stored one does: nothing refers to it then, but it has been stored, and it only
+ * keeps a name, empty, that it would have lost. To take the mark off one would have to know that
+ * nobody had set it before, for each source of a command, which takes memory.
+ *
  * Ownership: argv are views of the input, good until the handler returns; values returned as
  * borrowed are good until the heap changes.
  */
@@ -140,8 +146,8 @@ void reply_bool(struct call *c, bool b);        /* RESP2: 1 or 0 */
 /* A value in the call's form. VAL_NONE and nil: null. STATUS_TOO_BIG, STATUS_TOO_LONG_REPLY,
  * STATUS_OOM. */
 enum status reply_value(struct call *c, val v) MUST_USE;
-/* The same for the very value of a key argument, which may so give out a handle of it: a plain value
- * that lies in the name's entry is shared from then on, and the entry may move. */
+/* The same for the very value of a key argument, which may so give out a handle of it: a plain
+ * value that lies in the name's entry is shared from then on, and the entry may move. */
 enum status reply_subject(struct call *c, struct subject *s) MUST_USE;
 /* A field name, or any string value that is shown by its bytes whatever the prefix. */
 void reply_string(struct call *c, val v);

@@ -21,7 +21,8 @@ REPLY_TIMEOUT_S = 60.0
 
 REDIS_ARGS = ["--save", "", "--appendonly", "no", "--enable-debug-command", "no",
               "--databases", "1", "--bind", "127.0.0.1", "--daemonize", "no"]
-HEAPD_ARGS = ["--http-port", "0", "--bind", "127.0.0.1"]
+# A low limit, so that a case may exceed it.
+HEAPD_ARGS = ["--http-port", "0", "--bind", "127.0.0.1", "--reply-values-max", "100000"]
 
 
 class Gone(Exception):
