@@ -19,76 +19,33 @@ static enum status sources_bound(struct call *c)
     return members_bound(c, (struct members_at){.first = 3, .step = 2});
 }
 
-/*
- * What HSET's pairs replaced, so that a failure can put it back without allocating. The last pair
- * changes the hash or fails by itself, and in a hash that this command made there was nothing: both
- * need no old value. VAL_NONE: the field was not there.
- */
-struct replaced {
-    val few[16];
-    val *old;     /* few, or memory of its own; NULL: not needed */
-    size_t bytes; /* of that memory, else 0 */
-};
-
-static enum status replaced_init(struct call *c, struct replaced *r, uint32_t pairs, bool fresh)
+/* What the sources are bound to, counted. */
+static enum status values_take(struct call *c, val *values, uint32_t n)
 {
-    r->bytes = 0;
-    r->old = fresh ? NULL : r->few;
-    if (fresh || pairs - 1 <= sizeof r->few / sizeof r->few[0]) return STATUS_OK;
-    size_t bytes = (pairs - 1) * sizeof(val);
-    r->old = mem_alloc(&c->server->mem, bytes);
-    if (!r->old) return STATUS_OOM;
-    r->bytes = bytes;
+    for (uint32_t i = 0; i < n; i++) {
+        enum status status = call_value(c, 3 + 2 * i, &values[i]);
+        if (!status) continue;
+        while (i-- > 0) val_release(c->heap, values[i]);
+        return status;
+    }
     return STATUS_OK;
 }
 
-static void replaced_fini(struct call *c, struct replaced *r)
+/* After REF or WEAKREF. */
+static enum status sources_set(struct call *c, struct obj *o, struct hash_pairs *pairs,
+                               int64_t *created)
 {
-    if (r->bytes) mem_free(&c->server->mem, r->old, r->bytes);
-}
-
-/* Takes back the first `done` pairs, the last of them first. */
-static void pairs_undo(struct call *c, struct obj *o, const struct replaced *r, uint32_t done)
-{
-    while (done-- > 0) {
-        struct needle field = field_needle(c, 2 + 2 * done);
-        if (!r->old || val_is_none(r->old[done])) {
-            hash_delete(c->heap, o, &field);
-            continue;
-        }
-        enum status s = hash_set_take(c->heap, o, &field, r->old[done], NULL);
-        ASSERT(s == STATUS_OK); /* the field is there */
+    val few[16], *values = few;
+    size_t bytes = pairs->n <= sizeof few / sizeof *few ? 0 : pairs->n * sizeof *values;
+    if (bytes) values = mem_alloc(c->heap->mem, bytes);
+    if (!values) return STATUS_OOM;
+    enum status status = values_take(c, values, pairs->n);
+    if (!status) {
+        pairs->values = values;
+        status = hash_set_pairs(c->heap, o, pairs, created);
+        for (uint32_t i = 0; i < pairs->n; i++) val_release(c->heap, values[i]);
     }
-}
-
-static enum status pairs_set(struct call *c, struct obj *o, bool fresh, int64_t *created)
-{
-    uint32_t pairs = (c->argc - 2) / 2, k = 0;
-    struct replaced r;
-    enum status status = replaced_init(c, &r, pairs, fresh);
-    if (status) return status;
-    for (; k < pairs; k++) {
-        struct needle field = field_needle(c, 2 + 2 * k);
-        bool keeps_old = r.old && k + 1 < pairs, is_new;
-        val v;
-        status = call_value(c, 3 + 2 * k, &v);
-        if (status) break;
-        if (keeps_old) {
-            r.old[k] = hash_slot(o, &field);
-            val_retain(c->heap, r.old[k]);
-        }
-        status = hash_set_take(c->heap, o, &field, v, &is_new);
-        if (status) {
-            if (keeps_old) val_release(c->heap, r.old[k]);
-            break;
-        }
-        *created += is_new;
-    }
-    if (status)
-        pairs_undo(c, o, &r, k);
-    else
-        for (k = 0; r.old && k + 1 < pairs; k++) val_release(c->heap, r.old[k]);
-    replaced_fini(c, &r);
+    if (bytes) mem_free(c->heap->mem, values, bytes);
     return status;
 }
 
@@ -101,10 +58,13 @@ static enum status set_pairs(struct call *c, int64_t *created)
     if (!status) status = sources_bound(c);
     if (!status) status = members_reply_room(c);
     if (status) return status;
-    bool fresh = !s.o;
-    if (fresh) status = call_ensure(c, 1, OBJ_HASH, &s);
+    if (!s.o) status = call_ensure(c, 1, OBJ_HASH, &s);
     if (status) return status;
-    status = pairs_set(c, s.o, fresh, created);
+    struct hash_pairs pairs = {.texts = c->argv + 2, .n = (c->argc - 2) / 2};
+    if (c->form == BY_VALUE)
+        status = hash_set_pairs(c->heap, s.o, &pairs, created);
+    else
+        status = sources_set(c, s.o, &pairs, created);
     if (status) call_settle(c, &s);
     return status;
 }
@@ -137,11 +97,15 @@ enum status cmd_hsetnx(struct call *c)
         reply_integer(c, 0);
         return STATUS_OK;
     }
-    val v;
     if (!s.o) status = call_ensure(c, 1, OBJ_HASH, &s);
     if (status) return status;
-    status = call_value(c, 3, &v);
-    if (!status) status = hash_set_take(c->heap, s.o, &field, v, NULL);
+    val v;
+    if (c->form == BY_VALUE) {
+        status = hash_set_text(c->heap, s.o, &field, c->argv[3], NULL);
+    } else {
+        status = call_value(c, 3, &v);
+        if (!status) status = hash_set_take(c->heap, s.o, &field, v, NULL);
+    }
     if (status)
         call_settle(c, &s);
     else

@@ -15,16 +15,13 @@ static enum status field_get(struct call *c, struct subject *s, const struct nee
     return STATUS_OK;
 }
 
-/* Puts a sum into its field, making hash and field where they are missing. Steals v. */
-static enum status field_set_take(struct call *c, struct subject *s, const struct needle *field,
-                                  RC_STEALS val v)
+/* Puts a sum into its field, making hash and field where they are missing. */
+static enum status field_set(struct call *c, struct subject *s, const struct needle *field,
+                             struct view text)
 {
     enum status status = s->o ? STATUS_OK : call_ensure(c, 1, OBJ_HASH, s);
-    if (status) {
-        val_release(c->heap, v);
-        return status;
-    }
-    status = hash_set_take(c->heap, s->o, field, v, NULL);
+    if (status) return status;
+    status = hash_set_text(c->heap, s->o, field, text, NULL);
     if (status) call_settle(c, s);
     return status;
 }
@@ -41,12 +38,10 @@ enum status cmd_hincrby(struct call *c)
     if (!val_is_none(v) && !val_get_integer(v, &n))
         return call_error(c, "ERR hash value is not an integer");
     if (__builtin_add_overflow(n, by, &n)) return STATUS_OVERFLOW;
-    status = val_of_integer(c->heap, n, &v);
-    if (status) return status;
+    char out[NUM_INTEGER_CHARS];
     reply_integer(c, n); /* taken back by whatever fails from here on */
-    if (!c->out->failed) return field_set_take(c, &s, &field, v);
-    val_release(c->heap, v);
-    return STATUS_OOM;
+    if (c->out->failed) return STATUS_OOM;
+    return field_set(c, &s, &field, (struct view){out, num_put_integer(out, n)});
 }
 
 /* Redis adds in long doubles, and so does this. */
@@ -69,10 +64,6 @@ enum status cmd_hincrbyfloat(struct call *c)
     if (!isfinite(n)) return STATUS_NAN_OR_INF;
     char out[NUM_LONG_DOUBLE_CHARS];
     struct view text = {out, num_put_long_double(out, n)};
-    status = val_of_text(c->heap, text, &v);
-    if (status) return status;
     reply_bulk(c, text); /* taken back by whatever fails from here on */
-    if (!c->out->failed) return field_set_take(c, &s, &field, v);
-    val_release(c->heap, v);
-    return STATUS_OOM;
+    return c->out->failed ? STATUS_OOM : field_set(c, &s, &field, text);
 }

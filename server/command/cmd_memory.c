@@ -1,5 +1,6 @@
 /* OBJECT and MEMORY: what can be asked about one object, and about all memory. */
 #include "command/command.h"
+#include "value/hash.h"
 
 enum { EMBSTR_BYTES_MAX = 44 }; /* as in Redis, where it is a matter of layout */
 
@@ -39,13 +40,14 @@ enum status cmd_object_id(struct call *c)
 
 static const char *encoding(val v)
 {
+    static const char *const hash_encodings[] = {"listpack", "shape", "hashtable"};
     int64_t n;
     switch (val_type(v)) {
     case OBJ_STRING:
         if (val_get_integer(v, &n)) return "int";
         return val_text_bytes(v) <= EMBSTR_BYTES_MAX ? "embstr" : "raw";
     case OBJ_LIST: return "deque";
-    case OBJ_HASH: return "hashtable";
+    case OBJ_HASH: return hash_encodings[hash_form(val_obj(v))];
     case OBJ_SET: return "hashtable";
     case OBJ_ZSET: return "btree";
     case OBJ_NONE:

@@ -64,7 +64,7 @@ struct obj *heap_container_new(struct heap *h, enum obj_type t)
 
 void heap_make_visible(struct heap *h, struct obj *o)
 {
-    DASSERT(obj_body(o) && (o->flags & OBJ_PACKED) == 0);
+    DASSERT(obj_body(o));
     o->flags |= OBJ_VISIBLE;
     obj_words(o)->place = COLLECT_NEW | h->collect.trial_number;
 }
@@ -94,13 +94,16 @@ void heap_release(struct heap *h, struct obj *o)
     if (o->flags & OBJ_WEAKLY) weak_ended(h, o);
     if (o->flags & OBJ_VISIBLE) collect_forget(h, o);
     ident_forget(h, o);
-    /* A packed body has no words to be linked by. It is small, and refers to strings alone. */
-    if (o->flags & OBJ_PACKED) type_of(h, o)->clear(h, o, UINT32_MAX);
+    /* A packed body that is not visible has no words to be linked by. It is small, and refers to
+     * strings alone. */
+    if ((o->flags & (OBJ_PACKED | OBJ_VISIBLE)) == OBJ_PACKED)
+        type_of(h, o)->clear(h, o, UINT32_MAX);
     if (!c->body) {
         cell_free(h, c);
         return;
     }
-    o->flags &= (uint8_t)~OBJ_VISIBLE;
+    /* What is packed says by the flag that its body begins with the words. */
+    if ((o->flags & OBJ_PACKED) == 0) o->flags &= (uint8_t)~OBJ_VISIBLE;
     obj_words(o)->next_dead = h->release_head;
     h->release_head = c;
     h->release_pending++;

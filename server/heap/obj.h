@@ -17,8 +17,9 @@
  *      count that has reached OBJ_COUNT_MAX stays there: the object is immortal.
  *   2. roots == references from names and handles, containers only; OBJ_ROOTS_MAX = see the
  *      overflow table (rc.h).
- *   3. A container whose slots refer to a container has OBJ_VISIBLE; OBJ_VISIBLE implies a body,
- * and not OBJ_PACKED. A packed body refers to strings alone, so the collector never looks at it.
+ *   3. A container whose slots refer to a container has OBJ_VISIBLE; OBJ_VISIBLE implies a body
+ *      that begins with the collector's words. A packed body has them only then, which is for hashes
+ *      alone: the others refer to strings alone while they are packed.
  *   4. count == 0 only in the release queue, or for a cell that the candidate buffer still names.
  */
 #ifndef HEAPD_HEAP_OBJ_H
@@ -55,7 +56,7 @@ enum obj_flag {
     OBJ_IDENTIFIED = 1 << 2, /* has a number in the identity table */
     OBJ_REFERRED = 1 << 3,   /* REF once stored it in a name or slot: it outlives being emptied */
     OBJ_INTERNED = 1 << 4,   /* strings: in the intern table */
-    OBJ_PACKED = 1 << 4,     /* containers: the body is packed, without the collector's words */
+    OBJ_PACKED = 1 << 4,     /* containers: the body is packed, and has no words unless visible */
     OBJ_PINNED = 1 << 5,     /* condemned; the collector holds one count */
     OBJ_FROZEN = 1 << 6,     /* GC FREEZE: a root to the collector */
     OBJ_WEAKLY = 1 << 7,     /* there are weak references to it (weak.h) */
@@ -107,7 +108,7 @@ static inline void *obj_body(const struct obj *o)
     return ((const struct cell *)o)->body;
 }
 
-/* Not of a packed body. */
+/* Not of a packed body, unless it is visible. */
 static inline union gc_words *obj_words(const struct obj *o)
 {
     return ((const struct cell *)o)->body;

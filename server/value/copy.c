@@ -127,9 +127,9 @@ static void fill_field(void *ctx, val field, val value)
     struct copier *c = ctx;
     if (c->status || left_for_later(c, value)) return;
     val v = twin_value(c, value);
+    if (!c->status) c->status = val_keep(c->h, v, &v);
     if (c->status) return;
     struct needle n = needle_of_val(c->h, field);
-    val_retain(c->h, v);
     slot_done(c, hash_set_take(c->h, c->to, &n, v, NULL));
 }
 

@@ -1,54 +1,38 @@
 #include "value/hash.h"
 
-#include "value/body.h"
+#include "value/hash_pack.h"
+#include "value/hash_table.h"
 
 enum { WALK_STEP_SLOTS = 256 };
 
-struct hash_entry {
-    val field;
-    val value;
-};
-
-static_assert(sizeof(struct hash_entry) == 16, "two values to an entry");
-
-static uint32_t entry_hash(const void *ctx, const void *entry)
+static inline bool is_packed(const struct obj *o)
 {
-    const struct body_owner *owner = ctx;
-    return val_hash(owner->heap, ((const struct hash_entry *)entry)->field);
+    return (o->flags & OBJ_PACKED) != 0;
 }
 
-/* A split or merge moved an entry. Fields are strings: only the value can matter to the collector.
- */
-static void entry_moved(void *ctx, void *entry)
+static inline bool is_table(const struct obj *o)
 {
-    const struct body_owner *owner = ctx;
-    if (collect_in_black_scan(owner->heap, owner->obj))
-        body_moved(owner->heap, ((const struct hash_entry *)entry)->value);
+    return obj_body(o) && !is_packed(o);
 }
 
-static bool entry_match(const void *needle, const void *entry)
+enum hash_form hash_form(const struct obj *o)
 {
-    return needle_matches(needle, ((const struct hash_entry *)entry)->field);
-}
-
-static const struct table_type hash_table_type = {
-    .entry_bytes = sizeof(struct hash_entry), .hash = entry_hash, .moved = entry_moved};
-
-static struct hash_entry *hash_find(const struct obj *o, const struct needle *field)
-{
-    const struct body_table *b = obj_body(o);
-    if (b == NULL) return NULL;
-    return table_find(&b->table, &hash_table_type, field->hash, entry_match, field);
+    if (is_table(o)) return HASH_TABLE;
+    return is_packed(o) && hash_pack_shape(*hash_pack_word(o)) ? HASH_SHAPED : HASH_PACKED;
 }
 
 uint64_t hash_length(const struct obj *o)
 {
-    return body_table_length(o);
+    return is_packed(o) ? hash_pack_length(o) : body_table_length(o);
 }
 
 RC_BORROWED val hash_slot(const struct obj *o, const struct needle *field)
 {
-    const struct hash_entry *e = hash_find(o, field);
+    if (is_packed(o)) {
+        const uint8_t *at = hash_pack_find(o, field);
+        return at ? pack_get(at) : VAL_NONE;
+    }
+    const struct hash_entry *e = hash_table_find(o, field);
     return e ? e->value : VAL_NONE;
 }
 
@@ -57,72 +41,145 @@ RC_BORROWED val hash_get(const struct obj *o, const struct needle *field)
     return val_target(hash_slot(o, field));
 }
 
-/* val_stored, for a slot whose field a weak reference has to know. */
-static void value_stored(struct heap *h, struct obj *o, struct hash_entry e)
-{
-    val_stored(h, o, e.value);
-    if (val_is_weak(e.value)) weak_set_field(val_obj(e.value), e.field.w);
-}
+/* --- from form to form --- */
 
-/* Adds a field that is not there. Takes over both counts on success only. */
-static enum status hash_add(struct heap *h, struct obj *o, uint32_t hash, val field, val value)
+/* A trial may have a place for the hash: the plain body takes it along. */
+static enum status to_table(struct heap *h, struct obj *o)
 {
-    struct body_table *b = obj_body(o);
-    if (b == NULL) b = body_make(h, o, sizeof *b);
-    if (b == NULL) return STATUS_OOM;
-    if (b->table.used >= TABLE_ENTRIES_MAX) return STATUS_TOO_MANY;
-    struct body_owner owner = {h, o};
-    collect_disturb(h, o, 0); /* the insertion may split a bucket */
-    struct hash_entry *e = table_insert(&b->table, &hash_table_type, h->pool, &owner, hash);
-    if (e == NULL) {
-        if (b->table.used == 0) body_drop(h, o, sizeof *b);
-        return STATUS_OOM;
-    }
-    *e = (struct hash_entry){field, value};
-    value_stored(h, o, *e);
-    return STATUS_OK;
-}
-
-enum status hash_set_take(struct heap *h, struct obj *o, const struct needle *field,
-                          RC_STEALS val value, bool *created)
-{
-    struct hash_entry *e = hash_find(o, field);
-    if (e != NULL) {
-        val old = e->value;
-        if (created) *created = val_is_none(val_target(old));
-        e->value = value;
-        value_stored(h, o, *e);
-        val_release(h, old);
-        return STATUS_OK;
-    }
-    val name;
-    enum status s = needle_take_interned(h, field, &name);
-    if (s == STATUS_OK) {
-        s = hash_add(h, o, field->hash, name, value);
-        if (s != STATUS_OK) val_release(h, name);
-    }
-    if (s != STATUS_OK) {
-        val_release(h, value);
+    struct cell made = {.head = {.type = OBJ_HASH}}, old;
+    struct hash_pack_iter it;
+    if (!is_packed(o)) return STATUS_OK;
+    hash_pack_begin(o, &it);
+    while (hash_pack_next(&it)) {
+        struct needle field = needle_of_val(h, it.field);
+        val v;
+        enum status s = val_keep(h, pack_get(it.value), &v);
+        if (!s) {
+            s = hash_table_add(h, &made.head, &field, v);
+            if (s) val_release(h, v);
+        }
+        if (!s) continue;
+        while (!hash_table_clear(h, &made.head, UINT32_MAX)) continue;
         return s;
     }
-    if (created) *created = true;
+    if (o->flags & OBJ_VISIBLE) {
+        ((union gc_words *)made.body)->place = obj_words(o)->place;
+        made.head.flags |= OBJ_VISIBLE;
+    }
+    hash_pack_swap(o, &made, &old);
+    hash_pack_drop(h, &old.head);
     return STATUS_OK;
+}
+
+struct packing {
+    struct heap *h;
+    struct cell made;
+    bool failed;
+};
+
+static void pack_field(void *ctx, val field, val value)
+{
+    struct packing *p = ctx;
+    struct needle n = needle_of_val(p->h, field);
+    struct hash_in in;
+    if (p->failed) return;
+    p->failed = !hash_in_of_val(p->h, &value, &in);
+    if (p->failed) return;
+    if (in.ref) rc_inc(p->h, in.ref);
+    p->failed = hash_pack_set(p->h, &p->made.head, &n, &in, NULL) != STATUS_OK;
+    if (p->failed && in.ref) rc_dec(p->h, in.ref);
+}
+
+/* After a removal: the hash is packed again, if it may and can be. A trial that has a place for it
+ * would lose that. */
+static void try_to_pack(struct heap *h, struct obj *o)
+{
+    uint64_t length = hash_length(o), cursor = 0;
+    if (!is_table(o) || length > h->values->limits.hash_entries / 4) return;
+    if ((length & (length - 1)) != 0 || weak_in(o)) return;
+    if ((o->flags & OBJ_VISIBLE) && h->collect.phase != COLLECT_IDLE) return;
+    struct packing p = {.h = h, .made = {.head = {.type = OBJ_HASH}}};
+    while (hash_table_walk(o, &cursor, UINT32_MAX, BODY_SLOTS, pack_field, &p)) continue;
+    struct cell old = p.made;
+    if (!p.failed) hash_pack_swap(o, &p.made, &old);
+    if (!obj_body(&old.head)) return;
+    if (is_packed(&old.head))
+        hash_pack_drop(h, &old.head);
+    else
+        while (!hash_table_clear(h, &old.head, UINT32_MAX)) continue;
+}
+
+/* Whether the next field that is set is to be set in a table. */
+static bool wants_table(const struct heap *h, const struct obj *o)
+{
+    return !is_packed(o) && (obj_body(o) || h->values->limits.hash_entries == 0);
+}
+
+/* --- changes --- */
+
+static enum status table_set_take(struct heap *h, struct obj *o, const struct needle *field,
+                                  val value, bool *created)
+{
+    struct hash_entry *e = hash_table_find(o, field);
+    if (e) {
+        if (created) *created = val_is_none(val_target(e->value));
+        hash_table_replace(h, o, e, value);
+        return STATUS_OK;
+    }
+    enum status s = hash_table_add(h, o, field, value);
+    if (s)
+        val_release(h, value);
+    else if (created)
+        *created = true;
+    return s;
+}
+
+enum status hash_set_take(struct heap *h, struct obj *o, const struct needle *field, val value,
+                          bool *created)
+{
+    if (!wants_table(h, o)) {
+        struct hash_in in;
+        enum status s = STATUS_TOO_MANY;
+        if (hash_in_of_val(h, &value, &in)) s = hash_pack_set(h, o, field, &in, created);
+        if (s == STATUS_TOO_MANY)
+            s = to_table(h, o);
+        else if (s == STATUS_OK && in.ref)
+            return STATUS_OK;
+        if (s || is_packed(o)) {
+            val_release(h, value);
+            return s;
+        }
+    }
+    return table_set_take(h, o, field, value, created);
+}
+
+enum status hash_set_text(struct heap *h, struct obj *o, const struct needle *field,
+                          struct view text, bool *created)
+{
+    if (!wants_table(h, o)) {
+        struct hash_in in;
+        enum status s = hash_in_of_text(h, text, &in);
+        if (!s) {
+            s = hash_pack_set(h, o, field, &in, created);
+            if (s && in.ref) rc_dec(h, in.ref);
+        }
+        if (s != STATUS_TOO_MANY) return s;
+        s = to_table(h, o);
+        if (s) return s;
+    }
+    val v;
+    enum status s = val_of_text(h, text, &v);
+    return s ? s : table_set_take(h, o, field, v, created);
 }
 
 bool hash_delete(struct heap *h, struct obj *o, const struct needle *field)
 {
-    struct hash_entry *e = hash_find(o, field);
+    if (is_packed(o)) return hash_pack_delete(h, o, field);
+    struct hash_entry *e = hash_table_find(o, field);
     if (e == NULL) return false;
-    struct body_table *b = obj_body(o);
-    struct body_owner owner = {h, o};
-    struct hash_entry gone = *e;
-    bool there = !val_is_none(val_target(gone.value));
-    collect_disturb(h, o, 0); /* the removal may merge a bucket */
-    table_remove(&b->table, &hash_table_type, h->pool, &owner, field->hash, e);
-    if (b->table.used == 0) body_drop(h, o, sizeof *b);
-    /* Last, because the needle may have been made from what is released. */
-    val_release(h, gone.value);
-    val_release(h, gone.field);
+    bool there = !val_is_none(val_target(e->value));
+    hash_table_remove(h, o, field->hash, e);
+    try_to_pack(h, o);
     return there;
 }
 
@@ -133,38 +190,32 @@ static void hash_drop_weak(struct heap *h, struct obj *o, struct weak *w)
     hash_delete(h, o, &field);
 }
 
-struct each_call {
-    hash_each *each;
-    void *ctx;
-    enum body_shows shows;
-};
+/* --- reading all of it --- */
 
-static void call_each(void *ctx, void *entry)
+static void pack_walk(const struct obj *o, hash_each *each, void *ctx)
 {
-    const struct each_call *call = ctx;
-    const struct hash_entry *e = entry;
-    val v = call->shows == BODY_SLOTS ? e->value : val_target(e->value);
-    if (!val_is_none(v)) call->each(call->ctx, e->field, v);
+    struct hash_pack_iter it;
+    hash_pack_begin(o, &it);
+    while (hash_pack_next(&it)) each(ctx, it.field, pack_get(it.value));
 }
 
-static bool walk(const struct obj *o, uint64_t *cursor, uint32_t max, struct each_call *call)
+static bool walk(const struct obj *o, uint64_t *cursor, uint32_t max, enum body_shows shows,
+                 hash_each *each, void *ctx)
 {
-    uint64_t end = body_table_end(o);
-    *cursor = body_table_walk(o, &hash_table_type, *cursor, end, max, call_each, call);
-    return *cursor < end;
+    if (!is_packed(o)) return hash_table_walk(o, cursor, max, shows, each, ctx);
+    if (*cursor == 0) pack_walk(o, each, ctx);
+    return false;
 }
 
 bool hash_walk(const struct obj *o, uint64_t *cursor, uint32_t max, hash_each *each, void *ctx)
 {
-    struct each_call call = {each, ctx, BODY_TARGETS};
-    return walk(o, cursor, max, &call);
+    return walk(o, cursor, max, BODY_TARGETS, each, ctx);
 }
 
 bool hash_walk_slots(const struct obj *o, uint64_t *cursor, uint32_t max, hash_each *each,
                      void *ctx)
 {
-    struct each_call call = {each, ctx, BODY_SLOTS};
-    return walk(o, cursor, max, &call);
+    return walk(o, cursor, max, BODY_SLOTS, each, ctx);
 }
 
 static void count_each(void *ctx, val field, val value)
@@ -181,130 +232,73 @@ uint64_t hash_shown(const struct heap *h, const struct obj *o)
     return shown;
 }
 
+/* A packed hash is shown whole whatever the cursor: it may have been a table at the last call. */
 uint64_t hash_scan(const struct obj *o, uint64_t cursor, hash_each *each, void *ctx)
 {
-    const struct body_table *b = obj_body(o);
-    struct each_call call = {each, ctx, BODY_TARGETS};
-    return b ? table_scan(&b->table, &hash_table_type, cursor, call_each, &call) : 0;
-}
-
-struct copy {
-    struct heap *heap;
-    struct obj *to;
-    enum status status;
-};
-
-static void copy_entry(void *ctx, void *entry)
-{
-    struct copy *c = ctx;
-    const struct hash_entry *e = entry;
-    val v;
-    if (c->status != STATUS_OK) return;
-    c->status = val_share(c->heap, e->value, &v);
-    if (c->status != STATUS_OK || val_is_none(v)) return;
-    c->status = hash_add(c->heap, c->to, val_hash(c->heap, e->field), e->field, v);
-    if (c->status == STATUS_OK)
-        val_retain(c->heap, e->field);
-    else
-        val_release(c->heap, v);
+    if (!is_packed(o)) return hash_table_scan(o, cursor, each, ctx);
+    pack_walk(o, each, ctx);
+    return 0;
 }
 
 enum status hash_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out)
 {
-    struct copy c = {h, heap_container_new(h, OBJ_HASH), STATUS_OK};
-    if (c.to == NULL) return STATUS_OOM;
-    uint64_t end = body_table_end(from);
-    for (uint64_t at = 0; at < end && c.status == STATUS_OK;)
-        at = body_table_walk(from, &hash_table_type, at, end, WALK_STEP_SLOTS, copy_entry, &c);
-    if (c.status == STATUS_OK)
-        *out = c.to;
+    struct obj *to = heap_container_new(h, OBJ_HASH);
+    if (to == NULL) return STATUS_OOM;
+    enum status s = is_packed(from) ? hash_pack_copy(h, from, to) : hash_table_copy(h, from, to);
+    if (s == STATUS_OK)
+        *out = to;
     else
-        rc_dec(h, c.to);
-    return c.status;
+        rc_dec(h, to);
+    return s;
 }
 
-struct visit_call {
-    heap_visit *fn;
-    void *ctx;
-};
+/* --- for the heap --- */
 
-static void visit_entry(void *ctx, void *entry)
+static uint64_t hash_end(const struct obj *o)
 {
-    const struct visit_call *call = ctx;
-    const struct hash_entry *e = entry;
-    if (val_is_obj(e->field)) call->fn(call->ctx, val_obj(e->field));
-    if (val_is_obj(e->value)) call->fn(call->ctx, val_obj(e->value));
+    return is_packed(o) ? hash_pack_count(*hash_pack_word(o)) : body_table_end(o);
 }
 
+/* A packed hash is scanned in one call. A cursor that is not its beginning was a table's. */
 static uint64_t hash_visit(const struct obj *o, uint64_t cursor, uint64_t limit, uint32_t slots_max,
                            heap_visit *fn, void *ctx)
 {
-    struct visit_call call = {fn, ctx};
-    return body_table_walk(o, &hash_table_type, cursor, limit, slots_max, visit_entry, &call);
+    if (!is_packed(o)) return hash_table_visit(o, cursor, limit, slots_max, fn, ctx);
+    if (cursor == 0) hash_pack_visit(o, fn, ctx);
+    return limit;
 }
 
-static void drop_entry(void *ctx, void *entry)
+static void hash_prefetch(const struct obj *o)
 {
-    struct heap *h = ctx;
-    struct hash_entry gone = *(const struct hash_entry *)entry;
-    val_release(h, gone.field);
-    val_release(h, gone.value);
+    if (!is_packed(o)) body_table_prefetch(o);
 }
 
 static bool hash_clear(struct heap *h, struct obj *o, uint32_t slots_max)
 {
-    struct body_table *b = obj_body(o);
-    if (b == NULL) return true;
-    if (!table_drain(&b->table, &hash_table_type, h->pool, slots_max, drop_entry, h)) return false;
-    body_drop(h, o, sizeof *b);
+    if (!is_packed(o)) return hash_table_clear(h, o, slots_max);
+    uint64_t word = *hash_pack_word(o);
+    if (word & HASH_PACK_OWN) shapes_unnote(h, hash_pack_sequence(word));
+    hash_pack_drop(h, o);
     return true;
 }
 
 static size_t hash_bytes_of(const struct obj *o)
 {
-    return body_table_bytes(o, &hash_table_type);
-}
-
-struct check {
-    const struct heap *heap;
-    const struct obj *o;
-    bool right;
-};
-
-static void check_entry(void *ctx, void *entry)
-{
-    struct check *c = ctx;
-    const struct hash_entry *e = entry;
-    struct needle n = needle_of_val(c->heap, e->field);
-    c->right &= !val_is_none(e->value) && !val_is_container(e->field);
-    c->right &= val_check(e->field) && val_check(e->value);
-    c->right &= hash_find(c->o, &n) == entry; /* 2. */
-    if (val_is_obj(e->field) && val_obj(e->field)->type == OBJ_STRING)
-        c->right &= (val_obj(e->field)->flags & OBJ_INTERNED) != 0; /* 3. */
-    c->right &= !val_is_container(e->value) || (c->o->flags & OBJ_VISIBLE);
-    if (!val_is_weak(e->value)) return;
-    c->right &= obj_words(c->o)->weakly;
-    c->right &= ((const struct weak *)val_obj(e->value))->field == e->field.w; /* 4. */
+    return is_packed(o) ? hash_pack_bytes(o) : hash_table_bytes(o);
 }
 
 bool hash_check(const struct heap *h, const struct obj *o)
 {
-    const struct body_table *b = obj_body(o);
-    if (b == NULL) return (o->flags & OBJ_VISIBLE) == 0;
-    struct body_owner owner = {(struct heap *)(uintptr_t)h, NULL}; // only entry_hash reads it
-    struct check c = {h, o, b->table.used > 0 || (o->flags & OBJ_PINNED)}; /* 1. */
-    uint64_t end = body_table_end(o);
-    for (uint64_t at = 0; at < end;)
-        at = body_table_walk(o, &hash_table_type, at, end, UINT32_MAX, check_entry, &c);
-    return c.right && table_check(&b->table, &hash_table_type, &owner);
+    if (!obj_body(o)) return (o->flags & (OBJ_VISIBLE | OBJ_PACKED)) == 0;
+    return is_packed(o) ? hash_pack_check(h, o) : hash_table_check(h, o);
 }
 
 const struct heap_type hash_heap_type = {
     .name = "hash",
     .begin = body_table_begin,
-    .end = body_table_end,
+    .end = hash_end,
     .visit = hash_visit,
-    .prefetch = body_table_prefetch,
+    .prefetch = hash_prefetch,
     .clear = hash_clear,
     .drop_weak = hash_drop_weak,
     .bytes = hash_bytes_of,

@@ -1,6 +1,7 @@
 /*
- * What value/ keeps for a heap beside its objects: the limits of the packed forms. It belongs to
- * whoever owns the heap, is handed in with value_init(), and is found as heap.values.
+ * What value/ keeps for a heap beside its objects: the limits of the packed forms, and the table of
+ * shapes. It belongs to whoever owns the heap, is handed in with value_init(), and is found as
+ * heap.values.
  *
  * The limits may change at any time (CONFIG SET): a container looks at them when it grows or
  * shrinks, and is never converted by the change itself.
@@ -8,7 +9,7 @@
 #ifndef HEAPD_VALUE_STATE_H
 #define HEAPD_VALUE_STATE_H
 
-#include <stdint.h>
+#include "heap/heap.h"
 
 /* Up to how many entries a container is packed, and how long a text in it may be. Beyond either it
  * takes its plain form. */
@@ -35,8 +36,19 @@ struct value_limits {
         .zset_text_bytes = 64,                                                                     \
     })
 
+/* Of shape.h. */
+enum { SHAPES_NOTED = 1024 };
+
+struct shapes {
+    struct table listed; /* all shapes, by their sequence of fields; weak */
+    size_t bytes;        /* of the shapes, without the table */
+    uint32_t noted[SHAPES_NOTED];
+    struct heap_holder holder;
+};
+
 struct value_state {
     struct value_limits limits;
+    struct shapes shapes;
 };
 
 #endif

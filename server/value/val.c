@@ -5,6 +5,7 @@
 #include "value/list.h"
 #include "value/pack.h"
 #include "value/set.h"
+#include "value/shape.h"
 #include "value/str.h"
 #include "value/zset.h"
 
@@ -356,4 +357,6 @@ void value_init(struct heap *h, struct value_state *state)
     heap_set_type(h, OBJ_HASH, &hash_heap_type);
     heap_set_type(h, OBJ_SET, &set_heap_type);
     heap_set_type(h, OBJ_ZSET, &zset_heap_type);
+    heap_set_type(h, OBJ_SHAPE, &shape_heap_type);
+    shapes_init(h);
 }

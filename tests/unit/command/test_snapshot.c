@@ -40,6 +40,8 @@ static void populate(void)
     world_do(&w, 0, "SET d 1152921504606846976");
     world_do(&w, 0, "HSET e description x");
     world_do(&w, 0, "HSET f description x");
+    world_do(&w, 0, "HSET g description x more x");
+    world_do(&w, 0, "HSET h description x more x");
 }
 
 static void test_take(void **state)
@@ -55,23 +57,24 @@ static void test_take(void **state)
     populate();
     now = taken();
     assert_int_equal(now.heap.objects_by_type[OBJ_LIST], 2);
-    assert_int_equal(now.heap.objects_by_type[OBJ_HASH], 2);
-    assert_int_equal(now.heap.objects_by_type[OBJ_NUMBER], 1);
-    assert_int_equal(now.heap.objects_by_type[OBJ_STRING], 2); /* c's, and the field name */
-    assert_int_equal(now.heap.containers, 4);
+    assert_int_equal(now.heap.objects_by_type[OBJ_HASH], 4);
+    assert_int_equal(now.heap.objects_by_type[OBJ_SHAPE], 2);
+    assert_int_equal(now.heap.objects_by_type[OBJ_NUMBER], 0); /* d's lies in its entry */
+    assert_int_equal(now.heap.objects_by_type[OBJ_STRING], 1); /* the field name */
+    assert_int_equal(now.heap.containers, 6);
     assert_int_equal(now.heap.interned_strings, 1);
     assert_true(now.heap.intern_saved_bytes > 0);
-    assert_int_equal(now.heap.names, 4);
+    assert_int_equal(now.heap.names, 6);
     assert_int_equal(now.heap.names_with_expiry, 1);
     assert_int_equal(now.clients.handles, 1);
     assert_string_equal(now.gc.phase_name, "idle");
-    assert_int_equal(now.stats.commands, 10);
+    assert_int_equal(now.stats.commands, 12);
     world_do(&w, 0, "RESET");
     world_do(&w, 0, "GC COLLECT");
     world_settle(&w);
     now = taken();
     assert_int_equal(now.gc.collected_objects, 2);
-    assert_int_equal(now.heap.containers, 2);
+    assert_int_equal(now.heap.containers, 4);
     assert_int_equal(now.clients.handles, 0);
     assert_int_equal(now.gc.backlog_objects, 0);
     world_fini(&w);

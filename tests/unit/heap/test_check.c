@@ -6,7 +6,7 @@
  * identities, what waits to be freed, dead candidates) is corrupted in one place, checked, mended,
  * and checked again.
  */
-#include "value/hash.h"
+#include "value/hash_pack.h"
 #include "world.h"
 
 struct scene {
@@ -19,6 +19,7 @@ static struct scene scene_new(void)
     struct world *w = world_new(1);
     struct heap *h = &w->heap;
     struct scene s = {.w = w, .list = keep(w, list_new(w))};
+    w->values.limits.hash_entries = 0; /* a table, whose fields are objects */
     s.text = keep(w, text_new(w, "a string that needs an object"));
     push(w, s.list, s.text);
     push(w, s.list, s.text);
@@ -105,6 +106,31 @@ static void test_check_finds_wrong_counts(void **state)
     ASSERT_FOUND(s.w, s.hash->count, 1, "hash: count is 2, but 1 references were found");
     ASSERT_FOUND(s.w, s.numbered->count, -1, "list: count is 1, but 2 references were found");
     scene_free(&s);
+}
+
+/* Hashes with the same fields: the first has its own, and all others share a shape. */
+static void test_check_finds_wrong_shapes(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct heap *h = &w->heap;
+    struct obj *kept[3], *o = NULL;
+    for (int i = 0; i < 3; i++) {
+        kept[i] = o = keep(w, heap_container_new(h, OBJ_HASH));
+        struct needle field = needle_of_text(h, view_of("a field of the shape"));
+        assert_int_equal(hash_set_text(h, o, &field, view_of("1"), NULL), STATUS_OK);
+    }
+    assert_int_equal(hash_form(o), HASH_SHAPED);
+    assert_sound(w);
+    struct shape *s = hash_pack_shape(*hash_pack_word(o));
+    ASSERT_FOUND(w, s->head.count, 1, "shape: count is 3, but 2 references were found");
+    ASSERT_FOUND(w, s->head.count, -1, "shape: count is 1, but 2 references were found");
+    ASSERT_FOUND(w, val_obj(s->field[0])->count, 1,
+                 "string: count is 2, but 1 references were found");
+    ASSERT_FOUND(w, s->sequence, 1, "a hash breaks its invariants");
+    ASSERT_FOUND(w, h->objects[OBJ_SHAPE], 1, "type 8: 2 objects are counted, but 1 were found");
+    for (int i = 0; i < 3; i++) drop(w, kept[i]);
+    world_free(w);
 }
 
 /* A pin is a count of the collector's, and no other. */
@@ -402,6 +428,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_check_passes_an_empty_heap),
         cmocka_unit_test(test_check_finds_wrong_counts),
+        cmocka_unit_test(test_check_finds_wrong_shapes),
         cmocka_unit_test(test_check_counts_pins),
         cmocka_unit_test(test_check_finds_wrong_roots),
         cmocka_unit_test(test_check_finds_wrong_roots_beyond_the_header),

@@ -104,29 +104,37 @@ static void number_palette(struct world *w)
     w->base_bytes = live_bytes(w);
 }
 
+/* The plain forms refer to everything; a packed one may hold a string by its bytes. */
+static bool is_counted(const struct world *w, val v)
+{
+    uint32_t count = val_obj(v)->count;
+    return count == 3 || (w->values.limits.hash_entries && !val_is_container(v) && count == 1);
+}
+
 static void test_copy_of_a_level_shares_what_it_refers_to(void **state)
 {
     static const enum obj_type types[] = {OBJ_LIST, OBJ_HASH, OBJ_SET, OBJ_ZSET};
     (void)state;
-    for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+    for (size_t t = 0; t < 2 * sizeof types / sizeof *types; t++) {
         struct world w;
         world_begin(&w, t);
+        if (t % 2) w.values.limits = (struct value_limits){0};
         number_palette(&w);
-        subject_make(&w, types[t]);
+        subject_make(&w, types[t / 2]);
         for (uint32_t i = 0; i < PALETTE; i++) {
             char text[64];
             struct view field = text_of(i, text);
             text[field.n] = 0;
-            if (types[t] == OBJ_LIST) push(&w, w.subject, w.palette[i]);
-            if (types[t] == OBJ_HASH) put(&w, w.subject, text, w.palette[i]);
-            if (types[t] == OBJ_SET) add(&w, w.subject, w.palette[i]);
-            if (types[t] == OBJ_ZSET) score(&w, w.subject, i / 2, w.palette[i]);
+            if (types[t / 2] == OBJ_LIST) push(&w, w.subject, w.palette[i]);
+            if (types[t / 2] == OBJ_HASH) put(&w, w.subject, text, w.palette[i]);
+            if (types[t / 2] == OBJ_SET) add(&w, w.subject, w.palette[i]);
+            if (types[t / 2] == OBJ_ZSET) score(&w, w.subject, i / 2, w.palette[i]);
         }
         struct obj *o = copy(&w, COPY_LEVEL);
         assert_int_equal(o->count, 1);
         assert_false(o->flags & OBJ_REFERRED);
         for (int i = 0; i < PALETTE; i++)
-            if (val_is_obj(w.palette[i])) assert_int_equal(val_obj(w.palette[i])->count, 3);
+            if (val_is_obj(w.palette[i])) assert_true(is_counted(&w, w.palette[i]));
         assert_sound(&w, o);
         clear_all(&w, o);
     }

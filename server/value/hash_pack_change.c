@@ -1,0 +1,488 @@
+/* How packed hashes change: in place, or by a body that is made anew for another sequence of
+ * fields. See hash_pack.h. */
+#include "value/hash_pack.h"
+
+enum { NO_POSITION = UINT32_MAX };
+
+static uint64_t with_bytes(uint64_t word, size_t bytes)
+{
+    return (word & ((UINT64_C(1) << 48) - 1)) | (uint64_t)(bytes / 8) << 48;
+}
+
+static uint64_t word_own(uint32_t count, uint32_t sequence, size_t bytes)
+{
+    return with_bytes(HASH_PACK_OWN | (uint64_t)count << 1 | (uint64_t)sequence << 16, bytes);
+}
+
+static uint64_t word_shaped(const struct shape *s, size_t bytes)
+{
+    return with_bytes((uint64_t)(uintptr_t)s, bytes);
+}
+
+static void body_set(struct obj *o, void *body)
+{
+    ((struct cell *)o)->body = body;
+    o->flags |= OBJ_PACKED;
+}
+
+static size_t head_bytes(bool words)
+{
+    return sizeof(uint64_t) + (words ? sizeof(union gc_words) : 0);
+}
+
+static bool refers_to_container(const struct hash_in *in)
+{
+    return in->ref && obj_is_container(in->ref);
+}
+
+/* Whether the body has to have the collector's words once this is stored. */
+static bool wants_words(const struct obj *o, const struct hash_in *in)
+{
+    return (o->flags & OBJ_VISIBLE) || (in && refers_to_container(in));
+}
+
+/* Writes an entry into a body that is the hash's already. */
+static uint8_t *store(struct heap *h, struct obj *o, uint8_t *at, const struct hash_in *in)
+{
+    if (!in->ref) return pack_put(at, &in->item);
+    rc_stored(h, o, in->ref);
+    return pack_put_ref(at, in->ref);
+}
+
+/* --- in place --- */
+
+struct gap {
+    const uint8_t *at; /* an entry, or the end */
+    size_t old_bytes, bytes;
+    bool words;
+};
+
+/*
+ * Puts `bytes` for the caller to fill in the place of `old_bytes`, in the same body or in another
+ * of a better size; *out is where they are now. On failure nothing has changed; it does not fail
+ * when the hash becomes smaller and keeps its head. STATUS_TOO_MANY: too large for one block.
+ */
+static enum status splice(struct heap *h, struct obj *o, struct gap gap, uint8_t **out)
+{
+    uint64_t *word = hash_pack_word(o);
+    uint8_t *entries = (uint8_t *)(word + 1);
+    size_t before = (size_t)(gap.at - entries),
+           after = (size_t)(hash_pack_end(o) - gap.at) - gap.old_bytes;
+    bool had_words = (o->flags & OBJ_VISIBLE) != 0;
+    size_t bytes = hash_pack_body_bytes(*word);
+    size_t needed = head_bytes(gap.words) + before + gap.bytes + after;
+    size_t good = pool_good_bytes(needed);
+    bool fits = gap.words == had_words && needed <= bytes;
+    if (!fits && good > HASH_PACK_BYTES_MAX) return STATUS_TOO_MANY;
+    if (!fits || (needed <= bytes - bytes / 4 && good < bytes)) {
+        uint8_t *body = pool_alloc(h->pool, good);
+        if (!body && !fits) return STATUS_OOM;
+        if (body) {
+            uint8_t *at = body + head_bytes(gap.words);
+            memset(body, 0, sizeof(union gc_words));
+            if (had_words) memcpy(body, obj_body(o), sizeof(union gc_words));
+            ((uint64_t *)(void *)at)[-1] = with_bytes(*word, good);
+            memcpy(at, entries, before);
+            memcpy(at + before + gap.bytes, gap.at + gap.old_bytes, after);
+            pool_free(h->pool, obj_body(o), bytes);
+            body_set(o, body);
+            *out = at + before;
+            return STATUS_OK;
+        }
+    }
+    *out = entries + before;
+    memmove(*out + gap.bytes, *out + gap.old_bytes, after);
+    return STATUS_OK;
+}
+
+static enum status replace(struct heap *h, struct obj *o, const uint8_t *at,
+                           const struct hash_in *in)
+{
+    struct gap gap = {at, (size_t)(pack_next(at) - at), hash_in_bytes(in), wants_words(o, in)};
+    struct obj *old = pack_kind(at) == PACK_REF ? pack_get_ref(at) : NULL;
+    bool had_words = (o->flags & OBJ_VISIBLE) != 0;
+    uint8_t *to = (uint8_t *)obj_body(o) + (at - (const uint8_t *)obj_body(o));
+    if (gap.old_bytes != gap.bytes || gap.words != had_words) {
+        enum status s = splice(h, o, gap, &to);
+        if (s) return s;
+    }
+    store(h, o, to, in);
+    if (old) rc_dec(h, old);
+    return STATUS_OK;
+}
+
+/* --- another sequence of fields --- */
+
+/* A hash as it will be: one field less, or one more, or neither of an empty one. */
+struct change {
+    const struct obj *o; /* NULL: empty */
+    uint32_t without;    /* the position of a field that goes, or NO_POSITION */
+    const struct needle *field;
+    const struct hash_in *in; /* of `field` */
+    uint32_t fields, sequence;
+};
+
+static bool next_kept(const struct change *c, struct hash_pack_iter *it)
+{
+    while (hash_pack_next(it))
+        if (it->position != c->without) return true;
+    return false;
+}
+
+static void change_begin(const struct change *c, struct hash_pack_iter *it)
+{
+    if (c->o)
+        hash_pack_begin(c->o, it);
+    else
+        *it = (struct hash_pack_iter){.left = 0};
+}
+
+/* What the fields will be: counted, and their sequence. */
+static void change_measure(struct heap *h, struct change *c)
+{
+    uint64_t word = c->o ? *hash_pack_word(c->o) : HASH_PACK_OWN;
+    c->fields = 0;
+    c->sequence = 0;
+    if (c->without == NO_POSITION && ((word & HASH_PACK_OWN) || (word & HASH_PACK_GAPS) == 0)) {
+        const struct shape *s = hash_pack_shape(word);
+        c->fields = hash_pack_count(word);
+        c->sequence = s ? s->sequence : hash_pack_sequence(word);
+    } else {
+        struct hash_pack_iter it;
+        change_begin(c, &it);
+        for (; next_kept(c, &it); c->fields++)
+            c->sequence = shape_sequence(c->sequence, val_hash(h, it.field));
+    }
+    if (!c->field) return;
+    c->fields++;
+    c->sequence = shape_sequence(c->sequence, c->field->hash);
+}
+
+static bool change_matches(const void *ctx, const struct shape *s)
+{
+    const struct change *c = ctx;
+    struct hash_pack_iter it;
+    uint32_t i = 0;
+    change_begin(c, &it);
+    for (; next_kept(c, &it); i++)
+        if (!val_eq(it.field, s->field[i])) return false;
+    return !c->field || needle_matches(c->field, s->field[i]);
+}
+
+static struct shape *change_makes(struct heap *h, const struct change *c)
+{
+    struct shape *s = shape_new(h, c->fields);
+    struct hash_pack_iter it;
+    if (!s) return NULL;
+    bool made = true;
+    change_begin(c, &it);
+    while (made && next_kept(c, &it)) {
+        struct needle n = needle_of_val(h, it.field);
+        made = shape_add(h, s, &n);
+    }
+    if (made && c->field) made = shape_add(h, s, c->field);
+    if (made) return shape_list(h, s) ? s : NULL;
+    rc_dec(h, &s->head);
+    return NULL;
+}
+
+/* A counted shape for the hash as it will be, or NULL: it has its own fields then. */
+static struct shape *change_shape(struct heap *h, const struct change *c)
+{
+    uint64_t word = c->o ? *hash_pack_word(c->o) : 0;
+    if (word & HASH_PACK_OWN) shapes_unnote(h, hash_pack_sequence(word));
+    struct shape *s = shape_find(h, c->sequence, c->fields, change_matches, c);
+    if (s) {
+        rc_inc(h, &s->head);
+        return s;
+    }
+    return shapes_note(h, c->sequence) ? change_makes(h, c) : NULL;
+}
+
+/* The entry of a field in a body that has its own; a long name is referred to. */
+static struct hash_in field_in(const struct heap *h, const val *field)
+{
+    struct hash_in in = {.ref = NULL};
+    if (val_is_obj(*field) && val_obj(*field)->type == OBJ_STRING &&
+        val_text_bytes(*field) > h->values->limits.hash_text_bytes)
+        in.ref = val_obj(*field);
+    else
+        in.item = pack_item_of_val(field);
+    return in;
+}
+
+/* The entry of the field that comes, counted where it is a reference. */
+static enum status new_field_in(struct heap *h, const struct needle *field, struct hash_in *out)
+{
+    bool packs = pack_item_of_needle(field, &out->item);
+    ASSERT(packs); /* a field is a string */
+    out->ref = NULL;
+    if (out->item.text.n <= h->values->limits.hash_text_bytes) return STATUS_OK;
+    val v;
+    enum status s = needle_take_interned(h, field, &v);
+    if (!s && val_is_obj(v) && val_obj(v)->type == OBJ_STRING)
+        out->ref = val_obj(v);
+    else if (!s)
+        val_release(h, v);
+    return s;
+}
+
+/* Bytes of the entries that stay, in a body of that form. */
+static size_t kept_bytes(const struct heap *h, const struct change *c, bool own)
+{
+    size_t bytes = 0;
+    struct hash_pack_iter it;
+    change_begin(c, &it);
+    while (next_kept(c, &it)) {
+        bytes += (size_t)(it.next - it.value);
+        if (!own) continue;
+        if (it.shape) {
+            struct hash_in in = field_in(h, &it.field);
+            bytes += hash_in_bytes(&in);
+        } else {
+            bytes += (size_t)(it.value - it.field_at);
+        }
+    }
+    return bytes;
+}
+
+/* Writes them. References move along; names of a shape that are referred to are counted. */
+static uint8_t *kept_put(struct heap *h, const struct change *c, bool own, uint8_t *at)
+{
+    struct hash_pack_iter it;
+    change_begin(c, &it);
+    while (next_kept(c, &it)) {
+        const uint8_t *from = own && !it.shape ? it.field_at : it.value;
+        if (own && it.shape) {
+            struct hash_in in = field_in(h, &it.field);
+            if (in.ref) rc_inc(h, in.ref);
+            at = in.ref ? pack_put_ref(at, in.ref) : pack_put(at, &in.item);
+        }
+        memcpy(at, from, (size_t)(it.next - from));
+        at += it.next - from;
+    }
+    return at;
+}
+
+/* Releases what did not move into the body that was made anew, and the old one. */
+static void old_free(struct heap *h, const struct change *c, bool own)
+{
+    struct hash_pack_iter it;
+    uint64_t word = *hash_pack_word(c->o);
+    struct shape *s = hash_pack_shape(word);
+    change_begin(c, &it);
+    while (hash_pack_next(&it)) {
+        bool goes = it.position == c->without;
+        if (!it.shape && (goes || !own)) hash_pack_release(h, it.field_at, 1);
+        if (goes) hash_pack_release(h, it.value, 1);
+    }
+    pool_free(h->pool, obj_body(c->o), hash_pack_body_bytes(word));
+    if (s) rc_dec(h, &s->head);
+}
+
+/*
+ * Gives the hash a body for the change, with that shape (whose count it takes over) or with its own
+ * fields. Too many bytes for one: STATUS_TOO_MANY. On failure nothing has changed, and the shape's
+ * count is the caller's.
+ */
+static enum status remake(struct heap *h, struct obj *o, struct change *c, struct shape *s)
+{
+    bool own = s == NULL, words = wants_words(o, c->in);
+    struct hash_in name = {.ref = NULL};
+    if (own && c->field && new_field_in(h, c->field, &name)) return STATUS_OOM;
+    size_t bytes = head_bytes(words) + kept_bytes(h, c, own);
+    if (c->in) bytes += hash_in_bytes(c->in) + (own ? hash_in_bytes(&name) : 0);
+    bytes = pool_good_bytes(bytes);
+    enum status status = bytes > HASH_PACK_BYTES_MAX ? STATUS_TOO_MANY : STATUS_OK;
+    uint8_t *body = status ? NULL : pool_alloc(h->pool, bytes);
+    if (!body) {
+        if (name.ref) rc_dec(h, name.ref);
+        return status ? status : STATUS_OOM;
+    }
+    uint8_t *at = body + head_bytes(words);
+    memset(body, 0, sizeof(union gc_words));
+    if (o->flags & OBJ_VISIBLE) memcpy(body, obj_body(o), sizeof(union gc_words));
+    ((uint64_t *)(void *)at)[-1] =
+        own ? word_own(c->fields, c->sequence, bytes) : word_shaped(s, bytes);
+    at = kept_put(h, c, own, at);
+    /* The old body is read through a cell of its own from here on. */
+    struct cell old = *(struct cell *)o;
+    bool had_body = c->o != NULL;
+    body_set(o, body);
+    if (c->in && own) at = name.ref ? pack_put_ref(at, name.ref) : pack_put(at, &name.item);
+    if (c->in) store(h, o, at, c->in);
+    if (had_body) {
+        c->o = &old.head;
+        old_free(h, c, own);
+    }
+    return STATUS_OK;
+}
+
+/* Adds a field and its value at the end of a body that has and keeps its own fields. */
+static enum status append_own(struct heap *h, struct obj *o, const struct change *c)
+{
+    struct hash_in name;
+    if (new_field_in(h, c->field, &name)) return STATUS_OOM;
+    size_t name_bytes = hash_in_bytes(&name);
+    struct gap gap = {hash_pack_end(o), 0, name_bytes + hash_in_bytes(c->in),
+                      wants_words(o, c->in)};
+    uint8_t *at;
+    enum status s = splice(h, o, gap, &at);
+    if (s) {
+        if (name.ref) rc_dec(h, name.ref);
+        return s;
+    }
+    /* The word first: where it lies changes when the hash becomes visible. */
+    uint64_t *word = (uint64_t *)((uint8_t *)obj_body(o) + head_bytes(gap.words)) - 1;
+    *word = word_own(c->fields, c->sequence, hash_pack_body_bytes(*word));
+    at = name.ref ? pack_put_ref(at, name.ref) : pack_put(at, &name.item);
+    store(h, o, at, c->in);
+    return STATUS_OK;
+}
+
+static enum status append(struct heap *h, struct obj *o, const struct needle *field,
+                          const struct hash_in *in)
+{
+    const struct value_limits *limits = &h->values->limits;
+    struct change c = {
+        .o = obj_body(o) ? o : NULL, .without = NO_POSITION, .field = field, .in = in};
+    change_measure(h, &c);
+    if (c.fields > limits->hash_entries || c.fields > HASH_PACK_FIELDS_MAX) return STATUS_TOO_MANY;
+    struct shape *s = change_shape(h, &c);
+    if (!s && c.o && (*hash_pack_word(o) & HASH_PACK_OWN)) return append_own(h, o, &c);
+    enum status status = remake(h, o, &c, s);
+    if (status && s) rc_dec(h, &s->head);
+    return status;
+}
+
+enum status hash_pack_set(struct heap *h, struct obj *o, const struct needle *field,
+                          const struct hash_in *in, bool *created)
+{
+    DASSERT(h->collect.scanning != o);
+    const uint8_t *at = obj_body(o) ? hash_pack_find(o, field) : NULL;
+    enum status s = at ? replace(h, o, at, in) : append(h, o, field, in);
+    if (!s && created) *created = at == NULL;
+    return s;
+}
+
+/* --- all fields at once --- */
+
+struct filling {
+    const struct needle *fields;
+    uint32_t n;
+};
+
+static bool fill_matches(const void *ctx, const struct shape *s)
+{
+    const struct filling *f = ctx;
+    for (uint32_t i = 0; i < f->n; i++)
+        if (!needle_matches(&f->fields[i], s->field[i])) return false;
+    return true;
+}
+
+static struct shape *fill_makes(struct heap *h, const struct filling *f)
+{
+    struct shape *s = shape_new(h, f->n);
+    if (!s) return NULL;
+    for (uint32_t i = 0; i < f->n; i++) {
+        if (shape_add(h, s, &f->fields[i])) continue;
+        rc_dec(h, &s->head);
+        return NULL;
+    }
+    return shape_list(h, s) ? s : NULL;
+}
+
+bool hash_pack_fill(struct heap *h, struct obj *o, const struct needle *fields,
+                    const struct hash_in *in, uint32_t n)
+{
+    struct filling f = {fields, n};
+    uint32_t sequence = 0;
+    size_t bytes = 0;
+    bool words = false;
+    DASSERT(obj_body(o) == NULL);
+    if (n > h->values->limits.hash_entries || n > HASH_PACK_FIELDS_MAX) return false;
+    for (uint32_t i = 0; i < n; i++) {
+        sequence = shape_sequence(sequence, fields[i].hash);
+        bytes += hash_in_bytes(&in[i]);
+        words |= refers_to_container(&in[i]);
+    }
+    bytes = pool_good_bytes(bytes + head_bytes(words));
+    if (bytes > HASH_PACK_BYTES_MAX) return false;
+    struct shape *s = shape_find(h, sequence, n, fill_matches, &f);
+    if (s)
+        rc_inc(h, &s->head);
+    else if (shapes_is_noted(h, sequence))
+        s = fill_makes(h, &f);
+    uint8_t *body = s ? pool_alloc(h->pool, bytes) : NULL;
+    if (!body) {
+        if (s) rc_dec(h, &s->head);
+        return false;
+    }
+    uint8_t *at = body + head_bytes(words);
+    memset(body, 0, sizeof(union gc_words));
+    ((uint64_t *)(void *)at)[-1] = word_shaped(s, bytes);
+    body_set(o, body);
+    for (uint32_t i = 0; i < n; i++) at = store(h, o, at, &in[i]);
+    return true;
+}
+
+/* --- removing --- */
+
+/* Takes a field and its value out of a body that has and keeps its own fields. */
+static void cut_own(struct heap *h, struct obj *o, const struct change *c,
+                    const struct hash_pack_iter *it)
+{
+    struct obj *name = pack_kind(it->field_at) == PACK_REF ? pack_get_ref(it->field_at) : NULL;
+    struct obj *old = pack_kind(it->value) == PACK_REF ? pack_get_ref(it->value) : NULL;
+    uint8_t *at;
+    enum status s = splice(
+        h, o,
+        (struct gap){it->field_at, (size_t)(it->next - it->field_at), 0, wants_words(o, NULL)},
+        &at);
+    ASSERT(s == STATUS_OK);
+    uint64_t *word = hash_pack_word(o);
+    *word = word_own(c->fields, c->sequence, hash_pack_body_bytes(*word));
+    if (old) rc_dec(h, old);
+    if (name) rc_dec(h, name);
+}
+
+/* Leaves a gap in the place of a value: for want of memory. */
+static void cut_shaped(struct heap *h, struct obj *o, const struct hash_pack_iter *it)
+{
+    struct obj *old = pack_kind(it->value) == PACK_REF ? pack_get_ref(it->value) : NULL;
+    uint8_t *at;
+    enum status s = splice(h, o,
+                           (struct gap){it->value, (size_t)(it->next - it->value), PACK_GAP_BYTES,
+                                        wants_words(o, NULL)},
+                           &at);
+    ASSERT(s == STATUS_OK);
+    pack_put_gap(at);
+    *hash_pack_word(o) |= HASH_PACK_GAPS;
+    if (old) rc_dec(h, old);
+}
+
+bool hash_pack_delete(struct heap *h, struct obj *o, const struct needle *field)
+{
+    DASSERT(h->collect.scanning != o);
+    const uint8_t *value = hash_pack_find(o, field);
+    if (!value) return false;
+    if (hash_pack_length(o) == 1) {
+        hash_pack_drop(h, o);
+        return true;
+    }
+    struct hash_pack_iter it;
+    hash_pack_begin(o, &it);
+    while (hash_pack_next(&it) && it.value != value) continue;
+    struct change c = {.o = o, .without = it.position};
+    change_measure(h, &c);
+    struct shape *s = change_shape(h, &c);
+    if (s || it.shape) {
+        if (remake(h, o, &c, s) == STATUS_OK) return true;
+        if (s) rc_dec(h, &s->head);
+    }
+    if (it.shape)
+        cut_shaped(h, o, &it);
+    else
+        cut_own(h, o, &c, &it);
+    return true;
+}

@@ -1,0 +1,115 @@
+/*
+ * Shapes: the fields of hashes, kept once for all hashes that have the same ones in the same order.
+ * A million records with ten fields store the ten names once, and each only its values.
+ *
+ *   struct shape  +-----+----------+--------+-------+------- .. ------+------ .. ------+
+ *                 | obj | sequence | fields | slots | fields in order | index of slots |
+ *                 +-----+----------+--------+-------+------- .. ------+------ .. ------+
+ *
+ * A shape is an object of the heap, OBJ_SHAPE: its count is the number of hashes that have it, and
+ * it goes with the last of them. It never changes. All shapes are listed, weakly, in one table,
+ * under the hash of their sequence of fields: a hash that adds or deletes a field looks its new
+ * sequence up there. There is no chain of the shapes in between (V8's transitions, JSC's
+ * structures): those are for programs that add fields one at a time to millions of objects and keep
+ * all stages alive; here a stage that no hash is in costs nothing.
+ *
+ * A shape costs its table of fields, so it is made for evidence only: a sequence that is asked for
+ * and that was noted before (shapes_note). What is noted is a small fixed table of hashes of
+ * sequences, the newest of each slot; a hash that dies or moves on to another sequence takes its
+ * note back (shapes_unnote), so that records that are built field by field leave evidence for their
+ * last sequence alone.
+ *
+ * Called by value/hash*.c alone. It knows nothing of hashes.
+ *
+ * Invariants (shape_check)
+ *   1. A field is an immediate or an interned string; no two are equal.
+ *   2. sequence is what the fields' hashes give, mixed in order.
+ *   3. The index finds each field, and at most half of its slots are used.
+ *   4. Every shape that a hash has is listed, once; no two listed ones have the same fields.
+ * Ownership: a hash owns one count of its shape, a shape one of each field. Shapes' counts of their
+ *    fields are made known to heap_check() by a holder (shapes_init).
+ * Cost: finding a field's position O(1) expected; finding a shape O(1) and the comparison of its
+ *    fields; 16 bytes, 10 to 12 for each field, and its entry in the table for each shape.
+ */
+#ifndef HEAPD_VALUE_SHAPE_H
+#define HEAPD_VALUE_SHAPE_H
+
+#include "value/val.h"
+
+enum { SHAPE_FIELDS_MAX = 255, SHAPE_ABSENT = -1 };
+
+struct shape {
+    struct obj head;
+    uint32_t sequence;
+    uint16_t fields;
+    uint16_t slots; /* of the index: a power of two */
+    val field[];
+};
+
+static_assert(sizeof(struct shape) == 16, "a shape pays two words beside its fields");
+
+/* Positions in the order of the fields, counted from one; 0: unused. */
+static inline const uint8_t *shape_index(const struct shape *s)
+{
+    return (const uint8_t *)&s->field[s->fields];
+}
+
+/* The position of a field, or SHAPE_ABSENT. */
+static inline int shape_position(const struct shape *s, const struct needle *field)
+{
+    const uint8_t *index = shape_index(s);
+    uint32_t mask = s->slots - 1u;
+    for (uint32_t at = field->hash & mask; index[at]; at = (at + 1) & mask)
+        if (needle_matches(field, s->field[index[at] - 1])) return index[at] - 1;
+    return SHAPE_ABSENT;
+}
+
+/* The hash of a sequence of fields, one at a time from 0 on, by the hashes of the fields. */
+static inline uint32_t shape_sequence(uint32_t before, uint32_t field_hash)
+{
+    uint64_t x = ((uint64_t)before << 32 | field_hash) * 0x9e3779b97f4a7c15ULL;
+    return (uint32_t)(x >> 32) ^ (uint32_t)x;
+}
+
+/* Whether a listed shape of the sequence and number of fields that are looked for has the fields
+ * themselves. */
+typedef bool shape_match(const void *ctx, const struct shape *s);
+/* NULL: there is none. */
+RC_BORROWED struct shape *shape_find(const struct heap *h, uint32_t sequence, uint32_t fields,
+                                     shape_match *match, const void *ctx);
+
+/* --- making one --- */
+
+/* A shape with room for so many fields, 1 to SHAPE_FIELDS_MAX, and none yet, not listed. NULL: no
+ * memory. */
+RC_NEW struct shape *shape_new(struct heap *h, uint32_t fields);
+/* The next field. False: it is there already, or no memory. */
+bool shape_add(struct heap *h, struct shape *s, const struct needle *field) MUST_USE;
+/* Lists a shape that has all its fields and that shape_find did not find. False: no memory, and the
+ * shape is gone. */
+bool shape_list(struct heap *h, RC_STEALS struct shape *s) MUST_USE;
+
+/* --- evidence --- */
+
+/* Whether the sequence was noted before; it is from now on, unless it was. */
+bool shapes_note(struct heap *h, uint32_t sequence);
+bool shapes_is_noted(const struct heap *h, uint32_t sequence);
+void shapes_unnote(struct heap *h, uint32_t sequence);
+
+/* --- for people --- */
+
+uint64_t shapes_count(const struct heap *h);
+/* Bytes of all shapes, without their fields' strings, and of the table. */
+size_t shapes_bytes(const struct heap *h);
+/* Shapes from *cursor 0 on, about `max` a call, in no order; false at the end. Nothing may change
+ * between calls but by losing some. */
+typedef void shapes_each(void *ctx, const struct shape *s);
+bool shapes_walk(const struct heap *h, uint64_t *cursor, uint32_t max, shapes_each *each,
+                 void *ctx);
+
+void shapes_init(struct heap *h);
+bool shape_check(const struct heap *h, const struct shape *s);
+
+extern const struct heap_type shape_heap_type;
+
+#endif
