@@ -1,5 +1,7 @@
 #include "command/ahead.h"
 
+#include "value/look.h"
+
 /* The commands, their first keys' hashes, and the buckets of those. */
 static void look_for_buckets(const struct server *s, struct ahead *requests, uint32_t count)
 {
@@ -69,18 +71,55 @@ static bool look_for_bodies(struct ahead *requests, uint32_t count)
     return found;
 }
 
-static void look_for_slots(const struct server *s, struct ahead *requests, uint32_t count)
+/* The argument that names a field or a member, if the container is of a type that has such. */
+static uint32_t element_argument(const struct ahead *r)
 {
+    const struct command *cmd = r->command;
+    if (r->obj->type == OBJ_HASH) return (uint32_t)cmd->first_key + 1;
+    return cmd->values.first > cmd->first_key ? (uint32_t)cmd->values.first : r->argc;
+}
+
+/* In large tables the bucket of the field or member; of other containers what their type says. True
+ * when there are such tables. */
+static bool look_for_elements(const struct server *s, struct ahead *requests, uint32_t count)
+{
+    bool found = false;
     for (uint32_t i = 0; i < count; i++) {
-        const struct obj *o = requests[i].obj;
-        if (o && s->heap.types[o->type]->prefetch) s->heap.types[o->type]->prefetch(o);
+        struct ahead *r = &requests[i];
+        const struct obj *o = r->obj;
+        if (!o) continue;
+        uint32_t element = element_argument(r);
+        if (element < r->argc && look_is_worth_it(o)) {
+            r->element_hash = needle_of_text(&s->heap, r->argv[element]).hash;
+            look_bucket(o, r->element_hash);
+            found = true;
+            continue;
+        }
+        if (s->heap.types[o->type]->prefetch) s->heap.types[o->type]->prefetch(o);
+        r->obj = NULL;
     }
+    return found;
+}
+
+static void look_for_slots(struct ahead *requests, uint32_t count)
+{
+    bool again = false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct ahead *r = &requests[i];
+        r->chain = NULL;
+        if (r->obj) look_entry(r->obj, r->element_hash, &r->chain);
+        again |= r->chain != NULL;
+    }
+    for (uint32_t i = 0; again && i < count; i++)
+        if (requests[i].chain)
+            look_entry(requests[i].obj, requests[i].element_hash, &requests[i].chain);
 }
 
 void ahead_look(const struct server *s, struct ahead *requests, uint32_t count)
 {
     look_for_buckets(s, requests, count);
     look_for_entries(s, requests, count);
-    if (look_for_values(requests, count) && look_for_bodies(requests, count))
-        look_for_slots(s, requests, count);
+    if (look_for_values(requests, count) && look_for_bodies(requests, count) &&
+        look_for_elements(s, requests, count))
+        look_for_slots(requests, count);
 }

@@ -25,7 +25,8 @@ struct ahead {
     /* Hints of ahead_look, good until the next request runs. */
     const struct entry *entry; /* likely the key's */
     const void *chain;         /* where to look for it again */
-    const struct obj *obj;     /* what it refers to */
+    const struct obj *obj;     /* what it refers to; */
+    uint32_t element_hash;     /* and of the field or member in it that is asked for */
 };
 
 void ahead_look(const struct server *s, struct ahead *requests, uint32_t count);

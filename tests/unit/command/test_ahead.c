@@ -29,7 +29,6 @@ static const char *const LINES[] = {
     "RPOP l%N",
     "LRANGE l%N 0 3",
     "RENAME %K %K",
-    "FLUSHALL",
     "PEXPIREAT %K 1",
     "EXPIRE %K 100",
     "TTL %K",
@@ -51,6 +50,7 @@ static const char *const LINES[] = {
     "SPOP s%N 0",
     "TYPE %K",
     "COPY %K %K",
+    "FLUSHALL",
 };
 
 static void put_argument(struct world *w, uint64_t *seed, const char *word, size_t n)
@@ -75,10 +75,11 @@ static void put_argument(struct world *w, uint64_t *seed, const char *word, size
     world_arg_bytes(w, arg, to);
 }
 
-static void put_request(struct world *w, uint64_t *seed)
+static void put_request(struct world *w, uint64_t *seed, bool flush)
 {
+    size_t lines = sizeof LINES / sizeof *LINES - !flush;
     *seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
-    const char *line = LINES[(*seed >> 33) % (sizeof LINES / sizeof *LINES)];
+    const char *line = LINES[(*seed >> 33) % lines];
     while (*line) {
         size_t n = strcspn(line, " ");
         put_argument(w, seed, line, n);
@@ -87,18 +88,32 @@ static void put_request(struct world *w, uint64_t *seed)
 }
 
 /* Puts a pipeline together; returns its requests, whose arguments lie in the world. */
-static uint32_t pipeline(struct world *w, uint64_t *seed, struct ahead requests[REQUESTS_MAX])
+static uint32_t pipeline(struct world *w, uint64_t *seed, bool flush,
+                         struct ahead requests[REQUESTS_MAX])
 {
     world_begin(w);
     uint32_t count = 1 + (uint32_t)(*seed >> 60) % REQUESTS_MAX;
     if (count * 5 > WORLD_ARGS) count = WORLD_ARGS / 5;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t first = w->argc;
-        put_request(w, seed);
+        put_request(w, seed, flush);
         requests[i] = (struct ahead){.argv = w->argv + first, .argc = w->argc - first};
     }
     proto_buf_clear(&w->out, SIZE_MAX);
     return count;
+}
+
+/* Containers that are large enough for their elements to be looked for. They last until the last
+ * line, FLUSHALL, is among those that are drawn: in the second half. */
+static void prepare(struct world *w)
+{
+    char line[100];
+    for (int i = 0; i < 2000; i++) {
+        static const char *const FORMS[] = {"HSET h%d field-%d a-value", "SADD s%d member-%d",
+                                            "ZADD z%d 1 field-%d"};
+        snprintf(line, sizeof line, FORMS[i % 3], i % 2, i);
+        world_do(w, 0, line);
+    }
 }
 
 static void test_ahead_replies_as_without(void **state)
@@ -109,13 +124,16 @@ static void test_ahead_replies_as_without(void **state)
     uint64_t seed = 11, replies = 0;
     world_init(&plain, 1);
     world_init(&looking, 1);
+    prepare(&plain);
+    prepare(&looking);
     for (int round = 0; round < PIPELINES; round++) {
         uint64_t again = seed;
-        uint32_t count = pipeline(&plain, &seed, requests);
+        bool flush = round > PIPELINES / 2;
+        uint32_t count = pipeline(&plain, &seed, flush, requests);
         for (uint32_t i = 0; i < count; i++)
             dispatch(&plain.server, &plain.sessions[0], requests[i].argc, requests[i].argv,
                      &plain.out);
-        assert_int_equal(pipeline(&looking, &again, requests), count);
+        assert_int_equal(pipeline(&looking, &again, flush, requests), count);
         ahead_look(&looking.server, requests, count);
         for (uint32_t i = 0; i < count; i++)
             dispatch_ahead(&looking.server, &looking.sessions[0], &requests[i], &looking.out);
