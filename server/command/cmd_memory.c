@@ -115,14 +115,15 @@ enum status cmd_memory_usage(struct call *c)
     struct subject s;
     enum status status = inspected(c, &s);
     if (status || val_is_none(s.v)) return status;
+    struct usages *us = &c->server->sessions.usages;
     struct usage *q = &c->session->usage;
-    status = usage_ask(&c->server->sessions.usages, s.v, s.e ? entry_bytes(s.e) : 0, q);
-    if (status) return status;
-    if (q->done)
-        reply_integer(c, (int64_t)q->bytes);
-    else
-        call_wait(c, SESSION_WAITS_USAGE);
-    return STATUS_OK;
+    status = usage_ask(us, s.v, s.e ? entry_bytes(s.e) : 0, q);
+    if (!status && q->done) reply_integer(c, (int64_t)q->bytes);
+    if (status || q->done) return status;
+    status = call_give(c, s.e); /* for it gets a number now */
+    if (!status) status = usage_wait(us, s.v, q);
+    if (!status) call_wait(c, SESSION_WAITS_USAGE);
+    return status;
 }
 
 static void put_pair(struct call *c, const char *name, uint64_t n)

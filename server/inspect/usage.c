@@ -236,13 +236,15 @@ enum status usage_ask(struct usages *us, val v, uint64_t more, struct usage *q)
         q->bytes += val_own_bytes(us->h, v);
         return STATUS_OK;
     }
-    if (count_at_once(us, val_obj(v), &bytes, &status)) {
-        q->bytes += bytes;
-        return status;
-    }
-    status = ident_number(us->h, val_obj(v), &q->number);
+    q->done = count_at_once(us, val_obj(v), &bytes, &status);
+    if (q->done) q->bytes += bytes;
+    return status;
+}
+
+enum status usage_wait(struct usages *us, val v, struct usage *q)
+{
+    enum status status = ident_number(us->h, val_obj(v), &q->number);
     if (status) return status;
-    q->done = false;
     q->previous = us->last;
     if (us->last)
         us->last->next = q;

@@ -72,8 +72,10 @@ void usages_init(struct usages *us, struct heap *h);
 /* Nobody waits any more; what is pinned is let go. */
 void usages_fini(struct usages *us);
 
-/* The bytes of v and `more`: either done when it returns, or a step will do it. */
+/* The bytes of v and `more`, if they are counted at once: else it is not done, and may wait. */
 enum status usage_ask(struct usages *us, val v, uint64_t more, struct usage *q) MUST_USE;
+/* A step will answer it. Gives the container a number (ident.h). */
+enum status usage_wait(struct usages *us, val v, struct usage *q) MUST_USE;
 /* The one who asked does not want to know any more. */
 void usage_cancel(struct usages *us, struct usage *q);
 

@@ -1,21 +1,14 @@
 /*
  * One request from its words to its reply. Goal: a command is found whatever its case, checked
  * before it runs, and leaves exactly one reply; one that fails leaves nothing else, neither bytes
- * nor handles; one that waits leaves nothing until its time has come.
+ * nor handles. test_wait.c has the commands that wait.
  *
  * Method: requests of the world without a network; error texts are compared to the byte, and those
  * that Redis has too were asked of redis-server 7.0.15.
  */
 #include "world.h"
 
-static void assert_reply(struct world *w, const char *line, const char *expected)
-{
-    world_do(w, 0, line);
-    if (w->out.n != strlen(expected) || !world_replied(w, expected))
-        fail_msg("%s: '%.*s' instead of '%s'", line, (int)w->out.n, w->out.p, expected);
-}
-
-/* The same for words that the command line of world_do cannot say. */
+/* As world_assert_reply, for words that the command line of world_do cannot say. */
 static void assert_reply_to(struct world *w, uint32_t argc, const struct view *argv,
                             const char *expected)
 {
@@ -25,13 +18,6 @@ static void assert_reply_to(struct world *w, uint32_t argc, const struct view *a
         fail_msg("'%.*s' instead of '%s'", (int)w->out.n, w->out.p, expected);
 }
 
-static const struct command_stats *stats_of(const struct world *w, const char *name)
-{
-    const struct command *cmd = command_find(view_of(name));
-    assert_non_null(cmd);
-    return &w->server.stats.command[command_index(cmd)];
-}
-
 /* --- finding --- */
 
 static void test_dispatch_finds_in_any_case(void **state)
@@ -39,12 +25,12 @@ static void test_dispatch_finds_in_any_case(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    assert_reply(&w, "SeT k v", "+OK\r\n");
-    assert_reply(&w, "get k", "$1\r\nv\r\n");
-    assert_reply(&w, "GET k", "$1\r\nv\r\n");
-    assert_reply(&w, "oBjEcT rEfCoUnT k", ":2147483647\r\n");
-    assert_reply(&w, "rEf nEw LIST", "$3\r\n&:1\r\n");
-    assert_reply(&w, "ReF sEt r &:1", "+OK\r\n");
+    world_assert_reply(&w, "SeT k v", "+OK\r\n");
+    world_assert_reply(&w, "get k", "$1\r\nv\r\n");
+    world_assert_reply(&w, "GET k", "$1\r\nv\r\n");
+    world_assert_reply(&w, "oBjEcT rEfCoUnT k", ":2147483647\r\n");
+    world_assert_reply(&w, "rEf nEw LIST", "$3\r\n&:1\r\n");
+    world_assert_reply(&w, "ReF sEt r &:1", "+OK\r\n");
     assert_string_equal(w.sessions[0].last_command, "set");
     world_fini(&w);
 }
@@ -54,16 +40,18 @@ static void test_dispatch_unknown_commands(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    assert_reply(&w, "nosuch", "-ERR unknown command 'nosuch', with args beginning with: \r\n");
-    assert_reply(&w, "nosuch a b",
-                 "-ERR unknown command 'nosuch', with args beginning with: 'a' 'b' \r\n");
-    assert_reply(&w, "REF nosuch a",
-                 "-ERR unknown command 'nosuch', with args beginning with: 'a' \r\n");
+    world_assert_reply(&w, "nosuch",
+                       "-ERR unknown command 'nosuch', with args beginning with: \r\n");
+    world_assert_reply(&w, "nosuch a b",
+                       "-ERR unknown command 'nosuch', with args beginning with: 'a' 'b' \r\n");
+    world_assert_reply(&w, "REF nosuch a",
+                       "-ERR unknown command 'nosuch', with args beginning with: 'a' \r\n");
     /* What is no command by itself, and what has a name of two words. */
-    assert_reply(&w, "object|refcount k",
-                 "-ERR wrong number of arguments for 'object|refcount' command\r\n");
-    assert_reply(&w, "OBJECT nosuch k", "-ERR unknown subcommand 'nosuch'. Try OBJECT HELP.\r\n");
-    assert_reply(&w, "GC", "-ERR wrong number of arguments for 'gc' command\r\n");
+    world_assert_reply(&w, "object|refcount k",
+                       "-ERR wrong number of arguments for 'object|refcount' command\r\n");
+    world_assert_reply(&w, "OBJECT nosuch k",
+                       "-ERR unknown subcommand 'nosuch'. Try OBJECT HELP.\r\n");
+    world_assert_reply(&w, "GC", "-ERR wrong number of arguments for 'gc' command\r\n");
     /* Any bytes: no line is broken, and text ends at a NUL. */
     struct view strange[] = {{"no\r\nsuch", 8}, {"a\0b", 3}, {"c\nd", 3}, {"", 0}};
     assert_reply_to(&w, 4, strange,
@@ -146,11 +134,11 @@ static void test_dispatch_arity(void **state)
         char expected[128];
         snprintf(expected, sizeof expected, "-ERR wrong number of arguments for '%s' command\r\n",
                  cases[i].command);
-        assert_reply(&w, cases[i].line, expected);
+        world_assert_reply(&w, cases[i].line, expected);
     }
-    assert_int_equal(stats_of(&w, "get")->rejected, 3);
-    assert_int_equal(stats_of(&w, "get")->calls, 0);
-    assert_int_equal(stats_of(&w, "mget")->rejected, 1);
+    assert_int_equal(world_stats_of(&w, "get")->rejected, 3);
+    assert_int_equal(world_stats_of(&w, "get")->calls, 0);
+    assert_int_equal(world_stats_of(&w, "mget")->rejected, 1);
     world_fini(&w);
 }
 
@@ -160,9 +148,9 @@ static void test_dispatch_prefix(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    assert_reply(&w, "RPUSH l 1", ":1\r\n");
-    assert_reply(&w, "REF GET l", "$3\r\n&:1\r\n");
-    assert_reply(&w, "REF REF GET l", "-ERR REF stands once before a command\r\n");
+    world_assert_reply(&w, "RPUSH l 1", ":1\r\n");
+    world_assert_reply(&w, "REF GET l", "$3\r\n&:1\r\n");
+    world_assert_reply(&w, "REF REF GET l", "-ERR REF stands once before a command\r\n");
     uint32_t taken = 0, refused = 0;
     for (uint32_t i = 0; command_at(i); i++) {
         const struct command *cmd = command_at(i);
@@ -194,16 +182,17 @@ static void test_dispatch_wants_a_password(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    assert_reply(&w, "SET k v", "+OK\r\n");
-    assert_reply(&w, "CONFIG SET requirepass secret", "+OK\r\n");
+    world_assert_reply(&w, "SET k v", "+OK\r\n");
+    world_assert_reply(&w, "CONFIG SET requirepass secret", "+OK\r\n");
     for (int i = 0; i < WORLD_SESSIONS; i++) w.sessions[i].authenticated = false;
-    assert_reply(&w, "GET k", "-NOAUTH Authentication required.\r\n");
-    assert_reply(&w, "REF GET k", "-NOAUTH Authentication required.\r\n");
-    assert_reply(&w, "FLUSHALL", "-NOAUTH Authentication required.\r\n");
+    world_assert_reply(&w, "GET k", "-NOAUTH Authentication required.\r\n");
+    world_assert_reply(&w, "REF GET k", "-NOAUTH Authentication required.\r\n");
+    world_assert_reply(&w, "FLUSHALL", "-NOAUTH Authentication required.\r\n");
     /* What a request is wrong about comes first, as in Redis. */
-    assert_reply(&w, "nosuch", "-ERR unknown command 'nosuch', with args beginning with: \r\n");
-    assert_reply(&w, "GET", "-ERR wrong number of arguments for 'get' command\r\n");
-    assert_int_equal(stats_of(&w, "get")->rejected, 3);
+    world_assert_reply(&w, "nosuch",
+                       "-ERR unknown command 'nosuch', with args beginning with: \r\n");
+    world_assert_reply(&w, "GET", "-ERR wrong number of arguments for 'get' command\r\n");
+    assert_int_equal(world_stats_of(&w, "get")->rejected, 3);
     for (uint32_t i = 0; command_at(i); i++) {
         const struct command *cmd = command_at(i);
         if (!cmd->run || (cmd->flags & COMMAND_NO_AUTH)) continue;
@@ -221,11 +210,11 @@ static void test_dispatch_wants_a_password(void **state)
         while (argc < words) argv[argc++] = view_of("k");
         assert_reply_to(&w, argc, argv, "-NOAUTH Authentication required.\r\n");
     }
-    assert_reply(&w, "AUTH wrong",
-                 "-WRONGPASS invalid username-password pair or user is "
-                 "disabled.\r\n");
-    assert_reply(&w, "AUTH secret", "+OK\r\n");
-    assert_reply(&w, "GET k", "$1\r\nv\r\n");
+    world_assert_reply(&w, "AUTH wrong",
+                       "-WRONGPASS invalid username-password pair or user is "
+                       "disabled.\r\n");
+    world_assert_reply(&w, "AUTH secret", "+OK\r\n");
+    world_assert_reply(&w, "GET k", "$1\r\nv\r\n");
     world_do(&w, 1, "GET k");
     assert_true(world_replied(&w, "-NOAUTH"));
     w.server.config.requirepass[0] = 0;
@@ -271,13 +260,13 @@ static void test_dispatch_refuses_above_maxmemory(void **state)
         for (uint32_t word = 1; word < words; word++) argv[word] = view_of("k");
         assert_reply_to(&w, words, argv, refusal);
     }
-    assert_reply(&w, "REF NEW list", refusal);
-    assert_int_equal(stats_of(&w, "set")->rejected, 1);
+    world_assert_reply(&w, "REF NEW list", refusal);
+    assert_int_equal(world_stats_of(&w, "set")->rejected, 1);
     /* Reading goes on, and so does what frees. */
-    assert_reply(&w, "STRLEN s-0", ":4001\r\n");
-    assert_reply(&w, "DEL s-0", ":1\r\n");
+    world_assert_reply(&w, "STRLEN s-0", ":4001\r\n");
+    world_assert_reply(&w, "DEL s-0", ":1\r\n");
     limit_memory(&w, w.server.mem.bytes);
-    assert_reply(&w, "SET k v", "+OK\r\n"); /* at the limit is not above it */
+    world_assert_reply(&w, "SET k v", "+OK\r\n"); /* at the limit is not above it */
     limit_memory(&w, 0);
     world_fini(&w);
 }
@@ -296,10 +285,10 @@ static void test_dispatch_frees_before_it_refuses(void **state)
         if (way == 0) {
             for_names(&w, 0, "REF RPUSH all s-%d", 3000);
             for_names(&w, 0, "DEL s-%d", 3000);
-            assert_reply(&w, "DEL all", ":1\r\n");
+            world_assert_reply(&w, "DEL all", ":1\r\n");
             assert_true(w.server.heap.release_pending > 0);
         } else if (way == 1) {
-            assert_reply(&w, "FLUSHALL", "+OK\r\n");
+            world_assert_reply(&w, "FLUSHALL", "+OK\r\n");
             assert_non_null(w.server.keyspace.debris);
         } else {
             for_names(&w, 2, "REF GET s-%d", 3000);
@@ -328,9 +317,9 @@ static void test_dispatch_error_takes_back_the_reply(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    assert_reply(&w, "SADD big 1 2 3 4 5 6 7 8 9 10", ":10\r\n");
-    assert_reply(&w, "RPUSH l first second", ":2\r\n");
-    assert_reply(&w, "REF RPUSH l big", ":3\r\n");
+    world_assert_reply(&w, "SADD big 1 2 3 4 5 6 7 8 9 10", ":10\r\n");
+    world_assert_reply(&w, "RPUSH l first second", ":2\r\n");
+    world_assert_reply(&w, "REF RPUSH l big", ":3\r\n");
     w.server.config.reply_values_max = 5;
     struct view ping[] = {view_of("PING")};
     struct view range[] = {view_of("LRANGE"), view_of("l"), view_of("0"), view_of("-1")};
@@ -342,10 +331,10 @@ static void test_dispatch_error_takes_back_the_reply(void **state)
                            "values\r\n+PONG\r\n";
     assert_int_equal(w.out.n, strlen(expected));
     assert_memory_equal(w.out.p, expected, w.out.n);
-    assert_int_equal(stats_of(&w, "lrange")->calls, 1);
-    assert_int_equal(stats_of(&w, "lrange")->failed, 1);
-    assert_int_equal(stats_of(&w, "lrange")->rejected, 0);
-    assert_int_equal(stats_of(&w, "lrange")->duration_ns.count, 1);
+    assert_int_equal(world_stats_of(&w, "lrange")->calls, 1);
+    assert_int_equal(world_stats_of(&w, "lrange")->failed, 1);
+    assert_int_equal(world_stats_of(&w, "lrange")->rejected, 0);
+    assert_int_equal(world_stats_of(&w, "lrange")->duration_ns.count, 1);
     assert_int_equal(w.server.stats.error_replies, 1);
     world_fini(&w);
 }
@@ -371,7 +360,7 @@ static void test_dispatch_error_takes_back_handles(void **state)
         world_arg(&w, "list-%d", i);
         world_run(&w, 0);
     }
-    assert_reply(&w, "REF GET list-3", "$3\r\n&:1\r\n");
+    world_assert_reply(&w, "REF GET list-3", "$3\r\n&:1\r\n");
     struct handles *hs = &w.sessions[0].handles;
     uint64_t failures = 0;
     for (uint64_t n = 1;; n++) {
@@ -388,7 +377,7 @@ static void test_dispatch_error_takes_back_handles(void **state)
         } else {
             assert_int_equal(handles_count(hs), 40); /* one that the table could put off */
             world_do(&w, 0, "RESET");
-            assert_reply(&w, "REF GET list-3", "$3\r\n&:1\r\n");
+            world_assert_reply(&w, "REF GET list-3", "$3\r\n&:1\r\n");
         }
         assert_int_equal(hs->made_count, 0);
         while (server_step(&w.server, true)) {
@@ -402,85 +391,7 @@ static void test_dispatch_error_takes_back_handles(void **state)
 }
 #endif
 
-/* --- waiting --- */
-
-static void begin_wait(struct world *w, int session)
-{
-    struct view argv[] = {view_of("GC"), view_of("COLLECT")};
-    proto_buf_clear(&w->out, SIZE_MAX);
-    dispatch(&w->server, &w->sessions[session], 2, argv, &w->out);
-    assert_int_equal(w->out.n, 0);
-    assert_int_equal(w->sessions[session].wait, SESSION_WAITS_COLLECT);
-}
-
-/* Garbage that is found when it is asked for, and not before. */
-static void make_ring(struct world *w)
-{
-    world_do(w, 0, "GC DISABLE");
-    world_do(w, 0, "RPUSH ring 1");
-    world_do(w, 0, "REF RPUSH ring ring");
-    world_do(w, 0, "DEL ring");
-}
-
-static void test_dispatch_waits_and_resumes(void **state)
-{
-    (void)state;
-    struct world w;
-    world_init(&w, 1);
-    w.server.heap.collect.slice_slots_max = 1;
-    make_ring(&w);
-    begin_wait(&w, 0);
-    assert_int_equal(w.server.sessions.waiting, 1);
-    assert_false(dispatch_resume(&w.server, &w.sessions[0], &w.out));
-    assert_int_equal(w.out.n, 0);
-    /* Others run meanwhile. */
-    world_do(&w, 1, "SET k v");
-    assert_true(world_replied(&w, "+OK\r\n"));
-    proto_buf_clear(&w.out, SIZE_MAX);
-    uint64_t slices = 0;
-    for (; !dispatch_resume(&w.server, &w.sessions[0], &w.out); slices++) {
-        assert_int_equal(w.out.n, 0);
-        server_step(&w.server, true);
-        assert_true(slices < 10000);
-    }
-    assert_true(slices > 3);
-    assert_true(world_replied(&w, ":1\r\n"));
-    assert_int_equal(w.sessions[0].wait, SESSION_RUNS);
-    assert_int_equal(w.server.sessions.waiting, 0);
-    assert_int_equal(stats_of(&w, "gc|collect")->calls, 1);
-    assert_int_equal(stats_of(&w, "gc|collect")->failed, 0);
-    assert_reply(&w, "PING", "+PONG\r\n");
-    world_fini(&w);
-}
-
-static void test_dispatch_two_wait_and_one_goes(void **state)
-{
-    (void)state;
-    struct world w;
-    world_init(&w, 1);
-    w.server.heap.collect.slice_slots_max = 1;
-    make_ring(&w);
-    begin_wait(&w, 0);
-    begin_wait(&w, 1);
-    server_step(&w.server, true);
-    begin_wait(&w, 2);
-    assert_int_equal(w.server.sessions.waiting, 3);
-    session_close(&w.server.sessions, &w.sessions[1]);
-    assert_int_equal(w.server.sessions.waiting, 2);
-    bool first = false, last = false;
-    for (uint32_t steps = 0; !first || !last; steps++) {
-        assert_true(steps < 10000);
-        server_step(&w.server, true);
-        proto_buf_clear(&w.out, SIZE_MAX);
-        if (!first) first = dispatch_resume(&w.server, &w.sessions[0], &w.out);
-        if (!last) last = dispatch_resume(&w.server, &w.sessions[2], &w.out);
-        /* Who asked while a collection ran waits for the next. */
-        assert_true(first || !last);
-    }
-    assert_int_equal(w.server.sessions.waiting, 0);
-    assert_int_equal(session_open(&w.server.sessions, &w.sessions[1], 0), STATUS_OK);
-    world_fini(&w);
-}
+/* --- accounts --- */
 
 static void test_dispatch_accounts(void **state)
 {
@@ -488,27 +399,28 @@ static void test_dispatch_accounts(void **state)
     struct world w;
     world_init(&w, 1);
     assert_string_equal(w.sessions[0].last_command, "NULL");
-    assert_reply(&w, "SET k v", "+OK\r\n");
-    assert_reply(&w, "LLEN k",
-                 "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
+    world_assert_reply(&w, "SET k v", "+OK\r\n");
+    world_assert_reply(&w, "LLEN k",
+                       "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
     assert_string_equal(w.sessions[0].last_command, "llen");
-    assert_reply(&w, "nosuch", "-ERR unknown command 'nosuch', with args beginning with: \r\n");
+    world_assert_reply(&w, "nosuch",
+                       "-ERR unknown command 'nosuch', with args beginning with: \r\n");
     assert_string_equal(w.sessions[0].last_command, "llen");
-    assert_reply(&w, "OBJECT ENCODING",
-                 "-ERR wrong number of arguments for 'object|encoding' "
-                 "command\r\n");
+    world_assert_reply(&w, "OBJECT ENCODING",
+                       "-ERR wrong number of arguments for 'object|encoding' "
+                       "command\r\n");
     assert_string_equal(w.sessions[0].last_command, "object|encoding");
     assert_int_equal(w.sessions[0].commands, 4);
     assert_int_equal(w.sessions[1].commands, 0);
     assert_int_equal(w.server.stats.commands, 4);
     assert_int_equal(w.server.stats.error_replies, 3);
-    assert_int_equal(stats_of(&w, "set")->calls, 1);
-    assert_int_equal(stats_of(&w, "set")->duration_ns.count, 1);
-    assert_int_equal(stats_of(&w, "set")->failed, 0);
-    assert_int_equal(stats_of(&w, "llen")->calls, 1);
-    assert_int_equal(stats_of(&w, "llen")->failed, 1);
-    assert_int_equal(stats_of(&w, "object|encoding")->rejected, 1);
-    assert_int_equal(stats_of(&w, "object|encoding")->calls, 0);
+    assert_int_equal(world_stats_of(&w, "set")->calls, 1);
+    assert_int_equal(world_stats_of(&w, "set")->duration_ns.count, 1);
+    assert_int_equal(world_stats_of(&w, "set")->failed, 0);
+    assert_int_equal(world_stats_of(&w, "llen")->calls, 1);
+    assert_int_equal(world_stats_of(&w, "llen")->failed, 1);
+    assert_int_equal(world_stats_of(&w, "object|encoding")->rejected, 1);
+    assert_int_equal(world_stats_of(&w, "object|encoding")->calls, 0);
     world_fini(&w);
 }
 
@@ -528,8 +440,6 @@ int main(void)
 #ifdef HEAPD_DEBUG
         cmocka_unit_test(test_dispatch_error_takes_back_handles),
 #endif
-        cmocka_unit_test(test_dispatch_waits_and_resumes),
-        cmocka_unit_test(test_dispatch_two_wait_and_one_goes),
         cmocka_unit_test(test_dispatch_accounts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

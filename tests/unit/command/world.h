@@ -115,6 +115,20 @@ static inline bool world_replied(const struct world *w, const char *prefix)
     return w->out.n >= n && memcmp(w->out.p, prefix, n) == 0;
 }
 
+static inline void world_assert_reply(struct world *w, const char *line, const char *expected)
+{
+    world_do(w, 0, line);
+    if (w->out.n != strlen(expected) || !world_replied(w, expected))
+        fail_msg("%s: '%.*s' instead of '%s'", line, (int)w->out.n, w->out.p, expected);
+}
+
+static inline const struct command_stats *world_stats_of(const struct world *w, const char *name)
+{
+    const struct command *cmd = command_find(view_of(name));
+    assert_non_null(cmd);
+    return &w->server.stats.command[command_index(cmd)];
+}
+
 /* Exactly one well-formed reply. */
 static inline void world_assert_one_reply(struct world *w)
 {

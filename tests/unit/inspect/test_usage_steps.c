@@ -13,6 +13,7 @@ static void ask(struct world *w, struct obj *o, struct usage *q)
     w->usages.slots_at_once = 0;
     assert_int_equal(usage_ask(&w->usages, val_of_obj(o), 7, q), STATUS_OK);
     assert_false(q->done);
+    assert_int_equal(usage_wait(&w->usages, val_of_obj(o), q), STATUS_OK);
 }
 
 static void drop_mine(struct world *w)
@@ -381,6 +382,7 @@ static struct pair_asked ask_twice(struct world *w, struct obj *o)
     struct pair_asked p;
     for (int i = 0; i < 2; i++) {
         p.status[i] = usage_ask(&w->usages, val_of_obj(o), 7, &p.q[i]);
+        if (!p.status[i]) p.status[i] = usage_wait(&w->usages, val_of_obj(o), &p.q[i]);
         if (p.status[i]) continue;
         while (!p.q[i].done && w->usages.walk.frames < 40) usages_step(&w->usages, 0);
     }
