@@ -1,0 +1,97 @@
+/*
+ * Goal: the clocks are read when they should be, the configuration is applied, and the figures of
+ * memory and rate are what they say. Method: the world without a network.
+ */
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "world.h"
+
+static void test_server_clocks(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    int64_t now = w.server.now_ms, mono = w.server.mono_ns;
+    assert_in_range(clock_real_ms() - now, 0, 5000);
+    assert_int_equal(w.server.started_ms, now);
+    usleep(3000);
+    assert_int_equal(w.server.now_ms, now); /* read only when told to */
+    server_tick(&w.server);
+    assert_true(w.server.mono_ns >= mono + 3000000);
+    assert_true(w.server.now_ms >= now + 3);
+    now = w.server.now_ms;
+    usleep(2000);
+    server_turn(&w.server);
+    assert_true(w.server.now_ms >= now + 2);
+    assert_int_equal(w.server.keyspace.clock_s, w.server.mono_ns / 1000000000);
+    assert_int_equal(strlen(w.server.run_id), SERVER_RUN_ID_CHARS - 1);
+    world_fini(&w);
+}
+
+static void test_server_turn_samples_the_rate(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    struct server_stats *stats = &w.server.stats;
+    for (int i = 0; i < 500; i++) world_do(&w, 0, "PING");
+    server_turn(&w.server);
+    assert_int_equal(stats->commands_per_second, 0); /* a second has not passed */
+    stats->sampled_ms -= 2000;
+    server_turn(&w.server);
+    assert_in_range(stats->commands_per_second, 50, 250);
+    assert_int_equal(stats->sampled_commands, 500);
+    stats->sampled_ms += 100000; /* the wall clock was set back */
+    server_turn(&w.server);
+    assert_true(stats->sampled_ms <= w.server.now_ms);
+    world_fini(&w);
+}
+
+static void test_server_configure(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    struct collect *c = &w.server.heap.collect;
+    assert_true(c->enabled);
+    assert_false(c->threshold_fixed);
+    world_do(&w, 0, "CONFIG SET gc-budget-us 250");
+    world_do(&w, 0, "CONFIG SET gc-threshold 77");
+    world_do(&w, 0, "CONFIG SET gc no");
+    assert_int_equal(c->budget_ns, 250000);
+    assert_int_equal(c->threshold, 77);
+    assert_true(c->threshold_fixed);
+    assert_false(c->enabled);
+    world_do(&w, 0, "CONFIG SET gc-threshold 0");
+    world_do(&w, 0, "CONFIG SET gc yes");
+    assert_false(c->threshold_fixed);
+    assert_true(c->enabled);
+    world_fini(&w);
+}
+
+static void test_server_memory_figures(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    uint64_t used = server_used_bytes(&w.server);
+    world_do(&w, 0, "SETRANGE long 20000000 x");
+    assert_in_range(server_used_bytes(&w.server) - used, 20000000, 26000000);
+    assert_true(server_resident_bytes() > 20000000);
+    server_step(&w.server, true);
+    assert_true(w.server.stats.memory_peak_bytes >= used + 20000000);
+    world_fini(&w);
+    assert_true(w.server.stats.memory_peak_bytes >= used + 20000000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_server_clocks),
+        cmocka_unit_test(test_server_turn_samples_the_rate),
+        cmocka_unit_test(test_server_configure),
+        cmocka_unit_test(test_server_memory_figures),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
