@@ -12,6 +12,13 @@
 #define system_malloc  mi_malloc
 #define system_realloc mi_realloc
 #define system_free    mi_free
+#if MI_MALLOC_VERSION >= 210
+#define OPTION_PAGE_DELAY mi_option_purge_delay
+#else
+#define OPTION_PAGE_DELAY    mi_option_decommit_delay
+#define OPTION_SEGMENT_DELAY mi_option_segment_decommit_delay
+#endif
+enum { PAGE_DELAY_MS = 25, SEGMENT_DELAY_MS = 500 }; /* what mimalloc begins with */
 #else
 #include <stdlib.h>
 #define system_malloc  malloc
@@ -193,6 +200,18 @@ void mem_unmap(struct mem *m, void *p, size_t bytes)
     count_remove(m, cost);
     sanitize_root_remove(p, cost);
     pages_free(p, cost);
+}
+
+void mem_give_back_at_once(bool on)
+{
+#ifdef HEAPD_MIMALLOC
+    mi_option_set(OPTION_PAGE_DELAY, on ? 0 : PAGE_DELAY_MS);
+#ifdef OPTION_SEGMENT_DELAY
+    mi_option_set(OPTION_SEGMENT_DELAY, on ? 0 : SEGMENT_DELAY_MS);
+#endif
+#else
+    (void)on;
+#endif
 }
 
 bool mem_trim_step(struct mem *m)

@@ -60,6 +60,14 @@ void *mem_map(struct mem *m, size_t bytes, size_t align) __attribute__((warn_unu
 /* Gives mapped pages back at once. */
 void mem_unmap(struct mem *m, void *p, size_t bytes);
 
+/*
+ * Around steps that free much: what is freed meanwhile goes back to the system at once, page by
+ * page. Otherwise mimalloc keeps empty pages for a while, since whoever frees one often wants one
+ * again, and gives them back when somebody allocates or frees after that: in one piece, which takes
+ * milliseconds, or never when nobody does.
+ */
+void mem_give_back_at_once(bool on);
+
 /* Unmaps at most MEM_TRIM_BYTES of freed mapped blocks; false when nothing waits. */
 bool mem_trim_step(struct mem *m);
 
