@@ -139,8 +139,9 @@ const uint8_t *hash_pack_find(const struct obj *o, const struct needle *field);
  */
 enum status hash_pack_set(struct heap *h, struct obj *o, const struct needle *field,
                           const struct hash_in *in, bool *created) MUST_USE;
-/* Sets all fields of an empty hash at once, if it can: they are not too many, and it knows or makes
- * a shape for them. Else false, and nothing has changed. The references are the hash's then. */
+/* Sets all fields of an empty hash at once, if it can: there are not too many, none is there twice
+ * or too long, and there is memory. Else false, and nothing has changed. The references are the
+ * hash's then. */
 bool hash_pack_fill(struct heap *h, struct obj *o, const struct needle *fields,
                     const struct hash_in *in, uint32_t n) MUST_USE;
 /* False: it is not there. */

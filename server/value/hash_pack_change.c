@@ -369,6 +369,7 @@ enum status hash_pack_set(struct heap *h, struct obj *o, const struct needle *fi
 
 struct filling {
     const struct needle *fields;
+    const struct hash_in *in;
     uint32_t n;
 };
 
@@ -392,37 +393,77 @@ static struct shape *fill_makes(struct heap *h, const struct filling *f)
     return shape_list(h, s) ? s : NULL;
 }
 
+/* Whether a field may be there twice: two hashes are equal. */
+static bool may_repeat(const struct filling *f)
+{
+    for (uint32_t i = 1; i < f->n; i++)
+        for (uint32_t k = 0; k < i; k++)
+            if (f->fields[i].hash == f->fields[k].hash) return true;
+    return false;
+}
+
+/* A counted shape that has the fields, or NULL. */
+static struct shape *fill_shape(struct heap *h, const struct filling *f, uint32_t sequence)
+{
+    struct shape *s = shape_find(h, sequence, f->n, fill_matches, f);
+    if (!s) return shapes_is_noted(h, sequence) ? fill_makes(h, f) : NULL;
+    rc_inc(h, &s->head);
+    return s;
+}
+
+/* Bytes of the fields in a body that has its own; 0: one is too long for that, or may be there
+ * twice. */
+static size_t fill_name_bytes(const struct heap *h, const struct filling *f)
+{
+    size_t bytes = 0;
+    if (may_repeat(f)) return 0;
+    for (uint32_t i = 0; i < f->n; i++) {
+        struct pack_item name;
+        bool packs = pack_item_of_needle(&f->fields[i], &name);
+        if (!packs || name.text.n > h->values->limits.hash_text_bytes) return 0;
+        bytes += pack_item_bytes(&name);
+    }
+    return bytes;
+}
+
+static void fill_body(struct heap *h, struct obj *o, const struct filling *f, bool own, uint8_t *at)
+{
+    for (uint32_t i = 0; i < f->n; i++) {
+        struct pack_item name;
+        if (own && pack_item_of_needle(&f->fields[i], &name)) at = pack_put(at, &name);
+        at = store(h, o, at, &f->in[i]);
+    }
+}
+
 bool hash_pack_fill(struct heap *h, struct obj *o, const struct needle *fields,
                     const struct hash_in *in, uint32_t n)
 {
-    struct filling f = {fields, n};
+    struct filling f = {fields, in, n};
     uint32_t sequence = 0;
-    size_t bytes = 0;
     bool words = false;
     DASSERT(obj_body(o) == NULL);
     if (n > h->values->limits.hash_entries || n > HASH_PACK_FIELDS_MAX) return false;
+    size_t bytes = 0;
     for (uint32_t i = 0; i < n; i++) {
         sequence = shape_sequence(sequence, fields[i].hash);
         bytes += hash_in_bytes(&in[i]);
         words |= refers_to_container(&in[i]);
     }
-    bytes = pool_good_bytes(bytes + head_bytes(words));
-    if (bytes > HASH_PACK_BYTES_MAX) return false;
-    struct shape *s = shape_find(h, sequence, n, fill_matches, &f);
-    if (s)
-        rc_inc(h, &s->head);
-    else if (shapes_is_noted(h, sequence))
-        s = fill_makes(h, &f);
-    uint8_t *body = s ? pool_alloc(h->pool, bytes) : NULL;
+    struct shape *s = fill_shape(h, &f, sequence);
+    size_t names = s ? 0 : fill_name_bytes(h, &f);
+    bytes = pool_good_bytes(bytes + names + head_bytes(words));
+    uint8_t *body =
+        (s || names) && bytes <= HASH_PACK_BYTES_MAX ? pool_alloc(h->pool, bytes) : NULL;
     if (!body) {
         if (s) rc_dec(h, &s->head);
         return false;
     }
+    if (!s) shapes_note(h, sequence);
     uint8_t *at = body + head_bytes(words);
     memset(body, 0, sizeof(union gc_words));
-    ((uint64_t *)(void *)at)[-1] = word_shaped(s, bytes);
+    ((uint64_t *)(void *)at)[-1] = s ? word_shaped(s, bytes) : word_own(n, sequence, bytes);
     body_set(o, body);
-    for (uint32_t i = 0; i < n; i++) at = store(h, o, at, &in[i]);
+    fill_body(h, o, &f, !s, at);
     return true;
 }
 
