@@ -128,7 +128,7 @@ static void pairs_undo(struct zadd *z, struct obj *o, uint32_t done)
         double old = z->pairs[k].old;
         if (!members_needle(z->c, z->first + 2 * k + 1, &member)) continue;
         if (isnan(old))
-            zset_remove(z->c->heap, o, &member);
+            zset_retract(z->c->heap, o, &member);
         else
             zset_restore(z->c->heap, o, &member, old);
     }
@@ -352,12 +352,6 @@ static enum status reply_ends(struct call *c, const struct obj *o, enum zset_fro
     return status;
 }
 
-/* Those that were gone already are not among the number. */
-static bool remove_end(struct call *c, struct obj *o, enum zset_from from)
-{
-    return zset_remove_rank(c->heap, o, from == FROM_LOWEST ? 0 : zset_length(o) - 1);
-}
-
 /* A zset of which everything is popped, and that only its name refers to, goes with it, in steps.
  */
 static void remove_ends(struct call *c, struct subject *s, enum zset_from from, uint64_t count)
@@ -367,7 +361,7 @@ static void remove_ends(struct call *c, struct subject *s, enum zset_from from, 
         keyspace_unbind(c->keyspace, s->e);
         return;
     }
-    while (count > 0) count -= remove_end(c, s->o, from);
+    zset_pop(c->heap, s->o, from == FROM_LOWEST ? ZSET_BEGIN : ZSET_END, count);
     call_settle(c, s);
 }
 

@@ -229,6 +229,7 @@ static enum status set(struct heap *h, struct obj *o, uint64_t index, const stru
         if (has_room(h, b, 0, more)) {
             uint8_t *at = packed_replace(h, o, offset, old_bytes, bytes);
             if (at) packed_put(h, at, &entry);
+            packed_fit(h, o);
             dismiss(h, in);
             return at ? STATUS_OK : STATUS_OOM;
         }
@@ -256,6 +257,7 @@ static void remove_range(struct heap *h, struct obj *o, uint32_t from, uint32_t 
     const struct packed *b = packed_of(o);
     const uint8_t *begin = packed_at(b, from, 1), *end = packed_at(b, to, 1);
     packed_remove(h, o, (size_t)(begin - b->at), (size_t)(end - begin), to - from);
+    packed_fit(h, o);
 }
 
 void list_drop(struct heap *h, struct obj *o, enum list_end end)
@@ -314,6 +316,7 @@ static uint64_t remove_packed(struct heap *h, struct obj *o, const struct needle
         packed_remove(h, o, offset, bytes, 1);
         left--;
     }
+    packed_fit(h, o);
     return removed;
 }
 

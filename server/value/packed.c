@@ -98,11 +98,10 @@ uint8_t *packed_open(struct heap *h, struct obj *o, size_t offset, size_t bytes,
     return b->at + offset;
 }
 
-/* Gives back what the block has become too long for. */
-static void shrink(struct heap *h, struct obj *o)
+void packed_fit(struct heap *h, struct obj *o)
 {
-    struct packed *b = obj_body(o);
-    if (sizeof *b + b->used > b->bytes - b->bytes / 4u) return;
+    struct packed *b = packed_of(o);
+    if (!b || sizeof *b + b->used > b->bytes - b->bytes / 4u) return;
     if (pool_good_bytes(sizeof *b + b->used) >= b->bytes) return;
     struct packed *small = block_new(h, b->used);
     if (!small) return;
@@ -126,7 +125,6 @@ void packed_close(struct heap *h, struct obj *o, size_t offset, size_t bytes, ui
     }
     memmove(b->at + offset, b->at + offset + bytes, b->used - offset - bytes);
     b->used = (uint16_t)(b->used - bytes);
-    shrink(h, o);
 }
 
 static void release_range(struct heap *h, const uint8_t *at, const uint8_t *end)

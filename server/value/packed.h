@@ -99,12 +99,14 @@ static inline bool packed_has_room(const struct packed *b, size_t more)
  */
 uint8_t *packed_open(struct heap *h, struct obj *o, size_t offset, size_t bytes, uint32_t elements);
 /* The same in the place of some bytes that are entries of pack.h: their references are released.
- * The offset and the number of elements stay. */
+ * The offset and the number of elements stay, and so does a block that is long enough. */
 uint8_t *packed_replace(struct heap *h, struct obj *o, size_t offset, size_t old_bytes,
                         size_t bytes);
 /* Closes what the caller has emptied, or what needed no release. The block goes with the last
- * element. */
+ * element, else it stays as long as it is, until packed_fit. */
 void packed_close(struct heap *h, struct obj *o, size_t offset, size_t bytes, uint32_t elements);
+/* Gives back what the block has become too long for, if there is one. */
+void packed_fit(struct heap *h, struct obj *o);
 /* Releases the references of the entries in the range, and closes it. */
 void packed_remove(struct heap *h, struct obj *o, size_t offset, size_t bytes, uint32_t elements);
 

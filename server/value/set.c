@@ -280,6 +280,7 @@ static bool remove_packed(struct heap *h, struct obj *o, const struct needle *me
     const uint8_t *at = entry_find(b, member);
     if (at == NULL) return false;
     packed_remove(h, o, (size_t)(at - b->at), (size_t)(pack_next(at) - at), 1);
+    packed_fit(h, o);
     return true;
 }
 
@@ -306,6 +307,7 @@ bool set_remove_any(struct heap *h, struct obj *o)
         set_integers_remove(h, o, b->count - 1u);
     } else {
         packed_remove(h, o, 0, (size_t)(pack_next(b->at) - b->at), 1);
+        packed_fit(h, o);
     }
     return true;
 }

@@ -122,6 +122,7 @@ void set_integers_remove(struct heap *h, struct obj *o, uint32_t index)
 {
     uint32_t width = packed_of(o)->width;
     packed_close(h, o, (size_t)index * width, width, 1);
+    packed_fit(h, o);
 }
 
 bool set_integers_check(const struct packed *b)

@@ -1,176 +1,45 @@
 #include "value/zset.h"
 
 #include "value/body.h"
-#include "value/zset_tree.h"
+#include "value/zset_indexed.h"
+#include "value/zset_packed.h"
 
-struct body_zset {
-    struct body_table table; /* first: body.h reads it */
-    struct zset_tree tree;
-};
+enum { REPACK_PART = 4, STRIDE = 2 };
 
-/* An entry of the table is a struct zset_entry. */
-static_assert(sizeof(struct zset_entry) == 16, "an entry of the table is two words");
-
-static uint32_t entry_hash(const void *ctx, const void *entry)
-{
-    const struct body_owner *owner = ctx;
-    return val_hash(owner->heap, ((const struct zset_entry *)entry)->member);
-}
-
-static void entry_moved(void *ctx, void *entry)
-{
-    const struct body_owner *owner = ctx;
-    if (collect_in_black_scan(owner->heap, owner->obj))
-        body_moved(owner->heap, ((const struct zset_entry *)entry)->member);
-}
-
-static bool entry_match(const void *needle, const void *entry)
-{
-    return needle_matches(needle, ((const struct zset_entry *)entry)->member);
-}
-
-static const struct table_type zset_table_type = {
-    .entry_bytes = sizeof(struct zset_entry), .hash = entry_hash, .moved = entry_moved};
-
-static struct zset_entry *zset_find(const struct obj *o, const struct needle *member)
-{
-    const struct body_table *b = obj_body(o);
-    if (b == NULL) return NULL;
-    return table_find(&b->table, &zset_table_type, member->hash, entry_match, member);
-}
+/* --- looking --- */
 
 uint64_t zset_length(const struct obj *o)
 {
-    return body_table_length(o);
+    const struct packed *b = packed_of(o);
+    return b ? b->count : zset_indexed_length(o);
+}
+
+bool zset_is_packed(const struct obj *o)
+{
+    return packed_of(o) != NULL;
 }
 
 bool zset_score(const struct obj *o, const struct needle *member, double *score)
 {
-    const struct zset_entry *e = zset_find(o, member);
-    if (e == NULL) return false;
-    *score = e->score;
-    return true;
-}
-
-/* Adds an entry that is not there. Takes over the member's count on success only. */
-static enum status zset_put(struct heap *h, struct obj *o, uint32_t hash, struct zset_entry entry)
-{
-    struct zset_tree_room room;
-    uint64_t number; /* of a container: what it is ordered by among equal scores */
-    enum status s = STATUS_OK;
-    val target = val_target(entry.member);
-    if (zset_length(o) >= TABLE_ENTRIES_MAX) return STATUS_TOO_MANY;
-    if (val_is_container(target)) s = ident_number(h, val_obj(target), &number);
-    if (s != STATUS_OK) return s;
-    struct body_zset *b = obj_body(o);
-    if (b == NULL) b = body_make(h, o, sizeof *b);
-    if (b == NULL) return STATUS_OOM;
-
-    s = zset_tree_reserve(&b->tree, h, entry, &room);
-    if (s != STATUS_OK) goto out;
-    struct body_owner owner = {h, o};
-    collect_disturb(h, o, 0); /* the insertion may split a bucket */
-    struct zset_entry *slot =
-        table_insert(&b->table.table, &zset_table_type, h->pool, &owner, hash);
-    if (slot == NULL) {
-        zset_tree_cancel(h, &room);
-        s = STATUS_OOM;
-        goto out;
-    }
-    val_stored(h, o, entry.member);
-    *slot = entry;
-    zset_tree_insert(&b->tree, h, &room, entry);
-out:
-    if (b->table.table.used == 0) body_drop(h, o, sizeof *b);
-    return s;
-}
-
-/* The new entry goes into the tree before the old one leaves it: so nothing is lost when memory is
- * out. */
-static enum status zset_rescore(struct heap *h, struct obj *o, struct zset_entry *slot,
-                                double score)
-{
-    struct body_zset *b = obj_body(o);
-    struct zset_tree_room room;
-    struct zset_entry entry = {slot->member, score};
-    if (!zset_tree_rescore(&b->tree, h, *slot, score)) {
-        enum status s = zset_tree_reserve(&b->tree, h, entry, &room);
-        if (s != STATUS_OK) return s;
-        zset_tree_insert(&b->tree, h, &room, entry);
-        zset_tree_remove(&b->tree, h, *slot);
-    }
-    slot->score = score;
-    return STATUS_OK;
-}
-
-enum status zset_set(struct heap *h, struct obj *o, const struct needle *member, double score,
-                     bool *created)
-{
-    struct zset_entry *slot = zset_find(o, member);
-    enum status s = STATUS_OK;
-    if (slot != NULL) {
-        /* 0 and -0 are equal, and the old one stays, as in Redis. */
-        if (slot->score != score) s = zset_rescore(h, o, slot, score);
-    } else {
-        struct zset_entry entry = {.score = score};
-        s = needle_take_value(h, member, &entry.member);
-        if (s != STATUS_OK) return s;
-        s = zset_put(h, o, member->hash, entry);
-        if (s != STATUS_OK) val_release(h, entry.member);
-    }
-    if (s == STATUS_OK && created != NULL) *created = slot == NULL;
-    return s;
-}
-
-void zset_restore(struct heap *h, struct obj *o, const struct needle *member, double score)
-{
-    struct zset_entry *slot = zset_find(o, member);
-    struct body_zset *b = obj_body(o);
-    ASSERT(slot != NULL);
-    if (slot->score == score || zset_rescore(h, o, slot, score) == STATUS_OK) return;
-    zset_tree_shift(&b->tree, h, *slot, score);
-    slot->score = score;
-}
-
-bool zset_remove(struct heap *h, struct obj *o, const struct needle *member)
-{
-    struct zset_entry *slot = zset_find(o, member);
-    if (slot == NULL) return false;
-    struct body_zset *b = obj_body(o);
-    struct body_owner owner = {h, o};
-    val v = slot->member;
-    zset_tree_remove(&b->tree, h, *slot);
-    collect_disturb(h, o, 0); /* the removal may merge a bucket */
-    table_remove(&b->table.table, &zset_table_type, h->pool, &owner, member->hash, slot);
-    if (b->table.table.used == 0) body_drop(h, o, sizeof *b);
-    val_release(h, v); /* last: the needle may lie in it */
-    return true;
-}
-
-bool zset_remove_rank(struct heap *h, struct obj *o, uint64_t rank)
-{
-    struct zset_iter it;
-    zset_seek(o, rank, &it);
-    bool there = !val_is_none(zset_at(&it).member);
-    struct needle member = needle_of_val(h, zset_slot_at(&it).member);
-    zset_remove(h, o, &member);
-    return there;
-}
-
-static void zset_drop_weak(struct heap *h, struct obj *o, struct weak *w)
-{
-    struct needle member = needle_of_val(h, val_of_obj(&w->head));
-    zset_remove(h, o, &member);
+    const struct packed *b = packed_of(o);
+    return b ? zset_packed_score(b, member, score) : zset_indexed_score(o, member, score);
 }
 
 bool zset_rank(const struct heap *h, const struct obj *o, const struct needle *member,
                uint64_t *rank)
 {
-    const struct zset_entry *slot = zset_find(o, member);
-    if (slot == NULL) return false;
-    const struct body_zset *b = obj_body(o);
-    *rank = zset_tree_rank(&b->tree, h, *slot);
+    const struct packed *b = packed_of(o);
+    struct zset_packed_place place;
+    if (b == NULL) return zset_indexed_rank(h, o, member, rank);
+    if (!zset_packed_find(b, member, &place)) return false;
+    *rank = place.rank;
     return true;
+}
+
+static uint64_t count(const struct obj *o, zset_tree_before *before, const void *ctx)
+{
+    const struct packed *b = packed_of(o);
+    return b ? zset_packed_count(b, before, ctx) : zset_indexed_count(o, before, ctx);
 }
 
 static bool score_below(const void *ctx, double score, val member)
@@ -187,11 +56,10 @@ static bool score_up_to(const void *ctx, double score, val member)
 
 uint64_t zset_rank_of_score(const struct obj *o, struct zset_bound bound, enum zset_side side)
 {
-    const struct body_zset *b = obj_body(o);
     /* An exclusive beginning leaves out what is equal; an inclusive end takes it in: both lie
      * behind it. */
     bool behind = bound.exclusive == (side == ZSET_BEGIN);
-    return b ? zset_tree_count(&b->tree, behind ? score_up_to : score_below, &bound.score) : 0;
+    return count(o, behind ? score_up_to : score_below, &bound.score);
 }
 
 struct lex_place {
@@ -219,29 +87,54 @@ uint64_t zset_rank_of_lex(const struct heap *h, const struct obj *o, struct zset
                           enum zset_side side)
 {
     (void)h;
-    const struct body_zset *b = obj_body(o);
     struct lex_place place = {bound.text, bound.exclusive == (side == ZSET_BEGIN)};
-    if (b == NULL) return 0;
     switch (bound.kind) {
     case ZSET_LEX_MIN: return 0;
-    case ZSET_LEX_MAX: return zset_tree_count(&b->tree, is_text, NULL);
+    case ZSET_LEX_MAX: return count(o, is_text, NULL);
     case ZSET_LEX_TEXT: break;
     }
-    return zset_tree_count(&b->tree, text_before, &place);
+    return count(o, text_before, &place);
 }
+
+/* --- places --- */
 
 void zset_seek(const struct obj *o, uint64_t rank, struct zset_iter *it)
 {
-    const struct body_zset *b = obj_body(o);
-    ASSERT(b != NULL);
-    zset_tree_seek(&b->tree, rank, it);
+    const struct packed *b = packed_of(o);
+    it->is_packed = b != NULL;
+    if (b)
+        packed_seek(&it->packed, b, (uint32_t)rank, STRIDE);
+    else
+        zset_indexed_seek(o, rank, &it->tree);
+}
+
+struct zset_entry zset_slot_at(const struct zset_iter *it)
+{
+    return it->is_packed ? zset_packed_entry(it->packed.at) : zset_tree_at(&it->tree);
+}
+
+struct zset_entry zset_at(const struct zset_iter *it)
+{
+    struct zset_entry e = zset_slot_at(it);
+    e.member = val_target(e.member);
+    return e;
+}
+
+bool zset_next(struct zset_iter *it)
+{
+    return it->is_packed ? packed_next(&it->packed) : zset_tree_next(&it->tree);
+}
+
+bool zset_prev(struct zset_iter *it)
+{
+    return it->is_packed ? packed_prev(&it->packed) : zset_tree_prev(&it->tree);
 }
 
 uint64_t zset_shown(const struct heap *h, const struct obj *o, uint64_t begin, uint64_t end)
 {
     struct zset_iter it;
     if (begin >= end) return 0;
-    if (!body_may_lag(h, o)) return end - begin;
+    if (packed_of(o) || !body_may_lag(h, o)) return end - begin;
     uint64_t shown = 0;
     zset_seek(o, begin, &it);
     for (uint64_t i = begin; i < end; i++, (void)zset_next(&it))
@@ -249,50 +142,188 @@ uint64_t zset_shown(const struct heap *h, const struct obj *o, uint64_t begin, u
     return shown;
 }
 
-struct each_call {
-    zset_each *each;
-    void *ctx;
-};
-
-static void call_each(void *ctx, void *entry)
-{
-    const struct each_call *call = ctx;
-    const struct zset_entry *e = entry;
-    val v = val_target(e->member);
-    if (!val_is_none(v)) call->each(call->ctx, v, e->score);
-}
-
+/* All of a packed zset at once, also where the scan began while it had its indexes. */
 uint64_t zset_scan(const struct obj *o, uint64_t cursor, zset_each *each, void *ctx)
 {
-    const struct body_table *b = obj_body(o);
-    struct each_call call = {each, ctx};
-    return b ? table_scan(&b->table, &zset_table_type, cursor, call_each, &call) : 0;
+    const struct packed *b = packed_of(o);
+    if (b == NULL) return zset_indexed_scan(o, cursor, each, ctx);
+    for (const uint8_t *at = b->at; at < packed_end(b); at = pack_skip(at, STRIDE)) {
+        struct zset_entry e = zset_packed_entry(at);
+        each(ctx, e.member, e.score);
+    }
+    return 0;
 }
 
-/* Adds to a copy what an entry of the original holds. */
-static enum status copy_entry(struct heap *h, struct obj *to, struct zset_entry entry)
+/* --- conversions: to a cell of our own first, so that nothing has changed when memory is out ---
+ */
+
+static enum status to_indexed(struct heap *h, struct obj *o)
 {
-    val v;
-    enum status s = val_share(h, entry.member, &v);
-    if (s != STATUS_OK || val_is_none(v)) return s;
-    s = zset_put(h, to, val_hash(h, v), (struct zset_entry){v, entry.score});
-    if (s != STATUS_OK) val_release(h, v);
+    const struct packed *b = packed_of(o);
+    struct cell made = {.head = {.type = OBJ_ZSET}};
+    for (const uint8_t *at = b->at; at < packed_end(b); at = pack_skip(at, STRIDE)) {
+        struct zset_entry e = zset_packed_entry(at);
+        enum status s = val_keep(h, e.member, &e.member);
+        if (s == STATUS_OK) {
+            s = zset_indexed_put(h, &made.head, val_hash(h, e.member), e);
+            if (s != STATUS_OK) val_release(h, e.member);
+        }
+        if (s == STATUS_OK) continue;
+        while (!zset_indexed_clear(h, &made.head, UINT32_MAX)) continue;
+        return s;
+    }
+    packed_swap(h, o, &made);
+    return STATUS_OK;
+}
+
+/* Whether a block can have this entry more. */
+static bool has_room(const struct heap *h, const struct packed *b, const struct packed_in *in,
+                     double score)
+{
+    return (b ? b->count : 0u) < h->values->limits.zset_entries &&
+           packed_has_room(b, zset_packed_bytes(in, score));
+}
+
+/* After a removal. Without the memory for it the zset stays as it is. */
+static void repack(struct heap *h, struct obj *o)
+{
+    const struct value_limits *l = &h->values->limits;
+    uint64_t length = zset_length(o);
+    struct cell made = {.head = {.type = OBJ_ZSET}};
+    struct zset_iter it;
+    if (packed_of(o) || length == 0 || length > l->zset_entries / REPACK_PART) return;
+    if ((o->flags & OBJ_VISIBLE) && h->collect.phase != COLLECT_IDLE) return;
+    zset_seek(o, 0, &it);
+    do {
+        struct zset_entry e = zset_slot_at(&it);
+        struct packed_in in;
+        if (packed_in_of_val(&e.member, l->zset_text_bytes, &in) &&
+            has_room(h, packed_of(&made.head), &in, e.score) &&
+            zset_packed_add(h, &made.head, &in, e.score) == STATUS_OK)
+            continue;
+        packed_drop(h, &made.head);
+        return;
+    } while (zset_next(&it));
+    packed_swap(h, o, &made);
+}
+
+static void removed(struct heap *h, struct obj *o)
+{
+    uint64_t length = zset_length(o);
+    if ((length & (length - 1)) == 0) repack(h, o);
+}
+
+/* --- changes --- */
+
+/* STATUS_TOO_LONG: not in this form. */
+static enum status set_packed(struct heap *h, struct obj *o, const struct needle *member,
+                              double score, bool *created)
+{
+    const struct packed *b = packed_of(o);
+    struct zset_packed_place place;
+    struct packed_in in;
+    *created = b == NULL || !zset_packed_find(b, member, &place);
+    if (!*created) {
+        /* 0 and -0 are equal, and the old one stays, as in Redis. */
+        if (pack_get_double(pack_next(place.at)) == score) return STATUS_OK;
+        return zset_packed_rescore(h, o, place, score);
+    }
+    if (!packed_in_of_needle(member, h->values->limits.zset_text_bytes, &in) ||
+        !has_room(h, b, &in, score))
+        return STATUS_TOO_LONG;
+    return zset_packed_add(h, o, &in, score);
+}
+
+enum status zset_set(struct heap *h, struct obj *o, const struct needle *member, double score,
+                     bool *created)
+{
+    bool is_new = false;
+    enum status s = STATUS_TOO_LONG;
+    if (packed_of(o) || obj_body(o) == NULL) s = set_packed(h, o, member, score, &is_new);
+    if (s == STATUS_TOO_LONG) {
+        s = packed_of(o) ? to_indexed(h, o) : STATUS_OK;
+        if (s == STATUS_OK) s = zset_indexed_set(h, o, member, score, &is_new);
+    }
+    if (s == STATUS_OK && created != NULL) *created = is_new;
     return s;
 }
 
-/* In order, so that the copy's leaves are full. */
-enum status zset_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out)
+void zset_restore(struct heap *h, struct obj *o, const struct needle *member, double score)
+{
+    const struct packed *b = packed_of(o);
+    struct zset_packed_place place;
+    if (b == NULL) {
+        zset_indexed_restore(h, o, member, score);
+        return;
+    }
+    bool known = zset_packed_find(b, member, &place);
+    ASSERT(known);
+    enum status s = zset_packed_rescore(h, o, place, score);
+    ASSERT(s == STATUS_OK); /* the block has had room for it, and has not become shorter */
+}
+
+void zset_retract(struct heap *h, struct obj *o, const struct needle *member)
+{
+    const struct packed *b = packed_of(o);
+    struct zset_packed_place place;
+    if (b == NULL) {
+        zset_indexed_remove(h, o, member);
+    } else if (zset_packed_find(b, member, &place)) {
+        zset_packed_remove(h, o, place.rank, place.rank + 1);
+    }
+}
+
+bool zset_remove(struct heap *h, struct obj *o, const struct needle *member)
+{
+    const struct packed *b = packed_of(o);
+    struct zset_packed_place place;
+    if (b == NULL) {
+        if (!zset_indexed_remove(h, o, member)) return false;
+        removed(h, o);
+        return true;
+    }
+    if (!zset_packed_find(b, member, &place)) return false;
+    zset_packed_remove(h, o, place.rank, place.rank + 1);
+    packed_fit(h, o);
+    return true;
+}
+
+/* False when the member that it removed was gone already. */
+static bool indexed_remove_rank(struct heap *h, struct obj *o, uint64_t rank)
 {
     struct zset_iter it;
-    enum status s = STATUS_OK;
+    zset_seek(o, rank, &it);
+    bool there = !val_is_none(zset_at(&it).member);
+    struct needle member = needle_of_val(h, zset_slot_at(&it).member);
+    zset_indexed_remove(h, o, &member);
+    return there;
+}
+
+void zset_pop(struct heap *h, struct obj *o, enum zset_side side, uint64_t count_wanted)
+{
+    const struct packed *b = packed_of(o);
+    if (b) {
+        uint32_t n = (uint32_t)count_wanted, from = side == ZSET_BEGIN ? 0 : b->count - n;
+        zset_packed_remove(h, o, from, from + n);
+        packed_fit(h, o);
+        return;
+    }
+    while (count_wanted > 0)
+        count_wanted -= indexed_remove_rank(h, o, side == ZSET_BEGIN ? 0 : zset_length(o) - 1);
+    repack(h, o);
+}
+
+static void zset_drop_weak(struct heap *h, struct obj *o, struct weak *w)
+{
+    struct needle member = needle_of_val(h, val_of_obj(&w->head));
+    zset_remove(h, o, &member);
+}
+
+enum status zset_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out)
+{
     struct obj *to = heap_container_new(h, OBJ_ZSET);
     if (to == NULL) return STATUS_OOM;
-    bool more = zset_length(from) > 0;
-    if (more) zset_seek(from, 0, &it);
-    while (more && s == STATUS_OK) {
-        s = copy_entry(h, to, zset_slot_at(&it));
-        more = zset_next(&it);
-    }
+    enum status s = packed_of(from) ? packed_copy(h, from, to) : zset_indexed_copy(h, from, to);
     if (s == STATUS_OK)
         *out = to;
     else
@@ -300,83 +331,53 @@ enum status zset_copy(struct heap *h, const struct obj *from, RC_OUT struct obj 
     return s;
 }
 
-struct visit_call {
-    heap_visit *fn;
-    void *ctx;
-};
+/* --- for the heap --- */
 
-static void visit_entry(void *ctx, void *entry)
+static uint64_t zset_begin(const struct obj *o)
 {
-    const struct visit_call *call = ctx;
-    val v = ((const struct zset_entry *)entry)->member;
-    if (val_is_obj(v)) call->fn(call->ctx, val_obj(v));
+    (void)o;
+    return 0;
+}
+
+static uint64_t zset_end(const struct obj *o)
+{
+    return packed_of(o) ? 1 : body_table_end(o);
 }
 
 static uint64_t zset_visit(const struct obj *o, uint64_t cursor, uint64_t limit, uint32_t slots_max,
                            heap_visit *fn, void *ctx)
 {
-    struct visit_call call = {fn, ctx};
-    return body_table_walk(o, &zset_table_type, cursor, limit, slots_max, visit_entry, &call);
+    const struct packed *b = packed_of(o);
+    if (b == NULL) return zset_indexed_visit(o, cursor, limit, slots_max, fn, ctx);
+    if (cursor == 0) packed_visit(b, fn, ctx);
+    return limit;
 }
 
-static void drop_entry(void *ctx, void *entry)
-{
-    val_release(ctx, ((const struct zset_entry *)entry)->member);
-}
-
-/* The tree first: it borrows from the table. A leaf is as much work as a slot. */
 static bool zset_clear(struct heap *h, struct obj *o, uint32_t slots_max)
 {
-    struct body_zset *b = obj_body(o);
-    if (b == NULL) return true;
-    uint32_t leaves = b->tree.leaves;
-    if (!zset_tree_free_step(&b->tree, h->pool, slots_max)) return false;
-    if (leaves >= slots_max) return false;
-    if (!table_drain(&b->table.table, &zset_table_type, h->pool, slots_max - leaves, drop_entry, h))
-        return false;
-    body_drop(h, o, sizeof *b);
+    if (packed_of(o) == NULL) return zset_indexed_clear(h, o, slots_max);
+    packed_drop(h, o);
     return true;
 }
 
 static size_t zset_bytes(const struct obj *o)
 {
-    const struct body_zset *b = obj_body(o);
-    size_t bytes = pool_good_bytes(sizeof(struct cell));
-    if (b == NULL) return bytes;
-    return bytes + pool_good_bytes(sizeof *b) + table_bytes(&b->table.table, &zset_table_type) +
-           zset_tree_bytes(&b->tree);
+    const struct packed *b = packed_of(o);
+    return b ? packed_bytes(b) : zset_indexed_bytes(o);
+}
+
+bool zset_check(const struct heap *h, const struct obj *o)
+{
+    return packed_of(o) ? zset_packed_check(h, o) : zset_indexed_check(h, o);
 }
 
 const struct heap_type zset_heap_type = {
     .name = "zset",
-    .begin = body_table_begin,
-    .end = body_table_end,
+    .begin = zset_begin,
+    .end = zset_end,
     .visit = zset_visit,
     .clear = zset_clear,
     .drop_weak = zset_drop_weak,
     .bytes = zset_bytes,
     .check = zset_check,
 };
-
-bool zset_check(const struct heap *h, const struct obj *o)
-{
-    const struct body_zset *b = obj_body(o);
-    if (b == NULL) return (o->flags & OBJ_VISIBLE) == 0;
-    const struct table *t = &b->table.table;
-    struct body_owner owner = {(struct heap *)(uintptr_t)h, NULL}; // only entry_hash reads it
-    if (t->used == 0) return false;                                /* 3 */
-    if (!table_check(t, &zset_table_type, &owner)) return false;
-    if (!zset_tree_check(&b->tree, h, t->used)) return false; /* 2 */
-    struct zset_iter it;
-    zset_seek(o, 0, &it);
-    do { /* 1: as many entries, none twice, and each is in the table */
-        struct zset_entry entry = zset_slot_at(&it);
-        struct needle n = needle_of_val(h, entry.member);
-        const struct zset_entry *slot = zset_find(o, &n);
-        if (slot == NULL || slot->member.w != entry.member.w) return false;
-        if (memcmp(&slot->score, &entry.score, sizeof slot->score) != 0) return false;
-        if (val_is_container(entry.member) && (o->flags & OBJ_VISIBLE) == 0) return false;
-        if (val_is_weak(entry.member) && !obj_words(o)->weakly) return false;
-    } while (zset_next(&it));
-    return true;
-}

@@ -1,20 +1,27 @@
 /*
- * Sorted sets: a table from member to score, and a counted B+ tree of (score, member) for order and
- * rank.
+ * Sorted sets: members with scores, in the order of the scores. At equal scores strings come first
+ * by bytes, then containers by identity number (val_compare).
  *
- * Only the table owns counts of its members, and only it is visited (rule 5 of collect.h); the tree
- * borrows them. At equal scores strings come first by bytes, then containers by identity number
- * (val_compare).
+ * A small one of strings is packed (zset_packed.h), members and scores in their order in one block.
+ * It gets its two indexes (zset_indexed.h) with the first container or weak reference, with more
+ * members than the limits of value/state.h allow, and with a longer text. It is packed again when
+ * what is left is a quarter of the limit, and can be; after removals this is looked at when the
+ * length is a power of two, so that one that cannot be is not looked through each time. No trial
+ * may have a place for it then.
  *
- * Invariants (zset_check): 1. table and tree hold the same members with the same scores; 2. the
- * tree is sorted, its inner counts are the sums below them, its leaves lie at one depth and are at
- * least a third full but the last; 3. not empty while there is a body.
- * Ownership: one count of each member. Cost: score O(1); add, remove, rank, by rank O(log n).
+ * Called by the command floor. Nothing here replies or checks types.
+ *
+ * Invariants (zset_check): those of the two forms.
+ * Ownership: one count of each member. What is read from a packed zset is borrowed from its block,
+ * until the zset changes.
+ * Cost: of an indexed one, score O(1), the rest O(log n); of a packed one all is O(length), but
+ * going from one entry to the next is not. A form that cannot be had for want of memory is
+ * STATUS_OOM where the zset grows, and nothing has changed; where it shrinks it stays as it is.
  */
 #ifndef HEAPD_VALUE_ZSET_H
 #define HEAPD_VALUE_ZSET_H
 
-#include "value/val.h"
+#include "value/packed.h"
 
 struct zset_entry {
     val member; /* borrowed; VAL_NONE: it was held weakly and is gone */
@@ -41,17 +48,20 @@ typedef void zset_each(void *ctx, val member, double score);
  * else treats them as not there. zset_shown counts the others of a range of ranks, for which it may
  * have to walk it. */
 uint64_t zset_length(const struct obj *o);
+/* What OBJECT ENCODING tells; an empty zset is not packed. */
+bool zset_is_packed(const struct obj *o);
 uint64_t zset_shown(const struct heap *h, const struct obj *o, uint64_t begin, uint64_t end);
 bool zset_score(const struct obj *o, const struct needle *member, double *score);
 /* Adds the member or changes its score. Weakly or not, a container is a member once, and what was
  * stored first stays. *created (may be NULL): it is new. */
 enum status zset_set(struct heap *h, struct obj *o, const struct needle *member, double score,
                      bool *created) MUST_USE;
-/* Gives a member its old score back. Without memory it still does, but takes O(n) then. */
+/* To take back what zset_set did, one after the other, the last of it first, with nothing else in
+ * between: gives a member its old score back, or removes it again. They give no memory back that
+ * the next of them may need, and so cannot fail; without memory an indexed zset takes O(n). */
 void zset_restore(struct heap *h, struct obj *o, const struct needle *member, double score);
+void zset_retract(struct heap *h, struct obj *o, const struct needle *member);
 bool zset_remove(struct heap *h, struct obj *o, const struct needle *member);
-/* rank < length. False when the member that it removed was gone already. */
-bool zset_remove_rank(struct heap *h, struct obj *o, uint64_t rank);
 /* 0-based, ascending; false when it is no member. */
 bool zset_rank(const struct heap *h, const struct obj *o, const struct needle *member,
                uint64_t *rank);
@@ -60,6 +70,9 @@ bool zset_rank(const struct heap *h, const struct obj *o, const struct needle *m
  * beginning (ZSET_BEGIN) or the rank after the last that is inside a range ending there (ZSET_END).
  * A range is then [rank of min, rank of max). */
 enum zset_side { ZSET_BEGIN, ZSET_END };
+/* Removes so many entries from one side; members that were gone already go with them and are not
+ * counted. There are as many. */
+void zset_pop(struct heap *h, struct obj *o, enum zset_side side, uint64_t count);
 uint64_t zset_rank_of_score(const struct obj *o, struct zset_bound bound, enum zset_side side);
 /* Meaningful when all scores are equal, as in Redis; containers lie behind all texts and are in no
  * such range. */
@@ -67,9 +80,14 @@ uint64_t zset_rank_of_lex(const struct heap *h, const struct obj *o, struct zset
                           enum zset_side side);
 
 /* A place in the order; good until the zset changes. rank < length. */
-struct zset_iter {
+struct zset_tree_iter { /* of zset_tree.h */
     const void *leaf;
     uint32_t index;
+};
+struct zset_iter {
+    bool is_packed;
+    struct zset_tree_iter tree;
+    struct packed_iter packed;
 };
 void zset_seek(const struct obj *o, uint64_t rank, struct zset_iter *it);
 struct zset_entry zset_at(const struct zset_iter *it);

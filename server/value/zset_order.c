@@ -42,7 +42,7 @@ uint64_t zset_tree_count(const struct zset_tree *t, zset_tree_before *before, co
     return count + keys_count(l->scores, leaf_members(l), l->used, before, ctx);
 }
 
-void zset_tree_seek(const struct zset_tree *t, uint64_t rank, struct zset_iter *it)
+void zset_tree_seek(const struct zset_tree *t, uint64_t rank, struct zset_tree_iter *it)
 {
     const void *node = t->root;
     ASSERT(node);
@@ -56,22 +56,15 @@ void zset_tree_seek(const struct zset_tree *t, uint64_t rank, struct zset_iter *
         node = n->children[slot];
     }
     ASSERT(rank < ((const struct zset_leaf *)node)->used);
-    *it = (struct zset_iter){node, (uint32_t)rank};
+    *it = (struct zset_tree_iter){node, (uint32_t)rank};
 }
 
-struct zset_entry zset_slot_at(const struct zset_iter *it)
+struct zset_entry zset_tree_at(const struct zset_tree_iter *it)
 {
     return leaf_entry(it->leaf, it->index);
 }
 
-struct zset_entry zset_at(const struct zset_iter *it)
-{
-    struct zset_entry e = leaf_entry(it->leaf, it->index);
-    e.member = val_target(e.member);
-    return e;
-}
-
-bool zset_next(struct zset_iter *it)
+bool zset_tree_next(struct zset_tree_iter *it)
 {
     const struct zset_leaf *l = it->leaf;
     if (it->index + 1 < l->used) {
@@ -79,11 +72,11 @@ bool zset_next(struct zset_iter *it)
         return true;
     }
     if (!l->next) return false;
-    *it = (struct zset_iter){l->next, 0};
+    *it = (struct zset_tree_iter){l->next, 0};
     return true;
 }
 
-bool zset_prev(struct zset_iter *it)
+bool zset_tree_prev(struct zset_tree_iter *it)
 {
     const struct zset_leaf *l = it->leaf;
     if (it->index > 0) {
@@ -91,7 +84,7 @@ bool zset_prev(struct zset_iter *it)
         return true;
     }
     if (!l->prev) return false;
-    *it = (struct zset_iter){l->prev, l->prev->used - 1};
+    *it = (struct zset_tree_iter){l->prev, l->prev->used - 1};
     return true;
 }
 

@@ -6,7 +6,8 @@ struct span {
 };
 
 /* The hole is at `from`, what stands behind it up to `to` moves one place forward. */
-static void shift_forward(struct zset_iter from, struct zset_iter to, struct zset_entry entry)
+static void shift_forward(struct zset_tree_iter from, struct zset_tree_iter to,
+                          struct zset_entry entry)
 {
     struct zset_leaf *l = (struct zset_leaf *)(uintptr_t)from.leaf;
     uint32_t hole = from.index;
@@ -19,7 +20,8 @@ static void shift_forward(struct zset_iter from, struct zset_iter to, struct zse
 }
 
 /* The hole is at `from`, what stands before it down to `to` moves one place back. */
-static void shift_back(struct zset_iter from, struct zset_iter to, struct zset_entry entry)
+static void shift_back(struct zset_tree_iter from, struct zset_tree_iter to,
+                       struct zset_entry entry)
 {
     struct zset_leaf *l = (struct zset_leaf *)(uintptr_t)from.leaf;
     uint32_t hole = from.index;
@@ -54,7 +56,7 @@ static struct zset_entry keys_renew(void *node, uint32_t height, struct span spa
 void zset_tree_shift(struct zset_tree *t, const struct heap *h, struct zset_entry entry,
                      double score)
 {
-    struct zset_iter from, to;
+    struct zset_tree_iter from, to;
     uint64_t from_rank = zset_tree_rank(t, h, entry);
     entry.score = score;
     uint64_t to_rank = zset_tree_rank(t, h, entry);

@@ -1,9 +1,9 @@
 /*
  * The order of a sorted set: a counted B+ tree of (score, member).
  *
- * Called by zset.c alone; zset_tree.c and zset_shift.c change the tree, zset_order.c reads it. It
- * knows nothing of counts and membership: it borrows its members, and whoever calls it makes sure
- * that no two entries are equal and that a member outlives its entry.
+ * Called by zset_indexed.c alone; zset_tree.c and zset_shift.c change the tree, zset_order.c reads
+ * it. It knows nothing of counts and membership: it borrows its members, and whoever calls it makes
+ * sure that no two entries are equal and that a member outlives its entry.
  *
  *   leaf    +------+------+----------------+------------ .. +------------- .. +
  *           | prev | next | used, capacity | scores         | members         |
@@ -102,7 +102,12 @@ uint64_t zset_tree_rank(const struct zset_tree *t, const struct heap *h, struct 
 typedef bool zset_tree_before(const void *ctx, double score, val member);
 uint64_t zset_tree_count(const struct zset_tree *t, zset_tree_before *before, const void *ctx);
 /* rank < number of entries. */
-void zset_tree_seek(const struct zset_tree *t, uint64_t rank, struct zset_iter *it);
+void zset_tree_seek(const struct zset_tree *t, uint64_t rank, struct zset_tree_iter *it);
+
+struct zset_entry zset_tree_at(const struct zset_tree_iter *it);
+/* False past the end. */
+bool zset_tree_next(struct zset_tree_iter *it);
+bool zset_tree_prev(struct zset_tree_iter *it);
 
 /* Frees about leaves_max leaves from the right; true when none is left. Between steps only
  * zset_tree_bytes may be asked. Members are not looked at. */

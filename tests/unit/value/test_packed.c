@@ -150,6 +150,7 @@ static void drop(struct fixture *f, uint32_t index, uint32_t count)
 {
     size_t from = offset_of(f, index), to = offset_of(f, index + count);
     packed_remove(&f->world.heap, f->world.subject, from, to - from, count);
+    packed_fit(&f->world.heap, f->world.subject);
     memmove(f->ids + index, f->ids + index + count, f->length - index - count);
     f->length -= count;
 }

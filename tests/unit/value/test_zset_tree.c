@@ -141,21 +141,21 @@ static void assert_entry(struct zset_entry is, struct zset_entry should)
 /* Everything, in both directions. */
 static void assert_same(const struct world *w)
 {
-    struct zset_iter it;
+    struct zset_tree_iter it;
     assert_checked(w);
     if (w->used == 0) return;
     zset_tree_seek(&w->tree, 0, &it);
     for (uint64_t i = 0; i < w->used; i++) {
-        assert_entry(zset_at(&it), w->sorted[i]);
+        assert_entry(zset_tree_at(&it), w->sorted[i]);
         assert_int_equal(zset_tree_rank(&w->tree, &w->heap, w->sorted[i]), i);
-        assert_int_equal(zset_next(&it), i + 1 < w->used);
+        assert_int_equal(zset_tree_next(&it), i + 1 < w->used);
     }
     for (uint64_t i = w->used; i-- > 0;) {
-        struct zset_iter at;
+        struct zset_tree_iter at;
         zset_tree_seek(&w->tree, i, &at);
-        assert_entry(zset_at(&it), w->sorted[i]);
+        assert_entry(zset_tree_at(&it), w->sorted[i]);
         assert_true(at.leaf == it.leaf && at.index == it.index);
-        assert_int_equal(zset_prev(&it), i > 0);
+        assert_int_equal(zset_tree_prev(&it), i > 0);
     }
 }
 
