@@ -183,7 +183,7 @@ static void test_attack_meets_every_rule(void **state)
 {
     (void)state;
     struct attack *a = calloc(1, sizeof *a);
-    uint64_t rounds = setting("HEAPD_RANDOM_COMMANDS", 3000);
+    uint64_t rounds = setting("HEAPD_RANDOM_COMMANDS", 1200);
     world_init(&a->w, setting("HEAPD_RANDOM_SEED", 1));
     struct collect *c = &heap_of(a)->collect;
     c->slice_slots_max = 1;
@@ -191,7 +191,7 @@ static void test_attack_meets_every_rule(void **state)
     a->slices_max = 2;
     quietly(a, build_graph);
     /* What the history has not met by then it gets more time for. */
-    for (uint64_t i = 0; i < rounds || (i < 8 * rounds && !has_met_all(a)); i++) {
+    for (uint64_t i = 0; i < rounds || (i < 16 * rounds && !has_met_all(a)); i++) {
         if (i % 64 == 0) look_around(a);
         if (i == rounds / 4) make_immortals(a);
         if (i == rounds / 2) {
