@@ -46,6 +46,7 @@ static const struct number rows[] = {
     GAUGE(heap, containers, "heapd_containers", "Lists, hashes, sets and sorted sets that live."),
     GAUGE(heap, names, "heapd_names", "Names of the keyspace."),
     GAUGE(heap, names_with_expiry, "heapd_names_with_expiry", "Names that will expire."),
+    ONLY_JSON(heap, mean_ttl_ms),
     GAUGE(heap, release_pending_objects, "heapd_release_pending_objects",
           "Dead objects that wait to be freed."),
     GAUGE(heap, saturated, "heapd_saturated_objects",
