@@ -317,14 +317,29 @@ enum status cmd_gc_help(struct call *c)
     return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }
 
+/* How often values of a kind were asked about, and had been seen before. */
+static void put_evidence(struct call *c, const char *kind, const struct evidence *ev)
+{
+    reply_text(c, kind);
+    reply_map(c, 3);
+    reply_text(c, "verdict");
+    reply_text(c, evidence_verdict_name(ev));
+    put_pair(c, "asked", ev->asked_all);
+    put_pair(c, "seen-before", ev->hits_all);
+}
+
 enum status cmd_intern_stats(struct call *c)
 {
     const struct intern *in = &c->heap->intern;
-    reply_map(c, 4);
+    const struct evidence *ev = &c->keyspace->evidence;
+    reply_map(c, 5);
     put_pair(c, "strings", in->strings.used);
     put_pair(c, "hits", in->hits);
     put_pair(c, "misses", in->misses);
     put_pair(c, "saved-bytes", in->saved_bytes);
+    reply_text(c, "verdicts");
+    reply_map(c, 1);
+    put_evidence(c, "plain values", ev);
     return STATUS_OK;
 }
 
@@ -332,7 +347,8 @@ enum status cmd_intern_help(struct call *c)
 {
     static const char *const lines[] = {
         "STATS",
-        "    Show the intern table's counters.",
+        "    Show the intern table's counters, and what is thought of values: whether they repeat",
+        "    rarely, sometimes or often.",
     };
     return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }

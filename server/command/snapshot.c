@@ -166,4 +166,5 @@ void snapshot_reset(struct server *s)
     };
     s->keyspace.hits = s->keyspace.misses = s->keyspace.expired = 0;
     s->heap.intern.hits = s->heap.intern.misses = 0;
+    s->keyspace.evidence.asked_all = s->keyspace.evidence.hits_all = 0;
 }

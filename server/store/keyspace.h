@@ -29,6 +29,7 @@
  *      stored, and no record that is not true.
  *   6. A name that refers weakly is what its weak reference calls its owner.
  *   7. Every entry is laid out as entry.h says.
+ *   8. The evidence is sound.
  * Ownership: the keyspace owns entries and one count (and one root) of each value. `struct entry *`
  *    and what is borrowed from an entry are good until that name gets another value or a TTL, or
  *    goes (unbound, renamed, flushed, or looked up when its time has come), and for one command at
@@ -42,6 +43,7 @@
 #include "store/entry.h"
 #include "store/expiry.h"
 #include "store/known.h"
+#include "value/evidence.h"
 
 enum { KEYSPACE_KEY_BYTES_MAX = 512 << 20, KEYSPACE_NEVER = -1 };
 
@@ -65,9 +67,10 @@ struct keyspace {
      * the clock at each lookup would cost as much as the lookup. */
     uint32_t clock_s;
     struct keyspace_expected expected;
-    uint64_t entry_bytes;  /* of all entries, as the pools count */
-    uint64_t hits, misses; /* counted by keyspace_lookup */
-    uint64_t expired;      /* names removed because their time had come */
+    struct evidence evidence; /* whether the texts that names are bound to repeat */
+    uint64_t entry_bytes;     /* of all entries, as the pools count */
+    uint64_t hits, misses;    /* counted by keyspace_lookup */
+    uint64_t expired;         /* names removed because their time had come */
 };
 
 /* Registers itself with the heap as a holder: it must not move, and stays until heap_fini(). */
@@ -115,7 +118,8 @@ struct keyspace_bind {
 };
 enum status keyspace_bind_take(struct keyspace *ks, struct view key, RC_STEALS val v,
                                struct keyspace_bind options, struct entry **out) MUST_USE;
-/* The same for a text: it lies in the entry if it is not long. */
+/* The same for a text: it lies in the entry if it is not long, and is interned if such texts are
+ * seen to repeat. */
 enum status keyspace_bind_text(struct keyspace *ks, struct view key, struct view text,
                                struct keyspace_bind options, struct entry **out) MUST_USE;
 enum status keyspace_bind_integer(struct keyspace *ks, struct view key, int64_t n,

@@ -103,11 +103,12 @@ static enum status bind(struct keyspace *ks, struct view key, const struct entry
     return s;
 }
 
-/* A text as it is to be bound: in the entry, or counted once. */
+/* A text as it is to be bound: in the entry, or an object, counted once. */
 static enum status content_of_text(struct keyspace *ks, struct view text, struct entry_content *c)
 {
     val v;
-    *c = (struct entry_content){0};
+    *c = (struct entry_content){.o = evidence_intern(ks->h, &ks->evidence, text)};
+    if (c->o) return STATUS_OK;
     if (text.n <= ENTRY_TEXT_BYTES_MAX) {
         c->item = pack_item_of_text(text);
         return STATUS_OK;

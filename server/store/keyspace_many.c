@@ -237,6 +237,7 @@ bool keyspace_check(const struct keyspace *ks)
     if (!table_check(&ks->names, &keyspace_names_type, ks)) return false; /* 1 */
     if (!expiry_check(&ks->expiry)) return false;                         /* 2 */
     if (!known_check(&ks->known)) return false;                           /* 5 */
+    if (!evidence_check(&ks->evidence)) return false;                     /* 8 */
     names_walk(&ks->names, census_name, &c);
     known_walk(&ks->known, census_known, &c); /* 5 */
     for (const struct keyspace_debris *d = ks->debris; d; d = d->next) {

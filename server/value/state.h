@@ -46,9 +46,17 @@ struct shapes {
     struct heap_holder holder;
 };
 
+/* Of evidence.h: the hashes of values that were asked about lately, each at a place of its own. */
+enum { EVIDENCE_FILTER_HASHES = 4096 };
+
+struct evidence_filter {
+    uint32_t hashes[EVIDENCE_FILTER_HASHES];
+};
+
 struct value_state {
     struct value_limits limits;
     struct shapes shapes;
+    struct evidence_filter seen;
 };
 
 #endif

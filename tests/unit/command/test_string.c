@@ -166,11 +166,58 @@ static void test_append_in_place_is_seen_by_its_name_alone(void **state)
     world_fini(&w);
 }
 
+/* Runs a command that must be answered so. */
+static void expect(struct world *w, const char *command, const char *reply)
+{
+    world_do(w, 0, command);
+    assert_reply(w, reply);
+}
+
+static void test_values_that_repeat_are_one_object(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 5);
+    const char *whole =
+        "$63\r\nanother-long-text-which-nobody-has-seen-before-these-few-lines-\r\n";
+    expect(&w, "SET a another-long-text-which-nobody-has-seen-before-these-few-lines-", "+OK\r\n");
+    expect(&w, "GET a", whole);
+    expect(&w, "OBJECT REFCOUNT a", ":1\r\n");
+    for (int i = 0; i < 100; i++) {
+        char command[128];
+        snprintf(command, sizeof command, "SET k%d one-of-a-few-long-texts-that-come-again-%d", i,
+                 i % 5);
+        expect(&w, command, "+OK\r\n");
+    }
+    expect(&w, "SET b a-text-that-is-as-long-and-that-nobody-has-ever-seen-so-far", "+OK\r\n");
+    expect(&w, "SET c a-text-that-is-as-long-and-that-nobody-has-ever-seen-so-far", "+OK\r\n");
+    expect(&w, "OBJECT REFCOUNT b", ":2\r\n");
+    expect(&w, "OBJECT REFCOUNT c", ":2\r\n");
+    /* Each name is bound anew for itself. */
+    expect(&w, "APPEND b +", ":60\r\n");
+    expect(&w, "OBJECT REFCOUNT c", ":1\r\n");
+    expect(&w, "GET c", "$59\r\na-text-that-is-as-long-and-that-nobody-has-ever-seen-so-far\r\n");
+    expect(&w, "SETRANGE c 0 A", ":59\r\n");
+    expect(&w, "GET c", "$59\r\nA-text-that-is-as-long-and-that-nobody-has-ever-seen-so-far\r\n");
+    expect(&w, "RENAME k1 d", "+OK\r\n");
+    expect(&w, "COPY d e", ":1\r\n");
+    expect(&w, "GET e", "$41\r\none-of-a-few-long-texts-that-come-again-1\r\n");
+    expect(&w, "MSETNX s1 short s2 short", ":1\r\n");
+    expect(&w, "OBJECT REFCOUNT s1", ":2147483647\r\n");
+    expect(&w, "FLUSHALL", "+OK\r\n");
+    while (server_step(&w.server, true)) {
+    }
+    assert_int_equal(w.server.heap.intern.strings.used, 0);
+    world_assert_sound(&w);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mset_goes_back_to_what_names_were_bound_to),
         cmocka_unit_test(test_mset_at_the_limit_of_roots_changes_nothing),
+        cmocka_unit_test(test_values_that_repeat_are_one_object),
         cmocka_unit_test(test_append_in_place_is_seen_by_its_name_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

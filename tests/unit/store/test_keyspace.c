@@ -112,7 +112,8 @@ static void do_bind(struct model *m, uint32_t k)
     struct entry *e;
     enum status s;
     if (world_below(&m->w, 2)) {
-        now.text = m->next_value++;
+        /* Some come again, so that they are interned. */
+        now.text = world_below(&m->w, 2) ? m->next_value++ : world_below(&m->w, 40);
         s = keyspace_bind_text(&m->w.ks, key, text_of(now.text, chars), options, &e);
     } else {
         now.v = draw_value(m);

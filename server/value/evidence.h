@@ -1,0 +1,63 @@
+/*
+ * Evidence: whether values of one kind (those of plain names, those of one field of a shape) repeat
+ * often enough that it pays to keep each once, in the intern table.
+ *
+ * Asking costs a hash of the value and a lookup, and an interned string pays its header and its
+ * place in the table; for values that never repeat both are lost. So values are asked about in
+ * windows of EVIDENCE_WINDOW, and what the last window found decides about the next:
+ *
+ *   verdict   hits of the last window     then
+ *   RARE      fewer than EVIDENCE_SOME    a pause of as many values as a window has, twice as many
+ *                                         after each such window, up to EVIDENCE_PAUSE_MAX
+ *   SOME      fewer than EVIDENCE_OFTEN   every value is asked about; it is interned when it is
+ *                                         seen for the second time
+ *   OFTEN     as many or more             the same, and interned when it is first seen
+ *
+ * A value has been seen if the intern table has it, or a small filter of hashes that all kinds
+ * share and in which the newest push out others. So what never repeats makes no object and no entry
+ * of the table, and is looked at once in 64 times; what begins to repeat is found by the next
+ * window.
+ *
+ * Called by store/ and value/ where a value is about to be kept. Interning is never necessary: a
+ * value that is not interned for lack of memory is kept as any other.
+ *
+ * Invariants (evidence_check)
+ *   1. hits <= asked < EVIDENCE_WINDOW.
+ *   2. skip <= pause <= EVIDENCE_PAUSE_MAX, and only RARE has a pause.
+ * Ownership: whoever owns the kind owns its statistics; struct value_state owns the filter. Cost: a
+ *    comparison where nothing is asked; 24 bytes a kind, 16 KiB for the filter.
+ */
+#ifndef HEAPD_VALUE_EVIDENCE_H
+#define HEAPD_VALUE_EVIDENCE_H
+
+#include "value/val.h"
+
+enum {
+    EVIDENCE_WINDOW = 64,
+    EVIDENCE_SOME = 2,
+    EVIDENCE_OFTEN = 32,
+    EVIDENCE_PAUSE_MAX = 63 * EVIDENCE_WINDOW,
+    /* Shorter texts cost about as much interned as they do packed; of longer ones hashing takes
+     * long. */
+    EVIDENCE_TEXT_BYTES_MIN = 32,
+    EVIDENCE_TEXT_BYTES_MAX = 32 << 10,
+};
+
+enum evidence_verdict { EVIDENCE_IS_SOME, EVIDENCE_IS_OFTEN, EVIDENCE_IS_RARE };
+
+/* All zero: nothing is known, and every value is asked about. */
+struct evidence {
+    uint16_t skip, pause; /* values not to ask about; as they were when the pause began */
+    uint8_t asked, hits;  /* of this window */
+    uint8_t verdict;      /* of the last one: enum evidence_verdict */
+    uint64_t asked_all, hits_all;
+};
+
+/* A counted interned string equal to the text, or NULL: keep the text as any other. */
+RC_NEW struct obj *evidence_intern(struct heap *h, struct evidence *ev, struct view text);
+
+/* "some", "often" or "rare". */
+const char *evidence_verdict_name(const struct evidence *ev);
+bool evidence_check(const struct evidence *ev);
+
+#endif
