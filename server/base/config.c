@@ -17,6 +17,7 @@ enum kind {
     KIND_LEVEL, /* a level of the log */
     KIND_SWITCH,
     KIND_INTEGER,
+    KIND_SIGNED, /* an integer that may be negative: the limits are an int64_t's bits */
     KIND_BYTES,
     KIND_PINNED, /* Redis has it and tools ask for it; here it has this one value */
 };
@@ -31,6 +32,8 @@ struct row {
     const char *preset;
     uint64_t min, max;
 };
+
+#define LIST_SIZE_MIN ((uint64_t)(int64_t)-5) /* of SIGNED */
 
 /* clang-format off */
 #define ROW(name, kind, change, field, preset, min, max)                                           \
@@ -55,6 +58,15 @@ static const struct row CONFIG_TABLE[] = {
     ROW("gc",                  SWITCH,  LIVE, gc,                  "yes",       0, 0),
     ROW("gc-budget-us",        INTEGER, LIVE, gc_budget_us,        "100",       10, 10000),
     ROW("gc-threshold",        INTEGER, LIVE, gc_threshold,        "0",         0, UINT32_MAX),
+    ROW("list-max-listpack-size", SIGNED, LIVE, list_max_listpack_size, "128",
+        LIST_SIZE_MIN, INT32_MAX),
+    ROW("hash-max-listpack-entries", INTEGER, LIVE, hash_max_listpack_entries, "128", 0, INT32_MAX),
+    ROW("hash-max-listpack-value",   BYTES,   LIVE, hash_max_listpack_value,   "64",  0, INT32_MAX),
+    ROW("set-max-intset-entries",    INTEGER, LIVE, set_max_intset_entries,    "512", 0, INT32_MAX),
+    ROW("set-max-listpack-entries",  INTEGER, LIVE, set_max_listpack_entries,  "128", 0, INT32_MAX),
+    ROW("set-max-listpack-value",    BYTES,   LIVE, set_max_listpack_value,    "64",  0, INT32_MAX),
+    ROW("zset-max-listpack-entries", INTEGER, LIVE, zset_max_listpack_entries, "128", 0, INT32_MAX),
+    ROW("zset-max-listpack-value",   BYTES,   LIVE, zset_max_listpack_value,   "64",  0, INT32_MAX),
     ROW("loglevel",            LEVEL,   LIVE, loglevel,            "notice",    0, 0),
     ROW("logfile",             TEXT,    BOOT, logfile,             "",          0, 0),
     ROW("hash-seed",           TEXT,    BOOT, hash_seed,           "",          0, 0),
@@ -148,6 +160,15 @@ static enum fault put_number(const struct row *r, uint64_t *field, struct view v
     return FAULT_NONE;
 }
 
+static enum fault put_signed(const struct row *r, int64_t *field, struct view value)
+{
+    int64_t number;
+    if (!num_get_integer(value, &number)) return FAULT_FORM;
+    if (number < (int64_t)r->min || number > (int64_t)r->max) return FAULT_RANGE;
+    *field = number;
+    return FAULT_NONE;
+}
+
 /* The field is untouched by a fault. */
 static enum fault row_put(const struct row *r, struct config *c, struct view value)
 {
@@ -158,6 +179,7 @@ static enum fault row_put(const struct row *r, struct config *c, struct view val
     case KIND_SWITCH: return put_switch(row_field(r, c), value);
     case KIND_INTEGER:
     case KIND_BYTES: return put_number(r, row_field(r, c), value);
+    case KIND_SIGNED: return put_signed(r, row_field(r, c), value);
     case KIND_PINNED: return view_is(value, r->preset) ? FAULT_NONE : FAULT_FORM;
     }
     return FAULT_FORM;
@@ -185,6 +207,9 @@ bool config_get(const struct config *c, uint32_t index, const char **name,
     case KIND_BYTES:
         snprintf(value, CONFIG_TEXT_BYTES, "%" PRIu64, *(const uint64_t *)field);
         return true;
+    case KIND_SIGNED:
+        snprintf(value, CONFIG_TEXT_BYTES, "%" PRId64, *(const int64_t *)field);
+        return true;
     case KIND_SWITCH: text = *(const bool *)field ? "yes" : "no"; break;
     case KIND_PINNED: text = r->preset; break;
     case KIND_TEXT:
@@ -198,6 +223,11 @@ bool config_get(const struct config *c, uint32_t index, const char **name,
 /* Redis's words, which its clients know, wherever Redis has such a fault. */
 static void explain_to_client(const struct row *r, enum fault fault, char error[CONFIG_ERROR_BYTES])
 {
+    if (fault == FAULT_RANGE && r->kind == KIND_SIGNED) {
+        refuse(error, "argument must be between %lld and %lld inclusive", (long long)r->min,
+               (long long)r->max);
+        return;
+    }
     if (fault == FAULT_RANGE) {
         refuse(error, "argument must be between %llu and %llu inclusive",
                (unsigned long long)r->min, (unsigned long long)r->max);
@@ -214,7 +244,8 @@ static void explain_to_client(const struct row *r, enum fault fault, char error[
         refuse(error, "argument(s) must be one of the following: debug, verbose, notice, warning");
         return;
     case KIND_SWITCH: refuse(error, "argument must be 'yes' or 'no'"); return;
-    case KIND_INTEGER: refuse(error, "argument couldn't be parsed into an integer"); return;
+    case KIND_INTEGER:
+    case KIND_SIGNED: refuse(error, "argument couldn't be parsed into an integer"); return;
     case KIND_BYTES: refuse(error, "argument must be a memory value"); return;
     case KIND_PINNED: refuse(error, "argument must be '%s'", r->preset); return;
     }
@@ -251,6 +282,9 @@ static bool explain_to_operator(const struct row *r, enum fault fault, const cha
     case KIND_INTEGER:
         return refuse(error, "%s%s: '%.*s' is not a number from %llu to %llu", where, r->name, n,
                       value.p, min, max);
+    case KIND_SIGNED:
+        return refuse(error, "%s%s: '%.*s' is not a number from %lld to %lld", where, r->name, n,
+                      value.p, (long long)min, (long long)max);
     case KIND_BYTES:
         return refuse(error, "%s%s: '%.*s' is not a size from %llu bytes on, such as 100mb", where,
                       r->name, n, value.p, min);

@@ -43,6 +43,11 @@ struct config {
     uint64_t output_buffer_limit; /* bytes that wait for a slow reader before it is closed */
     uint64_t gc_budget_us, gc_threshold;
     uint64_t reply_depth_max, reply_values_max;
+    /* Up to which containers are packed: how many elements, and how long a text among them. */
+    int64_t list_max_listpack_size; /* elements; negative: one of Redis's sizes in bytes */
+    uint64_t hash_max_listpack_entries, hash_max_listpack_value;
+    uint64_t set_max_intset_entries, set_max_listpack_entries, set_max_listpack_value;
+    uint64_t zset_max_listpack_entries, zset_max_listpack_value;
     bool gc;
 };
 

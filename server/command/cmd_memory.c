@@ -1,6 +1,9 @@
 /* OBJECT and MEMORY: what can be asked about one object, and about all memory. */
 #include "command/command.h"
 #include "value/hash.h"
+#include "value/list.h"
+#include "value/set.h"
+#include "value/zset.h"
 
 enum { EMBSTR_BYTES_MAX = 44 }; /* as in Redis, where it is a matter of layout */
 
@@ -38,18 +41,20 @@ enum status cmd_object_id(struct call *c)
     return status ? status : reply_identity(c, val_obj(s.v));
 }
 
+/* Redis's names for the forms that are most like its own. */
 static const char *encoding(val v)
 {
     static const char *const hash_encodings[] = {"listpack", "shape", "hashtable"};
+    static const char *const set_encodings[] = {"intset", "listpack", "hashtable"};
     int64_t n;
     switch (val_type(v)) {
     case OBJ_STRING:
         if (val_get_integer(v, &n)) return "int";
         return val_text_bytes(v) <= EMBSTR_BYTES_MAX ? "embstr" : "raw";
-    case OBJ_LIST: return "deque";
+    case OBJ_LIST: return list_is_packed(val_obj(v)) ? "listpack" : "quicklist";
     case OBJ_HASH: return hash_encodings[hash_form(val_obj(v))];
-    case OBJ_SET: return "hashtable";
-    case OBJ_ZSET: return "btree";
+    case OBJ_SET: return set_encodings[set_form(val_obj(v))];
+    case OBJ_ZSET: return zset_is_packed(val_obj(v)) ? "listpack" : "skiplist";
     case OBJ_NONE:
     case OBJ_NUMBER:
     case OBJ_WEAK:

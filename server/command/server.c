@@ -53,6 +53,27 @@ void server_tick(struct server *s)
     s->now_ms = (s->mono_ns + s->wall_offset_ns) / 1000000;
 }
 
+/* Redis's sizes of a list's block, from -1 on. */
+static uint32_t list_bytes_of(int64_t size)
+{
+    static const uint32_t kib[] = {4, 8, 16, 32, 64};
+    return kib[-size - 1] << 10;
+}
+
+static void configure_values(struct value_limits *l, const struct config *c)
+{
+    bool in_bytes = c->list_max_listpack_size < 0;
+    l->list_entries = in_bytes ? UINT32_MAX : (uint32_t)c->list_max_listpack_size;
+    l->list_bytes = in_bytes ? list_bytes_of(c->list_max_listpack_size) : UINT32_MAX;
+    l->hash_entries = (uint32_t)c->hash_max_listpack_entries;
+    l->hash_text_bytes = (uint32_t)c->hash_max_listpack_value;
+    l->set_integers = (uint32_t)c->set_max_intset_entries;
+    l->set_entries = (uint32_t)c->set_max_listpack_entries;
+    l->set_text_bytes = (uint32_t)c->set_max_listpack_value;
+    l->zset_entries = (uint32_t)c->zset_max_listpack_entries;
+    l->zset_text_bytes = (uint32_t)c->zset_max_listpack_value;
+}
+
 void server_configure(struct server *s)
 {
     struct collect *c = &s->heap.collect;
@@ -60,6 +81,7 @@ void server_configure(struct server *s)
     c->threshold_fixed = s->config.gc_threshold > 0;
     if (c->threshold_fixed) c->threshold = s->config.gc_threshold;
     if (c->enabled != s->config.gc) collect_enable(&s->heap, s->config.gc);
+    configure_values(&s->values.limits, &s->config);
     static const char *const levels[] = {"debug", "verbose", "notice", "warning"};
     for (int i = LOG_DEBUG; i <= LOG_WARNING; i++)
         if (strcmp(s->config.loglevel, levels[i]) == 0) log_level_set((enum log_level)i);
