@@ -6,7 +6,6 @@
 
 enum {
     CLASSES_LINEAR = 32, /* 8 bytes apart */
-    LINEAR_MAX = 256,
     CLASSES_DOUBLING = 8,
     REDZONE_BYTES = 8,      /* sanitizer builds: poisoned, after each block */
     QUARANTINE_STEP = 1024, /* blocks that one pool_purge_step() lets go */
@@ -19,7 +18,7 @@ enum {
 static uint32_t class_of(size_t bytes)
 {
     uint32_t last = (uint32_t)bytes - 1;
-    if (last < LINEAR_MAX) return last / 8;
+    if (last < POOL_LINEAR_MAX) return last / 8;
     uint32_t doubling = 31 - (uint32_t)__builtin_clz(last); /* 8 to 10 */
     return CLASSES_LINEAR + (doubling - 9) * CLASSES_DOUBLING + (last >> (doubling - 3));
 }
@@ -44,9 +43,8 @@ static size_t large_bytes(size_t bytes)
     return __builtin_add_overflow(bytes, step - 1, &sum) ? 0 : sum & ~(step - 1);
 }
 
-size_t pool_good_bytes(size_t bytes)
+size_t pool_good_bytes_above(size_t bytes)
 {
-    if (bytes == 0) return 0;
     return bytes <= POOL_SMALL_MAX ? class_bytes(class_of(bytes)) : large_bytes(bytes);
 }
 

@@ -35,6 +35,7 @@
 enum {
     POOL_ARENA_BYTES = 1 << 20,
     POOL_BYTES = 16 << 10,
+    POOL_LINEAR_MAX = 256, /* up to here the classes are 8 bytes apart */
     POOL_SMALL_MAX = 2048,
     POOL_CLASSES = 32 + 24 + 1, /* 8..256 by 8, three doublings by eighths, and the cells */
     POOL_CLASS_CELLS = POOL_CLASSES - 1,
@@ -71,8 +72,14 @@ void pool_delete(struct pool *p);
 void *pool_alloc(struct pool *p, size_t bytes) __attribute__((malloc, warn_unused_result));
 /* p may be NULL when bytes is 0. */
 void pool_free(struct pool *p, void *block, size_t bytes);
+/* The same for more than POOL_LINEAR_MAX bytes. */
+size_t pool_good_bytes_above(size_t bytes);
+
 /* The bytes that a request of `bytes` really takes: what accounts add up. */
-size_t pool_good_bytes(size_t bytes);
+static inline size_t pool_good_bytes(size_t bytes)
+{
+    return bytes <= POOL_LINEAR_MAX ? (bytes + 7) & ~(size_t)7 : pool_good_bytes_above(bytes);
+}
 
 /* A container's cell, zeroed. */
 struct cell *pool_cell_alloc(struct pool *p) __attribute__((warn_unused_result));
