@@ -68,7 +68,8 @@ static int64_t next_wake_ms(const struct daemon *d)
 static void set_wake(struct daemon *d)
 {
     int64_t due_ms = next_wake_ms(d);
-    if (due_ms == d->wake_ms) return;
+    /* A wake that comes too early does no harm, and costs less than to be put off each turn. */
+    if (due_ms == d->wake_ms || (d->wake_ms != NO_WAKE && d->wake_ms < due_ms)) return;
     d->wake_ms = due_ms;
     if (due_ms == NO_WAKE) {
         uv_timer_stop(&d->wake);
@@ -219,7 +220,8 @@ int daemon_run(const struct config *config, uint64_t clients_max)
     uv_run(&d->loop, UV_RUN_DEFAULT);
     net_fini(&d->net);
 #ifdef HEAPD_DEBUG
-    server_fini(&d->server); /* for the leak check; else the system takes the memory back sooner than we could */
+    server_fini(&d->server); /* for the leak check; else the system takes the memory back sooner
+                                than we could */
 #endif
     ASSERT(uv_loop_close(&d->loop) == 0);
     free(d);

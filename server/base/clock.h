@@ -26,6 +26,12 @@ static inline int64_t clock_mono_ns(void)
     return clock_read_ns(CLOCK_MONOTONIC);
 }
 
+/* The same to a few milliseconds, for a fraction of the price. */
+static inline int64_t clock_coarse_ns(void)
+{
+    return clock_read_ns(CLOCK_MONOTONIC_COARSE);
+}
+
 /* CPU time of the calling thread. */
 static inline int64_t clock_thread_ns(void)
 {

@@ -38,13 +38,19 @@ uint32_t place_add(struct heap *h, struct obj *o)
     return place;
 }
 
+void place_list_black(struct collect *c, uint32_t place)
+{
+    place_at(c, place)->black_next = c->black_list & PLACES_MAX;
+    c->black_list = place;
+}
+
 void place_blacken(struct collect *c, uint32_t place)
 {
     struct collect_place *p = place_at(c, place);
     if (p->black) return;
+    if (place <= c->roots && !p->rescued) c->roots_left--;
     p->black = true;
-    p->black_next = c->black_list & PLACES_MAX;
-    c->black_list = place;
+    place_list_black(c, place);
 }
 
 static void rescue_place(struct collect *c, uint32_t place)
@@ -54,7 +60,7 @@ static void rescue_place(struct collect *c, uint32_t place)
         c->stats.hits[c->phase == COLLECT_BLACK ? COLLECT_HIT_RESCUED_BLACK
                                                 : COLLECT_HIT_RESCUED_GRAY]++;
         c->trial_rescued++;
-        c->roots_left -= place <= c->roots;
+        c->roots_left -= place <= c->roots && !p->black;
     }
     p->rescued = true;
     if (c->phase == COLLECT_BLACK) place_blacken(c, place);
@@ -124,8 +130,9 @@ void collect_forget(struct heap *h, struct obj *o)
         c->stats.hits[COLLECT_HIT_DIED_SCANNED]++;
         trial_scan_stop(c);
     }
-    if (place <= c->roots && !place_at(c, place)->rescued) c->roots_left--;
-    place_at(c, place)->o = NULL;
+    struct collect_place *p = place_at(c, place);
+    if (place <= c->roots && !p->rescued && !p->black) c->roots_left--;
+    p->o = NULL;
 }
 
 void collect_disturbed(struct heap *h, struct obj *o, uint64_t back)

@@ -1,7 +1,8 @@
 #include "base/clock.h"
 #include "heap/heap.h"
 
-enum { CHUNK_CANDIDATES = 508, SHED_DEAD_MIN = 1024 };
+/* Candidates that are taken soon are fetched: their cells twice as far ahead as their bodies. */
+enum { CHUNK_CANDIDATES = 508, SHED_DEAD_MIN = 1024, TAKE_AHEAD = 8 };
 
 struct collect_chunk {
     struct collect_chunk *next;
@@ -42,7 +43,8 @@ static bool append(struct heap *h, struct obj *o)
         b->last = last = chunk;
     }
     last->at[last->tail++] = o;
-    if (b->count++ == 0) b->oldest_ns = clock_mono_ns();
+    b->newest_ns = clock_coarse_ns();
+    if (b->count++ == 0) b->oldest_ns = b->newest_ns;
     return true;
 }
 
@@ -53,6 +55,10 @@ struct obj *candidates_take(struct heap *h)
     if (!first) return NULL;
     struct obj *o = first->at[first->head++];
     b->count--;
+    if (first->head + 2 * TAKE_AHEAD < first->tail) {
+        __builtin_prefetch(first->at[first->head + 2 * TAKE_AHEAD], 1);
+        __builtin_prefetch(obj_body(first->at[first->head + TAKE_AHEAD]), 1);
+    }
     if (first->head == first->tail) {
         b->first = first->next;
         if (!b->first) b->last = NULL;

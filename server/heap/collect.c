@@ -34,26 +34,61 @@ static bool has_grown(const struct heap *h)
     return bytes > mark && bytes - mark > allowed;
 }
 
+/* Whether the last trial was worth what it cost. */
+static bool was_fruitful(const struct collect *c)
+{
+    return c->stats.last_condemned * 4 >= c->stats.last_reached;
+}
+
+/* Enough candidates to start a trial while commands are waiting. */
+static bool has_enough(const struct collect *c)
+{
+    uint64_t candidates = c->candidates.count - c->candidates.dead;
+    if (candidates < c->threshold) return false;
+    if (c->threshold_fixed) return true;
+    return candidates >= (was_fruitful(c) ? c->stats.last_reached / 2 : c->stats.last_reached * 2);
+}
+
+/* How long candidates wait while more keep coming up and the loop is idle now and then. */
+static int64_t patience_ns(const struct collect *c)
+{
+    return COLLECT_IDLE_NS << (2 * c->fruitless);
+}
+
+/* For how long nothing more must have come up: longer after a trial that cost much in vain. */
+static int64_t quiet_ns(const struct collect *c)
+{
+    int64_t quiet = was_fruitful(c) ? 0 : 2 * (int64_t)c->stats.last_ns;
+    if (quiet < COLLECT_IDLE_NS) return COLLECT_IDLE_NS;
+    return quiet < COLLECT_QUIET_NS_MAX ? quiet : COLLECT_QUIET_NS_MAX;
+}
+
+/* When a trial may start because nothing more has come up. */
+static int64_t quiet_due_ns(const struct collect *c)
+{
+    int64_t quiet = c->candidates.newest_ns + quiet_ns(c);
+    int64_t rest = c->rest_until_ns < c->quiet_until_ns ? c->rest_until_ns : c->quiet_until_ns;
+    return quiet > rest ? quiet : rest;
+}
+
 static bool trial_due(const struct heap *h, bool idle)
 {
     const struct collect *c = &h->collect;
-    uint64_t candidates = c->candidates.count - c->candidates.dead;
     if (!c->enabled || !c->candidates.count) return false;
     if (c->eager || has_grown(h)) return true;
-    bool enough = candidates >= c->threshold &&
-                  (c->threshold_fixed || candidates >= c->stats.last_reached / 2);
-    if (!enough && !idle) return false;
-    int64_t now = clock_mono_ns();
+    int64_t now = clock_mono_ns(), waited = now - c->candidates.oldest_ns;
+    if (now >= quiet_due_ns(c)) return true;
     if (now < c->rest_until_ns) return false;
-    return enough || now - c->candidates.oldest_ns > COLLECT_IDLE_NS;
+    return has_enough(c) || waited > (idle ? patience_ns(c) : COLLECT_WAIT_NS_MAX);
 }
 
 int64_t collect_due_ns(const struct heap *h)
 {
     const struct collect *c = &h->collect;
     if (!c->enabled || !c->candidates.count) return -1;
-    int64_t due = c->candidates.oldest_ns + COLLECT_IDLE_NS;
-    return due > c->rest_until_ns ? due : c->rest_until_ns;
+    int64_t due = c->candidates.oldest_ns + patience_ns(c), quiet = quiet_due_ns(c);
+    if (due < c->rest_until_ns) due = c->rest_until_ns;
+    return due < quiet ? due : quiet;
 }
 
 static bool wants_walk(const struct collect *c, bool idle)
@@ -139,6 +174,13 @@ static void full_step(struct heap *h, uint32_t slots)
     }
 }
 
+static void paced_start(struct heap *h)
+{
+    struct collect *c = &h->collect;
+    c->trial_quiet = clock_mono_ns() >= quiet_due_ns(c);
+    trial_start(h);
+}
+
 static void idle_step(struct heap *h, uint32_t slots, bool idle)
 {
     struct collect *c = &h->collect;
@@ -149,7 +191,7 @@ static void idle_step(struct heap *h, uint32_t slots, bool idle)
     else if (wants_walk(c, idle))
         walk_step(h, slots);
     else if (trial_due(h, idle))
-        trial_start(h);
+        paced_start(h);
     else if (c->segment_count > PLACE_SEGMENTS_KEPT)
         place_segment_drop(h);
 }
@@ -159,28 +201,36 @@ static void advance(struct heap *h, uint32_t slots, bool idle)
     if (!trial_step(h, slots)) idle_step(h, slots, idle);
 }
 
-/* Steps that are short by nature (a place to free, an object to place_blacken) follow each other
- * between two looks at the clock. */
+/* Steps that are short by nature (a batch of black ones) follow each other between two looks at the
+ * clock. */
 static void advance_until_look(struct heap *h, bool idle)
 {
     const struct collect *c = &h->collect;
-    uint32_t steps = c->phase == COLLECT_BLACK ? 16 : 1;
+    uint32_t steps = c->phase == COLLECT_BLACK ? 4 : 1;
     uint32_t slots = SLOTS_PER_LOOK / steps;
     for (; steps && c->phase != COLLECT_IDLE; steps--) advance(h, slots, idle);
     if (c->phase == COLLECT_IDLE) advance(h, slots, idle);
 }
 
-/* After a trial that found little there is a rest, in proportion to what it cost. */
+/* After a trial that found little there is a rest, in proportion to what it cost. The one that
+ * quiet cuts short grows from trial to trial. */
 static void trial_ended(struct collect *c)
 {
     c->ended = false;
     c->stats.last_ns = c->trial_ns;
     if (c->stats.last_reached == 0) return; /* it cost nothing: the rest that there was goes on */
-    c->rest_until_ns = 0;
-    if (c->stats.last_condemned * 4 >= c->stats.last_reached) return;
+    int64_t now = clock_mono_ns();
+    if (was_fruitful(c)) {
+        c->rest_until_ns = 0;
+        c->fruitless = c->fruitless_quiet = 0;
+        return;
+    }
     int64_t rest = (int64_t)c->trial_ns * COLLECT_REST_FACTOR;
     if (rest < COLLECT_REST_NS_MIN) rest = COLLECT_REST_NS_MIN;
-    c->rest_until_ns = clock_mono_ns() + (rest < COLLECT_REST_NS_MAX ? rest : COLLECT_REST_NS_MAX);
+    c->rest_until_ns = now + (rest < COLLECT_REST_NS_MAX ? rest : COLLECT_REST_NS_MAX);
+    c->quiet_until_ns = now + (COLLECT_REST_NS_MIN << c->fruitless_quiet);
+    if (c->fruitless < COLLECT_FRUITLESS_MAX) c->fruitless++;
+    if (c->trial_quiet && c->fruitless_quiet < COLLECT_FRUITLESS_QUIET_MAX) c->fruitless_quiet++;
 }
 
 bool collect_step(struct heap *h, bool idle)
@@ -193,7 +243,7 @@ bool collect_step(struct heap *h, bool idle)
     } else {
         int64_t deadline = clock_mono_ns() + (int64_t)c->budget_ns;
         do advance_until_look(h, idle);
-        while (clock_mono_ns() < deadline && collect_has_work(h, idle));
+        while (!c->ended && clock_mono_ns() < deadline && collect_has_work(h, idle));
     }
     uint64_t took = (uint64_t)(clock_thread_ns() - cpu);
     c->trial_ns += took;

@@ -62,20 +62,29 @@
  * Speed. On a large graph nearly all time goes into waiting for memory. Targets pass a short ring
  * between the visit of their slot and their turn, in which their cells, bodies and places are
  * fetched (Cher, Hosking and Vitek, "Software prefetching for mark-sweep garbage collection",
- * 2004); the shadow lies in the table, so that black looks at no object that is garbage. The ring
- * is empty between two steps.
+ * 2004); the shadow lies in the table, so that black looks at no object that is garbage, and what
+ * it does look at is taken off its list in batches that are fetched together. The ring is empty
+ * between two steps.
  *
  * Pacing. A slice has a budget in nanoseconds. A trial starts when enough candidates wait: their
  * number adapts to the yield, and is at least half of what the last trial reached, so that each
- * candidate pays for two objects. When the loop is idle fewer are tried, once one has waited for
- * COLLECT_IDLE_NS. A trial that found little is followed by a rest of COLLECT_REST_FACTOR times
- * what it cost. Growth of memory by COLLECT_GROWTH_BYTES_MIN or a tenth of it, and GC COLLECT,
- * start a trial in spite of all that. A trial all of whose candidates were rescued or died ends at
- * once, for what it reached is what they reach: so a hot object of a large live graph does not have
- * the graph traced again and again. While memory grows in mid-trial more slices are owed to each
- * turn of the loop (collect_slices_owed); they do not become longer.
+ * candidate pays for two objects; twice what it reached if it found little, so that a large graph
+ * whose names go one after another is not traced each time that it has become a little larger. It
+ * also starts when nothing more has come up for COLLECT_IDLE_NS (longer, up to
+ * COLLECT_QUIET_NS_MAX, after a trial that cost much in vain), when the loop is idle and candidates
+ * have waited for COLLECT_IDLE_NS, four times that after each trial in a row that found little, and
+ * at the latest after COLLECT_WAIT_NS_MAX. A trial that found little is followed by a rest of
+ * COLLECT_REST_FACTOR times what it cost, which quiet cuts short (less and less, while that finds
+ * little too). Growth of memory by COLLECT_GROWTH_BYTES_MIN or a tenth of it, and GC COLLECT, start
+ * a trial in spite of all that.
  *
- * Memory: 16 bytes for each object that the trial reached, while it lasts; 8 bytes a candidate.
+ * A trial all of whose candidates were rescued, died or are black ends at once, for what it reached
+ * is what they reach: so a hot object of a large live graph does not have the graph traced again
+ * and again. While memory grows in mid-trial more slices are owed to each turn of the loop
+ * (collect_slices_owed); they do not become longer.
+ *
+ * Memory: 16 bytes for each object that the trial reached, while it lasts, in blocks of 1 MiB that
+ * are mapped and given back in steps; 8 bytes a candidate.
  * When either cannot be had, the trial is abandoned, or the candidates are forgotten and found
  * again by walking all cells.
  *
@@ -100,18 +109,21 @@ enum {
     COLLECT_BUDGET_NS = 100000,
     COLLECT_THRESHOLD_MIN = 256, /* candidates that start a trial, at least */
     COLLECT_THRESHOLD_MAX = 1 << 16,
-    COLLECT_IDLE_NS =
-        50000000, /* candidates that waited this long are tried when the loop is idle */
+    COLLECT_FRUITLESS_MAX = 3, /* each makes candidates wait four times as long */
+    COLLECT_FRUITLESS_QUIET_MAX = 6,
     COLLECT_REST_FACTOR = 16,
-    COLLECT_REST_NS_MIN = 100000000,
     COLLECT_GROWTH_BYTES_MIN = 16 << 20,
     COLLECT_SLICES_OWED_MAX = 16, /* of one turn of the loop */
-    COLLECT_SEGMENT_PLACES = 1 << 12,
+    COLLECT_SEGMENT_PLACES = 1 << 16,
     COLLECT_FULL_TRIALS_MAX =
         8, /* trials of one full collection, when commands keep disturbing it */
 };
 
-#define COLLECT_REST_NS_MAX INT64_C(10000000000)
+#define COLLECT_IDLE_NS      INT64_C(50000000)
+#define COLLECT_QUIET_NS_MAX INT64_C(300000000)
+#define COLLECT_REST_NS_MIN  INT64_C(100000000)
+#define COLLECT_REST_NS_MAX  INT64_C(10000000000)
+#define COLLECT_WAIT_NS_MAX  INT64_C(10000000000)
 
 /* In `place`: became visible during the trial whose number follows. */
 #define COLLECT_NEW 0x80000000u
@@ -175,8 +187,10 @@ struct candidates {
     struct collect_chunk *first, *last, *spare;
     uint64_t count; /* dead cells included */
     uint64_t dead;
-    bool lost;         /* memory was out: some are known to nobody, and the cells must be walked */
-    int64_t oldest_ns; /* when the buffer became non-empty */
+    bool lost; /* memory was out: some are known to nobody, and the cells must be walked */
+    /* When the buffer became non-empty, or the last trial began to take what was there, and when
+     * the last one came: by the coarse clock. */
+    int64_t oldest_ns, newest_ns;
 };
 
 struct collect {
@@ -192,12 +206,12 @@ struct collect {
     /* The trial's table: segments of places, addressed from 1. */
     struct collect_place **segments;
     uint32_t segment_count, segment_slots;
-    uint32_t places; /* highest place in use */
-    uint32_t roots;  /* the first places are the trial's candidates */
-    uint32_t
-        roots_left; /* of them, neither rescued nor dead: when none is left the trial is futile */
-    uint32_t next;  /* the place that the current phase looks at next */
-    uint32_t black_list;   /* first place on the black list, 0 = none */
+    uint32_t places;     /* highest place in use */
+    uint32_t roots;      /* the first places are the trial's candidates */
+    uint32_t roots_left; /* of them, neither rescued, black nor dead: when none is left the trial is
+                            futile */
+    uint32_t next;       /* the place that the current phase looks at next */
+    uint32_t black_list; /* first place on the black list, 0 = none */
     uint32_t trial_number; /* 31 bits, for COLLECT_NEW */
     uint64_t take_left;    /* candidates that the trial has still to take out */
     bool faulted;          /* rule 13, or no memory for a place: abandon */
@@ -213,9 +227,13 @@ struct collect {
     uint64_t freeze_cursor;
     uint64_t frozen; /* containers with OBJ_FROZEN */
 
-    int64_t rest_until_ns; /* no trial before, unless memory grows; 0 = no rest */
-    size_t bytes_mark;     /* memory in use when the last trial ended, or less since */
-    uint64_t threshold;    /* candidates that start a trial; adapts unless fixed */
+    int64_t rest_until_ns;    /* no trial before, unless memory grows; 0 = no rest */
+    int64_t quiet_until_ns;   /* the same when nothing more comes up */
+    uint32_t fruitless;       /* trials in a row that found little, as far as they count */
+    uint32_t fruitless_quiet; /* of them, those that started because nothing more came up */
+    bool trial_quiet;
+    size_t bytes_mark;  /* memory in use when the last trial ended, or less since */
+    uint64_t threshold; /* candidates that start a trial; adapts unless fixed */
     bool threshold_fixed;
     uint64_t budget_ns;
     uint32_t slice_slots_max; /* 0 = the budget alone bounds a slice; tests use 1 */

@@ -18,7 +18,7 @@ struct collect_place {
     uint32_t rescued : 1;
 };
 
-enum { PLACES_MAX = (1 << 30) - 1, PLACE_SEGMENTS_KEPT = 4 };
+enum { PLACES_MAX = (1 << 30) - 1, PLACE_SEGMENTS_KEPT = 1 };
 
 static_assert(sizeof(struct collect_place) == 16, "a place is two words");
 
@@ -45,6 +45,8 @@ uint32_t place_add(struct heap *h, struct obj *o);
 /* Frees the last segment of the table. */
 void place_segment_drop(struct heap *h);
 void place_blacken(struct collect *c, uint32_t place);
+/* Puts a black place on the list of those to be scanned. */
+void place_list_black(struct collect *c, uint32_t place);
 /* One more object that the trial condemned. */
 void trial_count_collected(struct heap *h, const struct obj *o);
 /* The scan of `scanning` is over or given up: gray goes on with the next place. */

@@ -1,9 +1,10 @@
 /* A trial, from its candidates to the freeing of what it condemned: the phases of collect.h. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "heap/collect_parts.h"
 
-/* How many places ahead things are fetched. */
-enum { PLACES_AHEAD = 4 };
+/* How many places ahead things are fetched, and how many of the black list together. */
+enum { PLACES_AHEAD = 4, BLACK_BATCH = 16 };
 
 static bool hit(struct collect *c, enum collect_hit what)
 {
@@ -46,6 +47,13 @@ static void gray_count(struct heap *h, struct obj *t)
     }
 }
 
+static void black_count(struct heap *h, const struct obj *t)
+{
+    struct collect *c = &h->collect;
+    uint32_t place = place_of(c, t);
+    if (place) place_blacken(c, place);
+}
+
 /*
  * The ring between visiting a slot and counting its target. Each target is handled three times,
  * RING_STAGE pushes apart: its cell is there, so its body is fetched; its body is there, so its
@@ -55,6 +63,7 @@ enum { RING_SLOTS = 64, RING_STAGE = 8 };
 
 struct ring {
     struct heap *h;
+    bool black;
     struct obj *at[RING_SLOTS];
     uint32_t pushed, with_body, with_place, counted;
 };
@@ -80,10 +89,14 @@ static void ring_fetch_place(struct ring *r)
 static void ring_count(struct ring *r)
 {
     struct obj *t = r->at[r->counted++ % RING_SLOTS];
-    if (t) gray_count(r->h, t);
+    if (!t) return;
+    if (r->black)
+        black_count(r->h, t);
+    else
+        gray_count(r->h, t);
 }
 
-static void gray_visit(void *ring, struct obj *t)
+static void ring_visit(void *ring, struct obj *t)
 {
     struct ring *r = ring;
     __builtin_prefetch(t);
@@ -100,25 +113,25 @@ static void ring_drain(struct ring *r)
     while (r->counted != r->pushed) ring_count(r);
 }
 
-static void black_visit(void *heap, struct obj *t)
-{
-    struct collect *c = &((struct heap *)heap)->collect;
-    if ((t->flags & OBJ_VISIBLE) == 0) return;
-    uint32_t place = place_of(c, t);
-    if (place) place_blacken(c, place);
-}
-
-static void scan_start(struct heap *h, struct obj *o)
+/* Begins to scan a container; most are through with it. */
+static void scan_start(struct heap *h, struct obj *o, uint32_t slots, struct ring *r)
 {
     struct collect *c = &h->collect;
-    c->scanning = o;
-    c->cursor = type_of(h, o)->begin(o);
-    c->limit = type_of(h, o)->end(o);
+    const struct heap_type *type = type_of(h, o);
+    uint64_t at = type->begin(o), end = type->end(o);
+    if (at < end) at = type->visit(o, at, end, slots, ring_visit, r);
+    if (at < end) {
+        c->scanning = o;
+        c->cursor = at;
+        c->limit = end;
+    } else if (c->phase == COLLECT_GRAY) {
+        c->next++;
+    }
 }
 
 /* Visits some slots of the container in mid-scan. What lies outside of its present ends has gone
  * since. */
-static void scan_step(struct heap *h, uint32_t slots, heap_visit *visit, void *ctx)
+static void scan_step(struct heap *h, uint32_t slots, struct ring *r)
 {
     struct collect *c = &h->collect;
     struct obj *o = c->scanning;
@@ -126,7 +139,7 @@ static void scan_step(struct heap *h, uint32_t slots, heap_visit *visit, void *c
     uint64_t begin = type->begin(o), end = type->end(o);
     if (c->cursor < begin) c->cursor = begin;
     uint64_t limit = c->limit < end ? c->limit : end;
-    if (c->cursor < limit) c->cursor = type->visit(o, c->cursor, limit, slots, visit, ctx);
+    if (c->cursor < limit) c->cursor = type->visit(o, c->cursor, limit, slots, ring_visit, r);
     if (c->cursor < limit) return;
     if (limit < end) hit(c, COLLECT_HIT_LIMIT);
     trial_scan_stop(c);
@@ -140,6 +153,7 @@ void trial_start(struct heap *h)
     c->places = c->roots = c->roots_left = c->black_list = 0;
     c->next = 1;
     c->take_left = c->candidates.count;
+    c->candidates.oldest_ns = clock_coarse_ns(); /* of those that come now; the trial takes these */
     c->trial_taken = c->trial_rescued = c->trial_condemned = c->trial_ns = 0;
     c->faulted = false;
     c->stats.trials++;
@@ -170,8 +184,8 @@ static void trial_end(struct heap *h)
     if (c->full_running) c->full_trials++;
 }
 
-/* Whether nothing can be condemned any more: all that the trial reached is reached from what was
- * rescued, or from the dead, whose slots make candidates as they are cleared. */
+/* Whether nothing can be condemned any more: all that the trial reached is reached from what is
+ * live, or from the dead, whose slots make candidates as they are cleared. */
 static bool trial_is_futile(const struct collect *c)
 {
     return c->trial_open && c->take_left == 0 && c->roots_left == 0;
@@ -202,8 +216,7 @@ static void take_candidate(struct heap *h)
         hit(c, COLLECT_HIT_FROZEN);
         return;
     }
-    if (place_of(
-            c, o)) { /* this trial has it already: it came up again since, and is the next one's */
+    if (place_of(c, o)) { /* it came up again since this trial took it: it is the next one's */
         hit(c, COLLECT_HIT_CAME_AGAIN);
         candidates_add(h, o);
         return;
@@ -247,11 +260,11 @@ static bool gray_advance(struct heap *h, struct ring *r, uint32_t slots)
             c->next++;
             return true;
         }
-        scan_start(h, p->o);
+        scan_start(h, p->o, slots, r);
     } else {
         hit(c, COLLECT_HIT_RESUMED_GRAY);
+        scan_step(h, slots, r);
     }
-    scan_step(h, slots, gray_visit, r);
     return true;
 }
 
@@ -281,27 +294,61 @@ static void gray_step(struct heap *h, uint32_t slots)
 /* Live places are found in a run over the table, which looks at no object. */
 static void black_sweep(struct collect *c, uint32_t places)
 {
-    for (uint32_t i = 0; i < places && c->next <= c->places && !c->black_list; i++, c->next++) {
+    for (uint32_t i = 0; i < places && c->next <= c->places; i++, c->next++) {
         const struct collect_place *p = place_at(c, c->next);
         if (p->o && (p->rescued || p->shadow > 0)) place_blacken(c, c->next);
     }
 }
 
-static void black_step(struct heap *h, uint32_t slots)
+/* Takes up to n places off the black list and fetches what scanning them needs; returns how many.
+ */
+static uint32_t black_take(struct heap *h, uint32_t *batch, uint32_t n)
 {
     struct collect *c = &h->collect;
-    if (c->scanning) {
-        hit(c, COLLECT_HIT_RESUMED_BLACK);
-        scan_step(h, slots, black_visit, h);
-    } else if (c->black_list) {
-        struct collect_place *p = place_at(c, c->black_list);
+    uint32_t taken = 0;
+    while (taken < n && c->black_list) {
+        uint32_t place = c->black_list;
+        const struct collect_place *p = place_at(c, place);
         c->black_list = p->black_next;
         if (!p->o) {
             hit(c, COLLECT_HIT_DIED_LISTED);
-            return;
+            continue;
         }
-        scan_start(h, p->o);
-        scan_step(h, slots, black_visit, h);
+        __builtin_prefetch(p->o);
+        batch[taken++] = place;
+    }
+    for (uint32_t i = 0; i < taken; i++) __builtin_prefetch(obj_body(place_at(c, batch[i])->o));
+    for (uint32_t i = 0; i < taken; i++) {
+        const struct obj *o = place_at(c, batch[i])->o;
+        if (type_of(h, o)->prefetch) type_of(h, o)->prefetch(o);
+    }
+    return taken;
+}
+
+/* Scans some of the black list; what of the batch is not begun goes back to it. */
+static void black_scan(struct heap *h, uint32_t slots)
+{
+    struct collect *c = &h->collect;
+    struct ring r = {.h = h, .black = true};
+    uint32_t batch[BLACK_BATCH], taken = 0, scanned = 0;
+    if (c->scanning) {
+        hit(c, COLLECT_HIT_RESUMED_BLACK);
+        scan_step(h, slots, &r);
+    } else {
+        taken = black_take(h, batch, slots < BLACK_BATCH ? slots : BLACK_BATCH);
+    }
+    while (scanned < taken && !c->scanning && r.pushed < slots) {
+        scan_start(h, place_at(c, batch[scanned++])->o, slots, &r);
+    }
+    while (taken > scanned) place_list_black(c, batch[--taken]);
+    ring_drain(&r);
+}
+
+static void black_step(struct heap *h, uint32_t slots)
+{
+    struct collect *c = &h->collect;
+    if (c->scanning || c->black_list) {
+        black_scan(h, slots);
     } else if (c->next <= c->places) {
         black_sweep(c, slots);
     } else {

@@ -95,6 +95,7 @@ static void blacken(struct model *m, uint8_t place)
 {
     struct model_place *p = &m->table[place];
     if (p->black) return;
+    if (place <= m->trial_roots && !p->rescued) m->roots_left--;
     p->black = true;
     p->black_next = m->black_list;
     m->black_list = place;
@@ -103,7 +104,7 @@ static void blacken(struct model *m, uint8_t place)
 static void rescue_place(struct model *m, uint8_t place)
 {
     struct model_place *p = &m->table[place];
-    if (!p->rescued && place <= m->trial_roots) m->roots_left--;
+    if (!p->rescued && !p->black && place <= m->trial_roots) m->roots_left--;
     p->rescued = true;
     if (m->phase == PHASE_BLACK && rule(m, RULE_1_BLACK)) blacken(m, place);
     /* Others, which the trial will take only now, may become garbage together with this one before
@@ -145,8 +146,9 @@ void collect_forget(struct model *m, uint8_t o)
     if (!place) return;
     if (m->scanning == o && rule(m, RULE_6_CURSOR)) scan_stop(m);
     if (!rule(m, RULE_6_TABLE)) return;
-    if (place <= m->trial_roots && !m->table[place].rescued) m->roots_left--;
-    m->table[place].o = 0;
+    struct model_place *p = &m->table[place];
+    if (place <= m->trial_roots && !p->rescued && !p->black) m->roots_left--;
+    p->o = 0;
 }
 
 void collect_disturb(struct model *m, uint8_t o)
@@ -525,7 +527,7 @@ void collect_slice(struct model *m)
         return;
     }
     if (trial_open(m) && m->take_left == 0 && m->roots_left == 0) {
-        /* All that was reached is reached from what was rescued, or from the dead. */
+        /* All that was reached is reached from what is black or rescued, or from the dead. */
         if (m->scanning) scan_stop(m);
         trial_end(m);
         return;

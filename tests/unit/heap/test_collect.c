@@ -5,8 +5,9 @@
  *
  * Method: a world of containers of all four types, held by a few roots, is changed at random
  * (references stored, removed, moved, overwritten; containers emptied, grown in mid-scan, dropped),
- * with a slice of one slot between two changes. After each slice a trace from the roots, which uses
- * nothing of the collector, must find no condemned object; heap_check() recounts every so often.
+ * with slices of one slot or of a few between two changes. After each slice a trace from the roots,
+ * which uses nothing of the collector, must find no condemned object; heap_check() recounts every
+ * so often.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -288,8 +289,11 @@ static void run_history(uint64_t seed, int steps)
 {
     struct world *w = calloc(1, sizeof *w);
     world_init(w, seed);
+    w->heap.collect.eager = true; /* no rest after a trial that found little */
     for (int i = 0; i < steps; i++) {
         change(w);
+        if (i % 512 == 0) /* most often one slot; now and then enough for batches */
+            w->heap.collect.slice_slots_max = draw(w, 4) ? 1 : 2 + (uint32_t)draw(w, 48);
         for (uint64_t slices = draw(w, 4); slices; slices--) collect_step(&w->heap, draw(w, 2));
         if (draw(w, 8) == 0) heap_release_step(&w->heap, 1 + (uint32_t)draw(w, 16));
         if (draw(w, 500) == 0) collect_enable(&w->heap, draw(w, 2));
