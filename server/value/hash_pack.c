@@ -50,7 +50,7 @@ void hash_pack_begin(const struct obj *o, struct hash_pack_iter *it)
 {
     const uint64_t *word = hash_pack_word(o);
     *it = (struct hash_pack_iter){.shape = hash_pack_shape(*word),
-                                  .next = (const uint8_t *)(word + 1),
+                                  .next = hash_pack_entries(word),
                                   .left = hash_pack_count(*word),
                                   .position = UINT32_MAX};
 }
@@ -86,20 +86,42 @@ uint32_t hash_pack_length(const struct obj *o)
     return length;
 }
 
+/* Eight fields' bytes at a time; what lies behind the last is bytes of entries, and is not looked
+ * at. */
+static const uint8_t *find_tagged(const uint64_t *word, uint8_t tag, const struct pack_item *it)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    const uint8_t *tags = hash_pack_tags_at(word);
+    uint32_t count = hash_pack_count(*word);
+    for (uint32_t i = 0; i < count; i += 8) {
+        uint64_t eight;
+        memcpy(&eight, tags + i, sizeof eight);
+        uint64_t same = eight ^ ones * tag;
+        /* Each byte that is zero, and perhaps some above it, which are compared in vain. */
+        for (uint64_t hits = (same - ones) & ~same & tops; hits; hits &= hits - 1) {
+            uint32_t position = i + (uint32_t)__builtin_ctzll(hits) / 8;
+            if (position >= count) break;
+            const uint8_t *at = hash_pack_at(word, position);
+            if (pack_is(at, it)) return pack_next(at);
+        }
+    }
+    return NULL;
+}
+
 const uint8_t *hash_pack_find(const struct obj *o, const struct needle *field)
 {
     const uint64_t *word = hash_pack_word(o);
-    const uint8_t *at = (const uint8_t *)(word + 1);
     const struct shape *s = hash_pack_shape(*word);
     if (s) {
         int position = shape_position(s, field);
         if (position == SHAPE_ABSENT) return NULL;
-        at = pack_skip(at, (uint32_t)position);
-        return pack_kind(at) == PACK_GAP ? NULL : at;
+        const uint8_t *at = hash_pack_at(word, (uint32_t)position);
+        return (*word & HASH_PACK_GAPS) && pack_kind(at) == PACK_GAP ? NULL : at;
     }
     struct pack_item it;
     if (!pack_item_of_needle(field, &it)) return NULL;
-    return pack_find_pair(at, hash_pack_count(*word), &it);
+    if (hash_pack_tags(*word)) return find_tagged(word, hash_pack_tag(field->hash), &it);
+    return pack_find_pair(hash_pack_entries(word), hash_pack_count(*word), &it);
 }
 
 /* --- the body as a whole --- */
@@ -107,12 +129,6 @@ const uint8_t *hash_pack_find(const struct obj *o, const struct needle *field)
 static uint32_t entries_of(uint64_t word)
 {
     return hash_pack_count(word) * (word & HASH_PACK_OWN ? 2 : 1);
-}
-
-const uint8_t *hash_pack_end(const struct obj *o)
-{
-    const uint64_t *word = hash_pack_word(o);
-    return pack_skip((const uint8_t *)(word + 1), entries_of(*word));
 }
 
 void hash_pack_release(struct heap *h, const uint8_t *at, uint32_t entries)
@@ -124,9 +140,10 @@ void hash_pack_release(struct heap *h, const uint8_t *at, uint32_t entries)
 void hash_pack_visit(const struct obj *o, heap_visit *fn, void *ctx)
 {
     const uint64_t *word = hash_pack_word(o);
-    const uint8_t *at = (const uint8_t *)(word + 1);
+    const uint8_t *at = hash_pack_entries(word);
     struct shape *s = hash_pack_shape(*word);
     if (s) fn(ctx, &s->head);
+    if ((*word & HASH_PACK_REFS) == 0) return;
     for (uint32_t left = entries_of(*word); left > 0; left--, at = pack_next(at))
         if (pack_kind(at) == PACK_REF) fn(ctx, pack_get_ref(at));
 }
@@ -157,7 +174,7 @@ void hash_pack_drop(struct heap *h, struct obj *o)
     struct shape *s = hash_pack_shape(w);
     void *body = body_take(h, o);
     o->flags = (uint8_t)(o->flags & ~OBJ_PACKED);
-    hash_pack_release(h, (const uint8_t *)(word + 1), entries_of(w));
+    if (w & HASH_PACK_REFS) hash_pack_release(h, hash_pack_entries(word), entries_of(w));
     pool_free(h->pool, body, hash_pack_body_bytes(w));
     if (s) rc_dec(h, &s->head);
 }
@@ -180,19 +197,23 @@ size_t hash_pack_bytes(const struct obj *o)
 static bool entry_check(const struct obj *o, const uint8_t *at)
 {
     if (pack_kind(at) == PACK_DOUBLE) return false;
+    if (pack_kind(at) == PACK_REF && (*hash_pack_word(o) & HASH_PACK_REFS) == 0)
+        return false; /* 5. */
     if (pack_kind(at) != PACK_REF || !obj_is_container(pack_get_ref(at)))
         return pack_check(at, pack_next(at));
-    return (o->flags & OBJ_VISIBLE) != 0; /* 4. */
+    return (o->flags & OBJ_VISIBLE) != 0; /* 6. */
 }
 
 static bool own_check(const struct heap *h, const struct obj *o, uint64_t word)
 {
     struct hash_pack_iter it;
     uint32_t sequence = 0;
+    const uint8_t *tags = hash_pack_tags_at(hash_pack_word(o)); /* 4. */
     hash_pack_begin(o, &it);
     while (hash_pack_next(&it)) {
         struct needle n = needle_of_val(h, it.field);
         if (!val_is_string(it.field) || hash_pack_find(o, &n) != it.value) return false;
+        if (hash_pack_tags(word) && tags[it.position] != hash_pack_tag(n.hash)) return false;
         sequence = shape_sequence(sequence, n.hash);
     }
     return sequence == hash_pack_sequence(word) && hash_pack_length(o) == it.position + 1; /* 2. */
@@ -201,11 +222,13 @@ static bool own_check(const struct heap *h, const struct obj *o, uint64_t word)
 bool hash_pack_check(const struct heap *h, const struct obj *o)
 {
     const uint64_t *word = hash_pack_word(o);
-    const uint8_t *body = obj_body(o), *at = (const uint8_t *)(word + 1);
+    const uint8_t *body = obj_body(o), *at = hash_pack_entries(word);
     size_t bytes = hash_pack_body_bytes(*word);
     uint32_t gaps = 0;
-    for (uint32_t left = entries_of(*word); left > 0; left--, at = pack_next(at)) {
+    uint32_t entries = entries_of(*word), each = entries / hash_pack_count(*word);
+    for (uint32_t i = 0; i < entries; i++, at = pack_next(at)) {
         if (at >= body + bytes || !entry_check(o, at)) return false;
+        if (i % each == 0 && hash_pack_at(word, i / each) != at) return false; /* 4. */
         gaps += pack_kind(at) == PACK_GAP;
     }
     if (at > body + bytes || pool_good_bytes(bytes) != bytes) return false; /* 1. */

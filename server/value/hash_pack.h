@@ -1,19 +1,23 @@
 /*
  * The packed forms of a hash. A small one lies in one block of bytes, its body, in one of two
- * forms:
+ * forms. It has its own fields, when no other hash is known to have the same: then fields and
+ * values lie there in turn, as entries of pack.h. Or it is shaped: a shape (shape.h) holds the
+ * fields, and the body the values alone, in the shape's order.
  *
- *   own      fields and values in turn, as entries of pack.h: for a sequence of fields that no
- * other hash is known to have shaped   a shape (shape.h), which holds the fields, and the values
- * alone, in its order
+ *   body  +-----------+--------+-----------+--------- .. ---------+-- .. --+
+ *         | gc_words  | word   | directory | entries              | room   |
+ *         +-----------+--------+-----------+--------- .. ---------+-- .. --+
+ *         if visible    8
  *
- *   body  +--------------+--------+--------- .. ---------+-- .. --+
- *         | struct words | word   | entries              | room   |
- *         +--------------+--------+--------- .. ---------+-- .. --+
- *          8, if visible   8
+ * The word of an own form: bit 0 is set; bits 3 to 15 are the number of fields, bits 16 to 47 the
+ * hash of their sequence. Of a shaped one: bits 0 to 47 are the address of the shape, which is one
+ * of eight; bit 1 is set if there are gaps. Of both: bit 2 is set if there may be references, bits
+ * 48 to 63 are the bytes of the body, divided by eight.
  *
- *   word, own      bit 0 set; bits 1 to 15 the number of fields; 16 to 47 the hash of their
- * sequence word, shaped   bits 0 to 47 the address of the shape; bit 1 set: there are gaps both
- * bits 48 to 63 the bytes of the body, in eighths
+ * The directory is there so that the price of a lookup does not grow with the hash; a short one has
+ * none. It holds where every HASH_PACK_SHAPED_GROUP-th value begins, or every
+ * HASH_PACK_OWN_GROUP-th pair (16 bits each, from the first entry on), and then, in a hash with its
+ * own fields, a byte of each field's hash, by which eight at a time are compared.
  *
  * Values are strings, integers, and references: to containers, to strings that are too long to be
  * copied at every change, and to strings that others hold, too, if that is shorter. So a record
@@ -42,11 +46,14 @@
  *      the body, and each is in its one form.
  *   2. Own: fields are strings, no two equal, the sequence is theirs, and there are no gaps.
  *   3. Shaped: an entry for each field of the shape; bit 1 is set if and only if some are gaps.
- *   4. A reference to a container only where the hash is visible; none to a weak reference.
+ *   4. The directory says where the entries begin, and the bytes of the fields' hashes.
+ *   5. Where bit 2 is not set no entry is a reference.
+ *   6. A reference to a container only where the hash is visible; none to a weak reference.
  * Ownership: the body owns one count of its shape and of each reference. What is read is borrowed
  *    from the body, until the hash changes.
- * Cost: reading a field O(fields) steps over bytes, of a shaped hash after a look into the shape's
- *    index. A change moves what follows it; one of another sequence of fields writes the body anew.
+ * Cost: finding a field is a look into the shape's index, or at an eighth of the fields' bytes, and
+ *    steps over half a group. A change moves what follows it; one of another sequence of fields
+ *    writes the body anew.
  */
 #ifndef HEAPD_VALUE_HASH_PACK_H
 #define HEAPD_VALUE_HASH_PACK_H
@@ -58,11 +65,15 @@
 
 enum {
     HASH_PACK_FIELDS_MAX = SHAPE_FIELDS_MAX,
-    HASH_PACK_BYTES_MAX = 64 << 10,
+    HASH_PACK_BYTES_MAX = 64 << 10, /* offsets have 16 bits */
+    HASH_PACK_SHAPED_GROUP = 16,
+    HASH_PACK_OWN_GROUP = 4,
+    HASH_PACK_TAGS_FROM = 9, /* with so many fields of its own a hash has a directory */
 };
 
 #define HASH_PACK_OWN  UINT64_C(1)
 #define HASH_PACK_GAPS UINT64_C(2) /* shaped */
+#define HASH_PACK_REFS UINT64_C(4)
 
 static inline uint64_t *hash_pack_word(const struct obj *o)
 {
@@ -72,14 +83,14 @@ static inline uint64_t *hash_pack_word(const struct obj *o)
 /* NULL: its own fields. */
 static inline struct shape *hash_pack_shape(uint64_t word)
 {
-    uint64_t address = word & ((UINT64_C(1) << 48) - 1) & ~HASH_PACK_GAPS;
+    uint64_t address = word & ((UINT64_C(1) << 48) - 8);
     return word & HASH_PACK_OWN ? NULL : (struct shape *)(uintptr_t)address; // NOLINT: a pointer
 }
 
 /* Of the shape, gaps counted; or its own. */
 static inline uint32_t hash_pack_count(uint64_t word)
 {
-    return word & HASH_PACK_OWN ? (uint32_t)(word >> 1 & 0x7fff) : hash_pack_shape(word)->fields;
+    return word & HASH_PACK_OWN ? (uint32_t)(word >> 3 & 0x1fff) : hash_pack_shape(word)->fields;
 }
 
 /* Of its own fields. */
@@ -91,6 +102,58 @@ static inline uint32_t hash_pack_sequence(uint64_t word)
 static inline size_t hash_pack_body_bytes(uint64_t word)
 {
     return (size_t)(word >> 48) * 8;
+}
+
+/* --- the directory --- */
+
+/* One of each hash of a field with its own fields, or none. */
+static inline uint32_t hash_pack_tags(uint64_t word)
+{
+    uint32_t count = hash_pack_count(word);
+    return (word & HASH_PACK_OWN) && count >= HASH_PACK_TAGS_FROM ? count : 0;
+}
+
+/* How many groups begin after the first entry. */
+static inline uint32_t hash_pack_groups(uint64_t word)
+{
+    if ((word & HASH_PACK_OWN) == 0) return (hash_pack_count(word) - 1) / HASH_PACK_SHAPED_GROUP;
+    uint32_t tags = hash_pack_tags(word);
+    return tags ? (tags - 1) / HASH_PACK_OWN_GROUP : 0;
+}
+
+static inline uint16_t *hash_pack_offsets(const uint64_t *word)
+{
+    return (uint16_t *)(uintptr_t)(word + 1); // NOLINT: const where the hash is
+}
+
+static inline uint8_t *hash_pack_tags_at(const uint64_t *word)
+{
+    return (uint8_t *)(hash_pack_offsets(word) + hash_pack_groups(*word));
+}
+
+static inline size_t hash_pack_directory_bytes(uint64_t word)
+{
+    return hash_pack_groups(word) * sizeof(uint16_t) + hash_pack_tags(word);
+}
+
+static inline uint8_t *hash_pack_entries(const uint64_t *word)
+{
+    return (uint8_t *)hash_pack_offsets(word) + hash_pack_directory_bytes(*word);
+}
+
+static inline uint8_t hash_pack_tag(uint32_t hash)
+{
+    return (uint8_t)(hash >> 24);
+}
+
+/* Where an entry of a shaped hash, or a pair of one with its own fields, begins. */
+static inline const uint8_t *hash_pack_at(const uint64_t *word, uint32_t position)
+{
+    uint32_t length = *word & HASH_PACK_OWN ? HASH_PACK_OWN_GROUP : HASH_PACK_SHAPED_GROUP;
+    uint32_t group = hash_pack_groups(*word) ? position / length : 0;
+    const uint8_t *at = hash_pack_entries(word);
+    if (group) at += hash_pack_offsets(word)[group - 1];
+    return pack_skip(at, (position - group * length) * (*word & HASH_PACK_OWN ? 2u : 1u));
 }
 
 /* --- what is to be stored --- */
@@ -131,7 +194,7 @@ uint32_t hash_pack_length(const struct obj *o);
 /* The entry of a field's value, or NULL. */
 const uint8_t *hash_pack_find(const struct obj *o, const struct needle *field);
 
-/* --- changes (hash_pack_change.c) --- */
+/* --- changes (hash_pack_change.c, hash_pack_place.c) --- */
 
 /*
  * Sets a field of a packed hash, or of an empty one. STATUS_TOO_MANY: it must take its plain form
@@ -160,8 +223,6 @@ void hash_pack_visit(const struct obj *o, heap_visit *fn, void *ctx);
 size_t hash_pack_bytes(const struct obj *o);
 bool hash_pack_check(const struct heap *h, const struct obj *o);
 
-/* Where all entries end. */
-const uint8_t *hash_pack_end(const struct obj *o);
 /* Releases the references among so many entries. */
 void hash_pack_release(struct heap *h, const uint8_t *at, uint32_t entries);
 

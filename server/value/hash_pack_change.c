@@ -1,115 +1,7 @@
-/* How packed hashes change: in place, or by a body that is made anew for another sequence of
- * fields. See hash_pack.h. */
-#include "value/hash_pack.h"
+/* Packed hashes that get another sequence of fields. */
+#include "value/hash_pack_parts.h"
 
 enum { NO_POSITION = UINT32_MAX };
-
-static uint64_t with_bytes(uint64_t word, size_t bytes)
-{
-    return (word & ((UINT64_C(1) << 48) - 1)) | (uint64_t)(bytes / 8) << 48;
-}
-
-static uint64_t word_own(uint32_t count, uint32_t sequence, size_t bytes)
-{
-    return with_bytes(HASH_PACK_OWN | (uint64_t)count << 1 | (uint64_t)sequence << 16, bytes);
-}
-
-static uint64_t word_shaped(const struct shape *s, size_t bytes)
-{
-    return with_bytes((uint64_t)(uintptr_t)s, bytes);
-}
-
-static void body_set(struct obj *o, void *body)
-{
-    ((struct cell *)o)->body = body;
-    o->flags |= OBJ_PACKED;
-}
-
-static size_t head_bytes(bool words)
-{
-    return sizeof(uint64_t) + (words ? sizeof(union gc_words) : 0);
-}
-
-static bool refers_to_container(const struct hash_in *in)
-{
-    return in->ref && obj_is_container(in->ref);
-}
-
-/* Whether the body has to have the collector's words once this is stored. */
-static bool wants_words(const struct obj *o, const struct hash_in *in)
-{
-    return (o->flags & OBJ_VISIBLE) || (in && refers_to_container(in));
-}
-
-/* Writes an entry into a body that is the hash's already. */
-static uint8_t *store(struct heap *h, struct obj *o, uint8_t *at, const struct hash_in *in)
-{
-    if (!in->ref) return pack_put(at, &in->item);
-    rc_stored(h, o, in->ref);
-    return pack_put_ref(at, in->ref);
-}
-
-/* --- in place --- */
-
-struct gap {
-    const uint8_t *at; /* an entry, or the end */
-    size_t old_bytes, bytes;
-    bool words;
-};
-
-/*
- * Puts `bytes` for the caller to fill in the place of `old_bytes`, in the same body or in another
- * of a better size; *out is where they are now. On failure nothing has changed; it does not fail
- * when the hash becomes smaller and keeps its head. STATUS_TOO_MANY: too large for one block.
- */
-static enum status splice(struct heap *h, struct obj *o, struct gap gap, uint8_t **out)
-{
-    uint64_t *word = hash_pack_word(o);
-    uint8_t *entries = (uint8_t *)(word + 1);
-    size_t before = (size_t)(gap.at - entries),
-           after = (size_t)(hash_pack_end(o) - gap.at) - gap.old_bytes;
-    bool had_words = (o->flags & OBJ_VISIBLE) != 0;
-    size_t bytes = hash_pack_body_bytes(*word);
-    size_t needed = head_bytes(gap.words) + before + gap.bytes + after;
-    size_t good = pool_good_bytes(needed);
-    bool fits = gap.words == had_words && needed <= bytes;
-    if (!fits && good > HASH_PACK_BYTES_MAX) return STATUS_TOO_MANY;
-    if (!fits || (needed <= bytes - bytes / 4 && good < bytes)) {
-        uint8_t *body = pool_alloc(h->pool, good);
-        if (!body && !fits) return STATUS_OOM;
-        if (body) {
-            uint8_t *at = body + head_bytes(gap.words);
-            memset(body, 0, sizeof(union gc_words));
-            if (had_words) memcpy(body, obj_body(o), sizeof(union gc_words));
-            ((uint64_t *)(void *)at)[-1] = with_bytes(*word, good);
-            memcpy(at, entries, before);
-            memcpy(at + before + gap.bytes, gap.at + gap.old_bytes, after);
-            pool_free(h->pool, obj_body(o), bytes);
-            body_set(o, body);
-            *out = at + before;
-            return STATUS_OK;
-        }
-    }
-    *out = entries + before;
-    memmove(*out + gap.bytes, *out + gap.old_bytes, after);
-    return STATUS_OK;
-}
-
-static enum status replace(struct heap *h, struct obj *o, const uint8_t *at,
-                           const struct hash_in *in)
-{
-    struct gap gap = {at, (size_t)(pack_next(at) - at), hash_in_bytes(in), wants_words(o, in)};
-    struct obj *old = pack_kind(at) == PACK_REF ? pack_get_ref(at) : NULL;
-    bool had_words = (o->flags & OBJ_VISIBLE) != 0;
-    uint8_t *to = (uint8_t *)obj_body(o) + (at - (const uint8_t *)obj_body(o));
-    if (gap.old_bytes != gap.bytes || gap.words != had_words) {
-        enum status s = splice(h, o, gap, &to);
-        if (s) return s;
-    }
-    store(h, o, to, in);
-    if (old) rc_dec(h, old);
-    return STATUS_OK;
-}
 
 /* --- another sequence of fields --- */
 
@@ -246,8 +138,17 @@ static size_t kept_bytes(const struct heap *h, const struct change *c, bool own)
     return bytes;
 }
 
+/* Writes a field's name, and tells the body's word of a reference. */
+static uint8_t *put_name(uint64_t *word, uint8_t *at, const struct hash_in *name)
+{
+    if (!name->ref) return pack_put(at, &name->item);
+    *word |= HASH_PACK_REFS;
+    return pack_put_ref(at, name->ref);
+}
+
 /* Writes them. References move along; names of a shape that are referred to are counted. */
-static uint8_t *kept_put(struct heap *h, const struct change *c, bool own, uint8_t *at)
+static uint8_t *kept_put(struct heap *h, const struct change *c, bool own, uint64_t *word,
+                         uint8_t *at)
 {
     struct hash_pack_iter it;
     change_begin(c, &it);
@@ -256,7 +157,7 @@ static uint8_t *kept_put(struct heap *h, const struct change *c, bool own, uint8
         if (own && it.shape) {
             struct hash_in in = field_in(h, &it.field);
             if (in.ref) rc_inc(h, in.ref);
-            at = in.ref ? pack_put_ref(at, in.ref) : pack_put(at, &in.item);
+            at = put_name(word, at, &in);
         }
         memcpy(at, from, (size_t)(it.next - from));
         at += it.next - from;
@@ -287,30 +188,33 @@ static void old_free(struct heap *h, const struct change *c, bool own)
  */
 static enum status remake(struct heap *h, struct obj *o, struct change *c, struct shape *s)
 {
-    bool own = s == NULL, words = wants_words(o, c->in);
+    bool own = s == NULL, words = hash_wants_words(o, c->in);
     struct hash_in name = {.ref = NULL};
     if (own && c->field && new_field_in(h, c->field, &name)) return STATUS_OOM;
-    size_t bytes = head_bytes(words) + kept_bytes(h, c, own);
+    uint64_t word = own ? hash_word_own(c->fields, c->sequence) : hash_word_shaped(s);
+    size_t head = hash_head_bytes(words) + hash_pack_directory_bytes(word);
+    size_t bytes = head + kept_bytes(h, c, own);
     if (c->in) bytes += hash_in_bytes(c->in) + (own ? hash_in_bytes(&name) : 0);
     bytes = pool_good_bytes(bytes);
-    enum status status = bytes > HASH_PACK_BYTES_MAX ? STATUS_TOO_MANY : STATUS_OK;
-    uint8_t *body = status ? NULL : pool_alloc(h->pool, bytes);
+    enum status status = bytes > HASH_PACK_BYTES_MAX ? STATUS_TOO_MANY : STATUS_OOM;
+    uint8_t *body = status == STATUS_OOM ? pool_alloc(h->pool, bytes) : NULL;
     if (!body) {
         if (name.ref) rc_dec(h, name.ref);
-        return status ? status : STATUS_OOM;
+        return status;
     }
-    uint8_t *at = body + head_bytes(words);
     memset(body, 0, sizeof(union gc_words));
     if (o->flags & OBJ_VISIBLE) memcpy(body, obj_body(o), sizeof(union gc_words));
-    ((uint64_t *)(void *)at)[-1] =
-        own ? word_own(c->fields, c->sequence, bytes) : word_shaped(s, bytes);
-    at = kept_put(h, c, own, at);
+    uint64_t *to = (uint64_t *)(void *)(body + hash_head_bytes(words)) - 1;
+    *to = hash_word_sized(word, bytes);
+    if (c->o) *to |= *hash_pack_word(c->o) & HASH_PACK_REFS;
+    uint8_t *at = kept_put(h, c, own, to, body + head);
     /* The old body is read through a cell of its own from here on. */
     struct cell old = *(struct cell *)o;
     bool had_body = c->o != NULL;
-    body_set(o, body);
-    if (c->in && own) at = name.ref ? pack_put_ref(at, name.ref) : pack_put(at, &name.item);
-    if (c->in) store(h, o, at, c->in);
+    hash_body_set(o, body);
+    if (c->in && own) at = put_name(to, at, &name);
+    if (c->in) hash_pack_store(h, o, at, c->in);
+    hash_pack_directory_write(h, o);
     if (had_body) {
         c->o = &old.head;
         old_free(h, c, own);
@@ -323,20 +227,20 @@ static enum status append_own(struct heap *h, struct obj *o, const struct change
 {
     struct hash_in name;
     if (new_field_in(h, c->field, &name)) return STATUS_OOM;
-    size_t name_bytes = hash_in_bytes(&name);
-    struct gap gap = {hash_pack_end(o), 0, name_bytes + hash_in_bytes(c->in),
-                      wants_words(o, c->in)};
+    struct hash_tags tags;
+    hash_tags_save(o, &tags);
+    struct hash_gap gap = {hash_pack_end(o), 0, hash_in_bytes(&name) + hash_in_bytes(c->in),
+                           hash_wants_words(o, c->in), hash_word_own(c->fields, c->sequence)};
     uint8_t *at;
-    enum status s = splice(h, o, gap, &at);
+    enum status s = hash_pack_splice(h, o, gap, &at);
     if (s) {
         if (name.ref) rc_dec(h, name.ref);
         return s;
     }
-    /* The word first: where it lies changes when the hash becomes visible. */
-    uint64_t *word = (uint64_t *)((uint8_t *)obj_body(o) + head_bytes(gap.words)) - 1;
-    *word = word_own(c->fields, c->sequence, hash_pack_body_bytes(*word));
-    at = name.ref ? pack_put_ref(at, name.ref) : pack_put(at, &name.item);
-    store(h, o, at, c->in);
+    at = put_name((uint64_t *)((uint8_t *)obj_body(o) + hash_head_bytes(gap.words)) - 1, at, &name);
+    hash_pack_store(h, o, at, c->in);
+    if (tags.n) tags.at[tags.n++] = hash_pack_tag(c->field->hash);
+    hash_tags_put_back(h, o, &tags);
     return STATUS_OK;
 }
 
@@ -360,7 +264,7 @@ enum status hash_pack_set(struct heap *h, struct obj *o, const struct needle *fi
 {
     DASSERT(h->collect.scanning != o);
     const uint8_t *at = obj_body(o) ? hash_pack_find(o, field) : NULL;
-    enum status s = at ? replace(h, o, at, in) : append(h, o, field, in);
+    enum status s = at ? hash_pack_replace(h, o, at, in) : append(h, o, field, in);
     if (!s && created) *created = at == NULL;
     return s;
 }
@@ -431,7 +335,7 @@ static void fill_body(struct heap *h, struct obj *o, const struct filling *f, bo
     for (uint32_t i = 0; i < f->n; i++) {
         struct pack_item name;
         if (own && pack_item_of_needle(&f->fields[i], &name)) at = pack_put(at, &name);
-        at = store(h, o, at, &f->in[i]);
+        at = hash_pack_store(h, o, at, &f->in[i]);
     }
 }
 
@@ -447,11 +351,13 @@ bool hash_pack_fill(struct heap *h, struct obj *o, const struct needle *fields,
     for (uint32_t i = 0; i < n; i++) {
         sequence = shape_sequence(sequence, fields[i].hash);
         bytes += hash_in_bytes(&in[i]);
-        words |= refers_to_container(&in[i]);
+        words |= hash_in_is_container(&in[i]);
     }
     struct shape *s = fill_shape(h, &f, sequence);
     size_t names = s ? 0 : fill_name_bytes(h, &f);
-    bytes = pool_good_bytes(bytes + names + head_bytes(words));
+    uint64_t word = s ? hash_word_shaped(s) : hash_word_own(n, sequence);
+    size_t head = hash_head_bytes(words) + hash_pack_directory_bytes(word);
+    bytes = pool_good_bytes(head + names + bytes);
     uint8_t *body =
         (s || names) && bytes <= HASH_PACK_BYTES_MAX ? pool_alloc(h->pool, bytes) : NULL;
     if (!body) {
@@ -459,11 +365,11 @@ bool hash_pack_fill(struct heap *h, struct obj *o, const struct needle *fields,
         return false;
     }
     if (!s) shapes_note(h, sequence);
-    uint8_t *at = body + head_bytes(words);
     memset(body, 0, sizeof(union gc_words));
-    ((uint64_t *)(void *)at)[-1] = s ? word_shaped(s, bytes) : word_own(n, sequence, bytes);
-    body_set(o, body);
-    fill_body(h, o, &f, !s, at);
+    ((uint64_t *)(void *)(body + hash_head_bytes(words)))[-1] = hash_word_sized(word, bytes);
+    hash_body_set(o, body);
+    fill_body(h, o, &f, !s, body + head);
+    hash_pack_directory_write(h, o);
     return true;
 }
 
@@ -475,14 +381,19 @@ static void cut_own(struct heap *h, struct obj *o, const struct change *c,
 {
     struct obj *name = pack_kind(it->field_at) == PACK_REF ? pack_get_ref(it->field_at) : NULL;
     struct obj *old = pack_kind(it->value) == PACK_REF ? pack_get_ref(it->value) : NULL;
+    struct hash_gap gap = {it->field_at, (size_t)(it->next - it->field_at), 0,
+                           hash_wants_words(o, NULL), hash_word_own(c->fields, c->sequence)};
+    struct hash_tags tags;
     uint8_t *at;
-    enum status s = splice(
-        h, o,
-        (struct gap){it->field_at, (size_t)(it->next - it->field_at), 0, wants_words(o, NULL)},
-        &at);
+    hash_tags_save(o, &tags);
+    enum status s = hash_pack_splice(h, o, gap, &at);
     ASSERT(s == STATUS_OK);
-    uint64_t *word = hash_pack_word(o);
-    *word = word_own(c->fields, c->sequence, hash_pack_body_bytes(*word));
+    if (tags.n) {
+        tags.n--;
+        memmove(tags.at + it->position, tags.at + it->position + 1, tags.n - it->position);
+    }
+    /* The last that had tags has none now. */
+    if (hash_pack_tags(*hash_pack_word(o))) hash_tags_put_back(h, o, &tags);
     if (old) rc_dec(h, old);
     if (name) rc_dec(h, name);
 }
@@ -490,15 +401,16 @@ static void cut_own(struct heap *h, struct obj *o, const struct change *c,
 /* Leaves a gap in the place of a value: for want of memory. */
 static void cut_shaped(struct heap *h, struct obj *o, const struct hash_pack_iter *it)
 {
+    const uint64_t *word = hash_pack_word(o);
     struct obj *old = pack_kind(it->value) == PACK_REF ? pack_get_ref(it->value) : NULL;
+    struct hash_gap gap = {it->value, (size_t)(it->next - it->value), PACK_GAP_BYTES,
+                           hash_wants_words(o, NULL), *word | HASH_PACK_GAPS};
+    size_t offset = (size_t)(it->value - hash_pack_entries(word));
     uint8_t *at;
-    enum status s = splice(h, o,
-                           (struct gap){it->value, (size_t)(it->next - it->value), PACK_GAP_BYTES,
-                                        wants_words(o, NULL)},
-                           &at);
+    enum status s = hash_pack_splice(h, o, gap, &at);
     ASSERT(s == STATUS_OK);
     pack_put_gap(at);
-    *hash_pack_word(o) |= HASH_PACK_GAPS;
+    hash_pack_offsets_move(o, offset, gap.old_bytes, gap.bytes);
     if (old) rc_dec(h, old);
 }
 

@@ -10,17 +10,19 @@
 #include "value/hash_pack.h"
 #include "value/shape.h"
 
-enum { HASHES = 24, FIELDS = 8, ABSENT = 255 };
+enum { HASHES = 24, FIELDS = 8, FIELDS_WIDE = 60, ABSENT = 255 };
 
 struct model {
     struct obj *o; /* NULL: not there */
-    uint8_t ids[FIELDS];
+    uint8_t ids[FIELDS_WIDE];
 };
 
 struct fixture {
     struct world world;
     struct heap_holder holder;
     struct model hashes[HASHES];
+    uint32_t fields;  /* that there are */
+    uint64_t wide[3]; /* hashes with a directory, as they are met, by their form */
     uint64_t gaps, shaped, own, tables, refused;
 };
 
@@ -31,9 +33,10 @@ static void hold_hashes(void *self, heap_hold_visit *visit, void *ctx)
         if (f->hashes[i].o) visit(ctx, f->hashes[i].o, HEAP_HOLD_ROOT);
 }
 
-static void begin(struct fixture *f, uint64_t seed)
+static void begin(struct fixture *f, uint64_t seed, uint32_t fields)
 {
     memset(f, 0, sizeof *f);
+    f->fields = fields;
     world_begin(&f->world, seed);
     f->holder = (struct heap_holder){.name = "hashes", .each = hold_hashes, .self = f};
     heap_add_holder(&f->world.heap, &f->holder);
@@ -45,7 +48,7 @@ static struct obj *make(struct fixture *f, int i)
     assert_non_null(o);
     assert_int_equal(rc_root_add(&f->world.heap, o), STATUS_OK);
     f->hashes[i].o = o;
-    memset(f->hashes[i].ids, ABSENT, FIELDS);
+    memset(f->hashes[i].ids, ABSENT, FIELDS_WIDE);
     return o;
 }
 
@@ -94,7 +97,7 @@ static void test_hashes_with_the_same_fields_share_them(void **state)
 {
     (void)state;
     static struct fixture f;
-    begin(&f, 1);
+    begin(&f, 1, FIELDS);
     struct heap *h = &f.world.heap;
     for (int i = 0; i < 3; i++) set_record(&f, make(&f, i), record, RECORD);
     assert_int_equal(hash_form(f.hashes[0].o), HASH_PACKED);
@@ -127,7 +130,7 @@ static void test_hash_follows_its_fields_from_shape_to_shape(void **state)
 {
     (void)state;
     static struct fixture f;
-    begin(&f, 2);
+    begin(&f, 2, FIELDS);
     struct heap *h = &f.world.heap;
     for (int i = 0; i < 6; i++) set_record(&f, make(&f, i), record, 3);
     const struct shape *three = shape_of(f.hashes[5].o);
@@ -150,7 +153,7 @@ static void test_hash_holds_long_and_shared_strings_by_reference(void **state)
 {
     (void)state;
     static struct fixture f;
-    begin(&f, 3);
+    begin(&f, 3, FIELDS);
     struct heap *h = &f.world.heap;
     struct obj *o = make(&f, 0);
     char text[100];
@@ -182,7 +185,7 @@ static void test_hash_with_a_weak_reference_is_a_table(void **state)
 {
     (void)state;
     static struct fixture f;
-    begin(&f, 4);
+    begin(&f, 4, FIELDS);
     struct heap *h = &f.world.heap;
     struct obj *o = make(&f, 0);
     set_record(&f, o, record, RECORD);
@@ -225,7 +228,7 @@ static void compare(struct fixture *f, int i)
     uint64_t length = 0, walked = 0, scanned = 0, cursor = 0;
     if (!m->o) return;
     assert_true(hash_check(h, m->o));
-    for (uint32_t k = 0; k < FIELDS; k++) {
+    for (uint32_t k = 0; k < f->fields; k++) {
         char text[64];
         struct needle n = needle_of_text(h, field_text(k, text));
         val want = m->ids[k] == ABSENT ? VAL_NONE : f->world.palette[m->ids[k]];
@@ -244,12 +247,13 @@ static void compare(struct fixture *f, int i)
     f->tables += form == HASH_TABLE;
     f->own += form == HASH_PACKED;
     f->shaped += form == HASH_SHAPED;
+    if (form != HASH_TABLE) f->wide[form] += hash_pack_directory_bytes(*hash_pack_word(m->o)) > 0;
 }
 
 static void set_one(struct fixture *f, struct model *m)
 {
     struct world *w = &f->world;
-    uint32_t field = below(w, FIELDS), id = below(w, PALETTE);
+    uint32_t field = below(w, f->fields), id = below(w, PALETTE);
     char text[64], value[64];
     struct needle n = needle_of_text(&w->heap, field_text(field, text));
     bool created = false, by_text = val_is_string(w->palette[id]) && below(w, 2);
@@ -267,17 +271,18 @@ static void set_one(struct fixture *f, struct model *m)
 static void set_many(struct fixture *f, struct model *m)
 {
     struct world *w = &f->world;
-    char names[FIELDS][64], values[FIELDS][64];
-    struct view texts[2 * FIELDS];
-    val given[FIELDS];
-    uint8_t ids[FIELDS], fields[FIELDS];
+    char names[FIELDS_WIDE][64], values[FIELDS_WIDE][64];
+    struct view texts[2 * FIELDS_WIDE];
+    val given[FIELDS_WIDE];
+    uint8_t ids[FIELDS_WIDE], fields[FIELDS_WIDE];
     bool by_text = below(w, 2);
-    uint32_t first = below(w, 3), step = 1 + below(w, 2);
+    bool narrow = f->fields == FIELDS;
+    uint32_t first = narrow ? below(w, 3) : 0, step = narrow ? 1 + below(w, 2) : 1;
     struct hash_pairs pairs = {.texts = texts, .values = by_text ? NULL : given};
-    for (uint32_t k = first; k < FIELDS && (pairs.n < 2 || below(w, 6)); k += step) {
+    for (uint32_t k = first; k < f->fields && (pairs.n < f->fields / 3 || below(w, 6)); k += step) {
         uint32_t n = pairs.n++;
         ids[n] = (uint8_t)(by_text ? 2 * below(w, PALETTE / 2) : below(w, PALETTE));
-        fields[n] = (uint8_t)(below(w, 30) ? k : 5); /* now and then a field twice */
+        fields[n] = (uint8_t)(below(w, 4 * f->fields) ? k : 5); /* now and then a field twice */
         given[n] = w->palette[ids[n]];
         texts[2 * n] = field_text(fields[n], names[n]);
         texts[2 * n + 1] = text_of(ids[n] / 2, values[n]);
@@ -300,7 +305,7 @@ static void set_many(struct fixture *f, struct model *m)
 static void delete_one(struct fixture *f, struct model *m)
 {
     char text[64];
-    uint32_t field = below(&f->world, FIELDS);
+    uint32_t field = below(&f->world, f->fields);
     struct needle n = needle_of_text(&f->world.heap, field_text(field, text));
     assert_int_equal(hash_delete(&f->world.heap, m->o, &n), m->ids[field] != ABSENT);
     m->ids[field] = ABSENT;
@@ -319,8 +324,18 @@ static void copy_to(struct fixture *f, int from, int to)
     }
     drop(f, to);
     assert_int_equal(rc_root_add(&f->world.heap, o), STATUS_OK);
-    memcpy(f->hashes[to].ids, f->hashes[from].ids, FIELDS);
+    memcpy(f->hashes[to].ids, f->hashes[from].ids, FIELDS_WIDE);
     f->hashes[to].o = o;
+}
+
+/* Records are usually made anew, with the same fields. */
+static void renew(struct fixture *f, int i)
+{
+    uint64_t fail_at = f->world.mem.fail_at;
+    f->world.mem.fail_at = 0;
+    drop(f, i);
+    make(f, i);
+    f->world.mem.fail_at = fail_at;
 }
 
 static void change(struct fixture *f)
@@ -336,7 +351,10 @@ static void change(struct fixture *f)
     w->mem.fail_on = below(w, 2);
     w->mem.fail_at = below(w, 3) ? 0 : 1 + below(w, 4);
     switch (below(w, 8)) {
-    case 0: set_many(f, m); break;
+    case 0:
+        if (below(w, 2)) renew(f, i);
+        set_many(f, m);
+        break;
     case 1: drop(f, i); break;
     case 2: copy_to(f, i, (int)below(w, HASHES)); break;
     case 3:
@@ -350,32 +368,45 @@ static void change(struct fixture *f)
     w->mem.fail_at = 0;
 }
 
+struct limits {
+    uint32_t entries, text_bytes;
+};
+
+static void run_history(uint64_t seed, uint32_t fields, uint32_t steps, const struct limits *limits)
+{
+    static struct fixture f;
+    begin(&f, seed, fields);
+    for (uint32_t i = 0; i < steps; i++) {
+        const struct limits *now = &limits[(seed + 4 * i / steps) % 4];
+        f.world.values.limits.hash_entries = now->entries;
+        f.world.values.limits.hash_text_bytes = now->text_bytes;
+        change(&f);
+        if (i % 7 == 0) settle(&f.world);
+        if (i % 20 != 0) continue;
+        for (int k = 0; k < HASHES; k++) compare(&f, k);
+        assert_heap(&f.world);
+    }
+    assert_true(f.own > 100 && f.shaped > 100 && f.tables > 100);
+    assert_true(fields == FIELDS || (f.wide[HASH_PACKED] > 100 && f.wide[HASH_SHAPED] > 100));
+#ifdef HEAPD_DEBUG
+    assert_true(f.refused > 100 && f.gaps > (fields == FIELDS ? 10 : 0));
+#endif
+    end(&f);
+}
+
 static void test_many_hashes_match_their_model(void **state)
 {
     (void)state;
-    static struct fixture f;
-    static const struct {
-        uint32_t entries, text_bytes;
-    } limits[] = {{128, 64}, {6, 64}, {4, 10}, {7, 0}};
-    for (uint64_t seed = 1; seed <= 4; seed++) {
-        begin(&f, seed);
-        for (uint32_t i = 0; i < 12000; i++) {
-            if (i % 3000 == 0) {
-                f.world.values.limits.hash_entries = limits[(seed + i / 3000) % 4].entries;
-                f.world.values.limits.hash_text_bytes = limits[(seed + i / 3000) % 4].text_bytes;
-            }
-            change(&f);
-            if (i % 7 == 0) settle(&f.world);
-            if (i % 20 != 0) continue;
-            for (int k = 0; k < HASHES; k++) compare(&f, k);
-            assert_heap(&f.world);
-        }
-        assert_true(f.own > 100 && f.shaped > 100 && f.tables > 100);
-#ifdef HEAPD_DEBUG
-        assert_true(f.refused > 100 && f.gaps > 10);
-#endif
-        end(&f);
-    }
+    static const struct limits limits[] = {{128, 64}, {6, 64}, {4, 10}, {7, 0}};
+    for (uint64_t seed = 1; seed <= 4; seed++) run_history(seed, FIELDS, 12000, limits);
+}
+
+/* So many fields that their entries are found through a directory. */
+static void test_many_wide_hashes_match_their_model(void **state)
+{
+    (void)state;
+    static const struct limits limits[] = {{128, 64}, {48, 64}, {128, 10}, {20, 64}};
+    for (uint64_t seed = 1; seed <= 4; seed++) run_history(seed, FIELDS_WIDE, 8000, limits);
 }
 
 /* --- all or nothing --- */
@@ -412,7 +443,7 @@ static void run_pairs(struct fixture *f, bool by_text)
 static void prepare_pairs(struct fixture *f, bool by_text)
 {
     struct world *w = &f->world;
-    begin(f, 9);
+    begin(f, 9, FIELDS);
     for (int i = 0; i < 6; i++) {
         struct obj *o = make(f, i);
         w->values.limits.hash_entries = i == 5 ? 0 : 128;
@@ -461,7 +492,7 @@ static void test_chain_of_packed_hashes_goes_in_steps(void **state)
     (void)state;
     enum { LENGTH = 50000 };
     static struct fixture f;
-    begin(&f, 5);
+    begin(&f, 5, FIELDS);
     struct heap *h = &f.world.heap;
     struct obj *next = NULL;
     for (uint32_t i = 0; i < LENGTH; i++) {
@@ -493,6 +524,7 @@ int main(void)
         cmocka_unit_test(test_hash_holds_long_and_shared_strings_by_reference),
         cmocka_unit_test(test_hash_with_a_weak_reference_is_a_table),
         cmocka_unit_test(test_many_hashes_match_their_model),
+        cmocka_unit_test(test_many_wide_hashes_match_their_model),
         cmocka_unit_test(test_many_fields_are_set_or_none),
         cmocka_unit_test(test_chain_of_packed_hashes_goes_in_steps),
     };
