@@ -164,9 +164,11 @@ bool wire_figures(struct wire *w, struct figures *out)
 bool wire_settled_figures(struct wire *w, struct figures *out)
 {
     const struct timespec pause = {.tv_nsec = SETTLE_PAUSE_MS * 1000000L};
+    uint64_t before = UINT64_MAX;
     for (int waited = 0; wire_figures(w, out); waited += SETTLE_PAUSE_MS) {
-        if (out->heap_release_pending_objects == 0) return true;
-        if (waited >= WIRE_TIMEOUT_MS) return wire_fail(w, "the release queue does not empty");
+        if (out->heap_release_pending_objects == 0 && out->used_memory >= before) return true;
+        before = out->used_memory;
+        if (waited >= WIRE_TIMEOUT_MS) return wire_fail(w, "the memory does not settle");
         nanosleep(&pause, NULL);
     }
     return false;

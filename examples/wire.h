@@ -45,7 +45,7 @@ bool wire_pipeline_add(struct wire *w, size_t argc, const struct proto_view *arg
 bool wire_pipeline_end(struct wire *w);
 
 bool wire_figures(struct wire *w, struct figures *out);
-/* Waits until the release queue is empty; then the figures. */
+/* Waits until the release queue is empty and memory does not fall any more; then the figures. */
 bool wire_settled_figures(struct wire *w, struct figures *out);
 
 #endif
