@@ -39,7 +39,7 @@
 enum {
     CONN_SHARE_BYTES = 256 << 10,
     CONN_SHARE_COMMANDS = 1024,
-    CONN_SHARE_NS = 2000000,
+    CONN_SHARE_NS = 500000,
     CONN_SEND_BYTES = 256 << 10, /* a share's replies are sent when they exceed this */
     CONN_HIGH_BYTES = 1 << 20,
     CONN_LOW_BYTES = 256 << 10,
