@@ -4,7 +4,7 @@
 usage: one_candidate.py [--heapd build/bin/heapd] [--nodes 3000,300000,3000000] [--candidates 5000] [--port 7391]
 
 A random graph (two references a node) of each size keeps all its names. Then one object without a
-name, which refers to itself and to 100 of the nodes, is held and let go again and again, so that it
+name, which refers to itself and to 16 of the nodes, is held and let go again and again, so that it
 is a candidate each time, and GC COLLECT tries it. Printed: trials, what the last one reached, and the
 collector's CPU for each. The goal: a trial reaches one object, and the CPU does not grow with the
 graph (at most twice that of the smallest: the nodes that the candidate refers to may then be in no
@@ -17,7 +17,7 @@ import servers
 from servers import Connection
 from pauses import info
 
-REFERENCES = 100
+REFERENCES = 16
 BATCH = 1000
 
 
