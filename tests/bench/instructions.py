@@ -133,8 +133,10 @@ def count(heapd, request, pipelines):
 
 def build(folder):
     root, program = HERE.parents[1], pathlib.Path(folder) / "bin" / "heapd"
+    new = not (pathlib.Path(folder) / "CMakeCache.txt").exists()
+    maker = ["-G", "Ninja"] if new and not shutil.which("make") else []
     for command in (["cmake", "-S", str(root), "-B", folder, "-DCMAKE_BUILD_TYPE=Release", "-DHEAPD_SANITIZE=OFF",
-                     "-DHEAPD_TESTS=OFF"],
+                     "-DHEAPD_TESTS=OFF", *maker],
                     ["cmake", "--build", folder, "--target", "heapd", "-j", str(os.cpu_count() or 1)]):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
