@@ -174,7 +174,7 @@ static void run_one(struct conn *c, const struct ahead *request, struct replies 
     c->share.commands++;
     if (request->argc == 0) return;
     dispatch_ahead(net->server, &c->session, request, &out->buf);
-    if (c->session.last_command == net->kill_name) net->kills = true;
+    if (c->session.last_command == net->kill_name) net_shut_killed(net, c);
 }
 
 /* Runs the plain requests at the front, several of which are looked at before the first runs.

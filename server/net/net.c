@@ -1,5 +1,7 @@
 #include "net/net.h"
 
+#include <sys/socket.h>
+
 #include "net/conn.h"
 #include "net/listener.h"
 
@@ -84,6 +86,15 @@ static void before_poll(uv_prepare_t *handle)
 void net_may_block(struct net *net)
 {
     uv_idle_stop(&net->going);
+}
+
+/* The handles are closed in the check phase: the turn's loops over connections close none but the
+ * one that they are at. */
+void net_shut_killed(struct net *net, const struct conn *killer)
+{
+    net->kills = true;
+    for (struct session *s = net->server->sessions.first; s; s = s->next)
+        if (s->kill && s != &killer->session) shutdown(s->fd, SHUT_RDWR);
 }
 
 static void close_killed(struct conn *c)

@@ -98,6 +98,10 @@ void net_drain(struct net *net);
 /* Whether all are closed. */
 bool net_is_drained(const struct net *net);
 
+/* After a CLIENT KILL, before its reply leaves: who was killed finds the connection ended by then.
+ * The killer, when it is one of them, still gets its reply. */
+void net_shut_killed(struct net *net, const struct conn *killer);
+
 /* Moves a connection to a queue's end, out of the one that it is in. */
 void net_move(struct net *net, struct conn *c, enum net_place place);
 

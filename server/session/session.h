@@ -30,7 +30,7 @@ struct session {
     int protocol; /* 2 or 3 */
     bool authenticated;
     bool close_after_reply; /* QUIT, a broken request, SHUTDOWN */
-    bool kill;              /* CLIENT KILL: net/ closes it when it next looks */
+    bool kill;              /* CLIENT KILL: net/ ends it before the killer has its reply */
     enum session_wait wait;
     uint64_t wait_ticket;
     struct usage usage;

@@ -113,7 +113,7 @@ class Client:
         self.socket.settimeout(seconds)
         try:
             return self.socket.recv(1) == b""
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return False
         except ConnectionError:
             return True
@@ -441,6 +441,20 @@ def client_kill():
         own = killer.call("CLIENT", "ID")
         killer.send(request("CLIENT", "KILL", "ID", own, "SKIPME", "no") + b"PING\r\n")
         assert killer.everything() == b":1\r\n"
+
+
+@check("a killed client's connection has ended when the killer has its reply")
+def client_kill_is_seen():
+    """What the killer sends behind it keeps the turn busy, so that the reply comes before its end."""
+    with Server() as server, server.client() as killer, server.client() as victim:
+        killer.call("SET", "large", b"v" * MIB)
+        for _ in range(20):
+            killer.call("RPUSH", "list", *range(10000))
+        number = victim.call("CLIENT", "ID")
+        killer.send(request("CLIENT", "KILL", "ID", number) + request("GET", "large") +
+                    request("LRANGE", "list", 0, -1) * 3)
+        assert killer.reply() == 1
+        assert victim.is_closed_within(0)
 
 
 # --- slow readers -------------------------------------------------------------------------------
