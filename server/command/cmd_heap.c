@@ -2,6 +2,7 @@
 #include "command/command.h"
 #include "value/hash.h"
 #include "value/list.h"
+#include "value/shape.h"
 
 /* --- handles --- */
 
@@ -318,14 +319,39 @@ enum status cmd_gc_help(struct call *c)
 }
 
 /* How often values of a kind were asked about, and had been seen before. */
-static void put_evidence(struct call *c, const char *kind, const struct evidence *ev)
+static void put_evidence(struct call *c, struct view kind, const struct evidence *ev)
 {
-    reply_text(c, kind);
+    reply_bulk(c, kind);
     reply_map(c, 3);
     reply_text(c, "verdict");
     reply_text(c, evidence_verdict_name(ev));
     put_pair(c, "asked", ev->asked_all);
     put_pair(c, "seen-before", ev->hits_all);
+}
+
+/* Fields of shapes whose values were long enough to be asked about; of very many, some. */
+enum { VERDICTS_SHOWN = 100, NAMES_LOOKED_AT = 4096 };
+
+struct verdicts {
+    struct call *c; /* NULL: they are counted */
+    uint32_t shown;
+};
+
+static void verdict_each(void *ctx, const struct shape_name *name)
+{
+    struct verdicts *v = ctx;
+    if (name->evidence.asked_all == 0 || v->shown == VERDICTS_SHOWN) return;
+    v->shown++;
+    char scratch[VAL_TEXT_CHARS];
+    if (v->c) put_evidence(v->c, val_text(&name->name, scratch), &name->evidence);
+}
+
+static uint32_t verdicts_of_fields(const struct heap *h, struct call *c)
+{
+    struct verdicts v = {c, 0};
+    uint64_t cursor = 0;
+    shape_names_walk(h, &cursor, NAMES_LOOKED_AT, verdict_each, &v);
+    return v.shown;
 }
 
 enum status cmd_intern_stats(struct call *c)
@@ -338,8 +364,9 @@ enum status cmd_intern_stats(struct call *c)
     put_pair(c, "misses", in->misses);
     put_pair(c, "saved-bytes", in->saved_bytes);
     reply_text(c, "verdicts");
-    reply_map(c, 1);
-    put_evidence(c, "plain values", ev);
+    reply_map(c, 1 + verdicts_of_fields(c->heap, NULL));
+    put_evidence(c, view_of("plain values"), ev);
+    verdicts_of_fields(c->heap, c);
     return STATUS_OK;
 }
 
@@ -347,8 +374,8 @@ enum status cmd_intern_help(struct call *c)
 {
     static const char *const lines[] = {
         "STATS",
-        "    Show the intern table's counters, and what is thought of values: whether they repeat",
-        "    rarely, sometimes or often.",
+        "    Show the intern table's counters, and what is thought of plain values and of those of",
+        "    each field of shapes: whether they repeat rarely, sometimes or often.",
     };
     return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }

@@ -143,7 +143,7 @@ enum status hash_set_take(struct heap *h, struct obj *o, const struct needle *fi
         if (hash_in_of_val(h, &value, &in)) s = hash_pack_set(h, o, field, &in, created);
         if (s == STATUS_TOO_MANY)
             s = to_table(h, o);
-        else if (s == STATUS_OK && in.ref)
+        else if (s == STATUS_OK && in.ref && !in.made)
             return STATUS_OK;
         if (s || is_packed(o)) {
             val_release(h, value);
@@ -158,11 +158,8 @@ enum status hash_set_text(struct heap *h, struct obj *o, const struct needle *fi
 {
     if (!wants_table(h, o)) {
         struct hash_in in;
-        enum status s = hash_in_of_text(h, text, &in);
-        if (!s) {
-            s = hash_pack_set(h, o, field, &in, created);
-            if (s && in.ref) rc_dec(h, in.ref);
-        }
+        hash_in_of_text(text, &in);
+        enum status s = hash_pack_set(h, o, field, &in, created);
         if (s != STATUS_TOO_MANY) return s;
         s = to_table(h, o);
         if (s) return s;

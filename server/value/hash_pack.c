@@ -15,33 +15,42 @@ static bool is_referred(const struct heap *h, const struct obj *o)
 
 bool hash_in_of_val(const struct heap *h, const val *v, struct hash_in *out)
 {
-    out->ref = NULL;
-    if (val_is_obj(*v) && is_referred(h, val_obj(*v))) {
-        out->ref = val_obj(*v);
-        return true;
-    }
+    out->made = false;
+    out->ref = val_is_obj(*v) && is_referred(h, val_obj(*v)) ? val_obj(*v) : NULL;
+    if (out->ref) return true;
     if (!val_is_string(*v)) return false;
     out->item = pack_item_of_val(v);
     return true;
 }
 
-enum status hash_in_of_text(struct heap *h, struct view text, struct hash_in *out)
+void hash_in_of_text(struct view text, struct hash_in *out)
 {
+    out->made = false;
     out->ref = NULL;
-    if (LIKELY(text.n <= h->values->limits.hash_text_bytes || text.n < PACK_REF_BYTES)) {
-        out->item = pack_item_of_text(text);
-        return STATUS_OK;
-    }
-    val v;
-    enum status s = val_of_text(h, text, &v);
-    if (s) return s;
-    if (val_is_obj(v) && val_obj(v)->type == OBJ_STRING) {
-        out->ref = val_obj(v);
-        return STATUS_OK;
-    }
-    val_release(h, v); /* a number, where the limit is very small */
     out->item = pack_item_of_text(text);
+}
+
+enum status hash_in_settle(struct heap *h, struct hash_in *in, struct evidence *ev)
+{
+    if (hash_in_is_settled(h, in)) return STATUS_OK;
+    struct view text = in->item.text;
+    if (ev) in->ref = evidence_intern(h, ev, text);
+    if (!in->ref && text.n > h->values->limits.hash_text_bytes) {
+        val v;
+        enum status s = val_of_text(h, text, &v);
+        if (s) return s;
+        in->ref = val_obj(v);
+    }
+    in->made = in->ref != NULL;
     return STATUS_OK;
+}
+
+void hash_in_unsettle(struct heap *h, struct hash_in *in)
+{
+    if (!in->made) return;
+    rc_dec(h, in->ref);
+    in->ref = NULL;
+    in->made = false;
 }
 
 /* --- reading --- */
@@ -50,6 +59,7 @@ void hash_pack_begin(const struct obj *o, struct hash_pack_iter *it)
 {
     const uint64_t *word = hash_pack_word(o);
     *it = (struct hash_pack_iter){.shape = hash_pack_shape(*word),
+                                  .gaps = (*word & HASH_PACK_OWN) == 0 && (*word & HASH_PACK_GAPS),
                                   .next = hash_pack_entries(word),
                                   .left = hash_pack_count(*word),
                                   .position = UINT32_MAX};
@@ -69,7 +79,7 @@ bool hash_pack_next(struct hash_pack_iter *it)
             it->value = pack_next(it->field_at);
         }
         it->next = pack_next(it->value);
-        if (pack_kind(it->value) != PACK_GAP) return true;
+        if (!it->gaps || pack_kind(it->value) != PACK_GAP) return true;
     }
     return false;
 }

@@ -20,11 +20,12 @@
  * own fields, a byte of each field's hash, by which eight at a time are compared.
  *
  * Values are strings, integers, and references: to containers, to strings that are too long to be
- * copied at every change, and to strings that others hold, too, if that is shorter. So a record
- * that refers to another, or has one long text among its fields, is still a packed record. The
- * first reference to a container makes the hash visible, and the body begins with the collector's
- * words from then on, until the body goes: that its words are there is told by OBJ_VISIBLE alone,
- * which therefore stays on a packed hash that waits in the release queue.
+ * copied at every change, to interned ones where values of the field repeat (evidence.h), and to
+ * strings that others hold, too, if that is shorter. So a record that refers to another, or has one
+ * long text among its fields, is still a packed record. The first reference to a container makes
+ * the hash visible, and the body begins with the collector's words from then on, until the body
+ * goes: that its words are there is told by OBJ_VISIBLE alone, which therefore stays on a packed
+ * hash that waits in the release queue.
  *
  * The collector scans a packed body in one call, whatever number of slots it asks for: there are
  * SHAPE_FIELDS_MAX at most. So no change ever meets a packed hash in mid-scan (rules 3 and 4 of
@@ -158,10 +159,15 @@ static inline const uint8_t *hash_pack_at(const uint64_t *word, uint32_t positio
 
 /* --- what is to be stored --- */
 
-/* An entry: bytes, or a reference whose count the hash takes over. */
+/*
+ * An entry: bytes, or a reference whose count the hash takes over. A text may become a reference
+ * only when it is known where it is stored: to the interned string, if the evidence of its field
+ * speaks for that, or to one of its own, if it is too long (hash_in_settle).
+ */
 struct hash_in {
     struct pack_item item; /* when `ref` is NULL */
     struct obj *ref;
+    bool made; /* `ref` by hash_in_settle */
 };
 
 static inline size_t hash_in_bytes(const struct hash_in *in)
@@ -172,14 +178,27 @@ static inline size_t hash_in_bytes(const struct hash_in *in)
 /* The entry of a counted value, which stays the caller's to release where it is packed by its
  * bytes. False: it has no entry (a weak reference, nil). The text is borrowed from *v. */
 bool hash_in_of_val(const struct heap *h, const val *v, struct hash_in *out);
-/* The same of a text; a long one becomes an object of count 1. */
-enum status hash_in_of_text(struct heap *h, struct view text, struct hash_in *out) MUST_USE;
+void hash_in_of_text(struct view text, struct hash_in *out);
+/* Whether it is an entry already, wherever it is stored: a reference, or a text that is too short
+ * to be anything but bytes. */
+static inline bool hash_in_is_settled(const struct heap *h, const struct hash_in *in)
+{
+    if (in->ref) return true;
+    size_t n = in->item.text.n, limit = h->values->limits.hash_text_bytes;
+    return n <= VAL_SHORT_BYTES_MAX || (n < EVIDENCE_TEXT_BYTES_MIN && n <= limit);
+}
+
+/* Before it is stored in a field of that evidence; NULL: of which nothing is known. */
+enum status hash_in_settle(struct heap *h, struct hash_in *in, struct evidence *ev) MUST_USE;
+/* It is not stored: gives up what hash_in_settle has made. */
+void hash_in_unsettle(struct heap *h, struct hash_in *in);
 
 /* --- reading --- */
 
 /* The fields that are there, in order. */
 struct hash_pack_iter {
     const struct shape *shape; /* or NULL */
+    bool gaps;
     const uint8_t *next;
     uint32_t left, position; /* entries or pairs; of the present one */
     val field;
@@ -198,15 +217,15 @@ const uint8_t *hash_pack_find(const struct obj *o, const struct needle *field);
 
 /*
  * Sets a field of a packed hash, or of an empty one. STATUS_TOO_MANY: it must take its plain form
- * first; STATUS_OOM. On failure nothing has changed, and in->ref is the caller's.
+ * first; STATUS_OOM. On failure nothing has changed, and in->ref is the caller's, as it was.
  */
 enum status hash_pack_set(struct heap *h, struct obj *o, const struct needle *field,
-                          const struct hash_in *in, bool *created) MUST_USE;
+                          struct hash_in *in, bool *created) MUST_USE;
 /* Sets all fields of an empty hash at once, if it can: there are not too many, none is there twice
  * or too long, and there is memory. Else false, and nothing has changed. The references are the
  * hash's then. */
-bool hash_pack_fill(struct heap *h, struct obj *o, const struct needle *fields,
-                    const struct hash_in *in, uint32_t n) MUST_USE;
+bool hash_pack_fill(struct heap *h, struct obj *o, const struct needle *fields, struct hash_in *in,
+                    uint32_t n) MUST_USE;
 /* False: it is not there. */
 bool hash_pack_delete(struct heap *h, struct obj *o, const struct needle *field);
 

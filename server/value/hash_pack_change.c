@@ -50,13 +50,23 @@ static void change_measure(struct heap *h, struct change *c)
     c->sequence = shape_sequence(c->sequence, c->field->hash);
 }
 
+/* Whether the hash has the fields of a shape, without gaps: then they are compared in place. */
+static const struct shape *shape_kept(const struct change *c)
+{
+    uint64_t word = c->o ? *hash_pack_word(c->o) : HASH_PACK_OWN;
+    return c->without == NO_POSITION && (word & HASH_PACK_GAPS) == 0 ? hash_pack_shape(word) : NULL;
+}
+
 static bool change_matches(const void *ctx, const struct shape *s)
 {
     const struct change *c = ctx;
+    const struct shape *kept = shape_kept(c);
     struct hash_pack_iter it;
     uint32_t i = 0;
+    for (; kept && i < kept->fields; i++)
+        if (kept->field[i].w != s->field[i].w) return false;
     change_begin(c, &it);
-    for (; next_kept(c, &it); i++)
+    for (; !kept && next_kept(c, &it); i++)
         if (!val_eq(it.field, s->field[i])) return false;
     return !c->field || needle_matches(c->field, s->field[i]);
 }
@@ -245,7 +255,7 @@ static enum status append_own(struct heap *h, struct obj *o, const struct change
 }
 
 static enum status append(struct heap *h, struct obj *o, const struct needle *field,
-                          const struct hash_in *in)
+                          struct hash_in *in)
 {
     const struct value_limits *limits = &h->values->limits;
     struct change c = {
@@ -253,19 +263,36 @@ static enum status append(struct heap *h, struct obj *o, const struct needle *fi
     change_measure(h, &c);
     if (c.fields > limits->hash_entries || c.fields > HASH_PACK_FIELDS_MAX) return STATUS_TOO_MANY;
     struct shape *s = change_shape(h, &c);
-    if (!s && c.o && (*hash_pack_word(o) & HASH_PACK_OWN)) return append_own(h, o, &c);
-    enum status status = remake(h, o, &c, s);
+    enum status status = hash_in_settle(h, in, s ? shape_evidence(s, c.fields - 1) : NULL);
+    if (!status && !s && c.o && (*hash_pack_word(o) & HASH_PACK_OWN)) return append_own(h, o, &c);
+    if (!status) status = remake(h, o, &c, s);
     if (status && s) rc_dec(h, &s->head);
     return status;
 }
 
+/* What is known of a field that is there. */
+static struct evidence *evidence_of(const struct obj *o, const struct needle *field)
+{
+    const struct shape *s = hash_pack_shape(*hash_pack_word(o));
+    return s ? shape_evidence(s, (uint32_t)shape_position(s, field)) : NULL;
+}
+
 enum status hash_pack_set(struct heap *h, struct obj *o, const struct needle *field,
-                          const struct hash_in *in, bool *created)
+                          struct hash_in *in, bool *created)
 {
     DASSERT(h->collect.scanning != o);
     const uint8_t *at = obj_body(o) ? hash_pack_find(o, field) : NULL;
-    enum status s = at ? hash_pack_replace(h, o, at, in) : append(h, o, field, in);
-    if (!s && created) *created = at == NULL;
+    enum status s = STATUS_OK;
+    if (!at) {
+        s = append(h, o, field, in);
+    } else {
+        if (!hash_in_is_settled(h, in)) s = hash_in_settle(h, in, evidence_of(o, field));
+        if (!s) s = hash_pack_replace(h, o, at, in);
+    }
+    if (s)
+        hash_in_unsettle(h, in);
+    else if (created)
+        *created = at == NULL;
     return s;
 }
 
@@ -273,7 +300,7 @@ enum status hash_pack_set(struct heap *h, struct obj *o, const struct needle *fi
 
 struct filling {
     const struct needle *fields;
-    const struct hash_in *in;
+    struct hash_in *in;
     uint32_t n;
 };
 
@@ -339,38 +366,56 @@ static void fill_body(struct heap *h, struct obj *o, const struct filling *f, bo
     }
 }
 
-bool hash_pack_fill(struct heap *h, struct obj *o, const struct needle *fields,
-                    const struct hash_in *in, uint32_t n)
+/* Bytes of the values, when it is known where each is stored; 0: no memory. */
+static size_t fill_value_bytes(struct heap *h, const struct filling *f, const struct shape *s)
 {
-    struct filling f = {fields, in, n};
-    uint32_t sequence = 0;
-    bool words = false;
-    DASSERT(obj_body(o) == NULL);
-    if (n > h->values->limits.hash_entries || n > HASH_PACK_FIELDS_MAX) return false;
     size_t bytes = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        sequence = shape_sequence(sequence, fields[i].hash);
-        bytes += hash_in_bytes(&in[i]);
-        words |= hash_in_is_container(&in[i]);
+    for (uint32_t i = 0; i < f->n; i++) {
+        if (hash_in_settle(h, &f->in[i], s ? shape_evidence(s, i) : NULL)) return 0;
+        bytes += hash_in_bytes(&f->in[i]);
     }
-    struct shape *s = fill_shape(h, &f, sequence);
-    size_t names = s ? 0 : fill_name_bytes(h, &f);
-    uint64_t word = s ? hash_word_shaped(s) : hash_word_own(n, sequence);
+    return bytes;
+}
+
+/* Gives the hash its body. False: it would be too large, or there is no memory. */
+static bool fill_made(struct heap *h, struct obj *o, const struct filling *f, struct shape *s,
+                      uint32_t sequence)
+{
+    bool words = false;
+    size_t names = s ? 0 : fill_name_bytes(h, f), values;
+    if (!s && names == 0) return false;
+    values = fill_value_bytes(h, f, s);
+    if (values == 0) return false;
+    for (uint32_t i = 0; i < f->n; i++) words |= hash_in_is_container(&f->in[i]);
+    uint64_t word = s ? hash_word_shaped(s) : hash_word_own(f->n, sequence);
     size_t head = hash_head_bytes(words) + hash_pack_directory_bytes(word);
-    bytes = pool_good_bytes(head + names + bytes);
-    uint8_t *body =
-        (s || names) && bytes <= HASH_PACK_BYTES_MAX ? pool_alloc(h->pool, bytes) : NULL;
-    if (!body) {
-        if (s) rc_dec(h, &s->head);
-        return false;
-    }
-    if (!s) shapes_note(h, sequence);
+    size_t bytes = pool_good_bytes(head + names + values);
+    uint8_t *body = bytes <= HASH_PACK_BYTES_MAX ? pool_alloc(h->pool, bytes) : NULL;
+    if (!body) return false;
     memset(body, 0, sizeof(union gc_words));
     ((uint64_t *)(void *)(body + hash_head_bytes(words)))[-1] = hash_word_sized(word, bytes);
     hash_body_set(o, body);
-    fill_body(h, o, &f, !s, body + head);
+    fill_body(h, o, f, !s, body + head);
     hash_pack_directory_write(h, o);
     return true;
+}
+
+bool hash_pack_fill(struct heap *h, struct obj *o, const struct needle *fields, struct hash_in *in,
+                    uint32_t n)
+{
+    struct filling f = {fields, in, n};
+    uint32_t sequence = 0;
+    DASSERT(obj_body(o) == NULL);
+    if (n > h->values->limits.hash_entries || n > HASH_PACK_FIELDS_MAX) return false;
+    for (uint32_t i = 0; i < n; i++) sequence = shape_sequence(sequence, fields[i].hash);
+    struct shape *s = fill_shape(h, &f, sequence);
+    if (fill_made(h, o, &f, s, sequence)) {
+        if (!s) shapes_note(h, sequence);
+        return true;
+    }
+    for (uint32_t i = 0; i < n; i++) hash_in_unsettle(h, &in[i]);
+    if (s) rc_dec(h, &s->head);
+    return false;
 }
 
 /* --- removing --- */

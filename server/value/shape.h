@@ -2,9 +2,9 @@
  * Shapes: the fields of hashes, kept once for all hashes that have the same ones in the same order.
  * A million records with ten fields store the ten names once, and each only its values.
  *
- *   struct shape  +-----+----------+--------+-------+------- .. ------+------ .. ------+
- *                 | obj | sequence | fields | slots | fields in order | index of slots |
- *                 +-----+----------+--------+-------+------- .. ------+------ .. ------+
+ *   struct shape  +-----+----------+--------+-------+------ .. -------+-- .. --+------ .. ------+
+ *                 | obj | sequence | fields | slots | fields in order | names  | index of slots |
+ *                 +-----+----------+--------+-------+------ .. -------+-- .. --+------ .. ------+
  *
  * A shape is an object of the heap, OBJ_SHAPE: its count is the number of hashes that have it, and
  * it goes with the last of them. It never changes. All shapes are listed, weakly, in one table,
@@ -19,24 +19,38 @@
  * note back (shapes_unnote), so that records that are built field by field leave evidence for their
  * last sequence alone.
  *
- * Called by value/hash*.c alone. It knows nothing of hashes.
+ * What several shapes call a field is usually one thing: so all that have a field of the same name
+ * share a struct shape_name, which holds the name, and the evidence whether the field's values
+ * repeat (evidence.h). Thus few records of many shapes are evidence, too.
+ *
+ * Called by value/hash*.c, and for people by command/. It knows nothing of hashes.
  *
  * Invariants (shape_check)
  *   1. A field is an immediate or an interned string; no two are equal.
  *   2. sequence is what the fields' hashes give, mixed in order.
  *   3. The index finds each field, and at most half of its slots are used.
  *   4. Every shape that a hash has is listed, once; no two listed ones have the same fields.
- * Ownership: a hash owns one count of its shape, a shape one of each field. Shapes' counts of their
- *    fields are made known to heap_check() by a holder (shapes_init).
+ *   5. field[i] is the name in the i-th struct shape_name; no two of those have equal names.
+ * Ownership: a hash owns one count of its shape. A struct shape_name owns one count of the name,
+ *    which is made known to heap_check() by a holder (shapes_init), and goes with the last shape
+ *    that has such a field.
  * Cost: finding a field's position O(1) expected; finding a shape O(1) and the comparison of its
- *    fields; 16 bytes, 10 to 12 for each field, and its entry in the table for each shape.
+ *    fields; 16 bytes, 18 to 20 for each field, and its entry in the table for each shape; 40 bytes
+ *    and an entry for each name.
  */
 #ifndef HEAPD_VALUE_SHAPE_H
 #define HEAPD_VALUE_SHAPE_H
 
-#include "value/val.h"
+#include "value/evidence.h"
 
 enum { SHAPE_FIELDS_MAX = 255, SHAPE_ABSENT = -1 };
+
+struct shape_name {
+    val name;
+    uint32_t hash;
+    uint32_t shapes; /* that have it */
+    struct evidence evidence;
+};
 
 struct shape {
     struct obj head;
@@ -48,10 +62,20 @@ struct shape {
 
 static_assert(sizeof(struct shape) == 16, "a shape pays two words beside its fields");
 
+static inline struct shape_name **shape_names(const struct shape *s)
+{
+    return (struct shape_name **)(uintptr_t)&s->field[s->fields]; // NOLINT: const where s is
+}
+
+static inline struct evidence *shape_evidence(const struct shape *s, uint32_t position)
+{
+    return &shape_names(s)[position]->evidence;
+}
+
 /* Positions in the order of the fields, counted from one; 0: unused. */
 static inline const uint8_t *shape_index(const struct shape *s)
 {
-    return (const uint8_t *)&s->field[s->fields];
+    return (const uint8_t *)(shape_names(s) + s->fields);
 }
 
 /* The position of a field, or SHAPE_ABSENT. */
@@ -99,13 +123,18 @@ void shapes_unnote(struct heap *h, uint32_t sequence);
 /* --- for people --- */
 
 uint64_t shapes_count(const struct heap *h);
-/* Bytes of all shapes, without their fields' strings, and of the table. */
+/* Bytes of all shapes and their names, without the names' strings, and of the tables. */
 size_t shapes_bytes(const struct heap *h);
 /* Shapes from *cursor 0 on, about `max` a call, in no order; false at the end. Nothing may change
  * between calls but by losing some. */
 typedef void shapes_each(void *ctx, const struct shape *s);
 bool shapes_walk(const struct heap *h, uint64_t *cursor, uint32_t max, shapes_each *each,
                  void *ctx);
+
+/* The same of the names. */
+typedef void shape_names_each(void *ctx, const struct shape_name *name);
+bool shape_names_walk(const struct heap *h, uint64_t *cursor, uint32_t max, shape_names_each *each,
+                      void *ctx);
 
 void shapes_init(struct heap *h);
 bool shape_check(const struct heap *h, const struct shape *s);

@@ -41,7 +41,8 @@ enum { SHAPES_NOTED = 1024 };
 
 struct shapes {
     struct table listed; /* all shapes, by their sequence of fields; weak */
-    size_t bytes;        /* of the shapes, without the table */
+    struct table names;  /* of fields of listed shapes */
+    size_t bytes;        /* of the shapes and names, without the tables */
     uint32_t noted[SHAPES_NOTED];
     struct heap_holder holder;
 };

@@ -42,6 +42,12 @@ static void populate(void)
     world_do(&w, 0, "HSET f description x");
     world_do(&w, 0, "HSET g description x more x");
     world_do(&w, 0, "HSET h description x more x");
+    for (int i = 0; i < 3; i++) { /* the first is seen, the others refer to one string */
+        char line[100];
+        snprintf(line, sizeof line, "HSET i%d description x more a-text-of-thirty-two-characters-",
+                 i);
+        world_do(&w, 0, line);
+    }
 }
 
 static void test_take(void **state)
@@ -57,24 +63,24 @@ static void test_take(void **state)
     populate();
     now = taken();
     assert_int_equal(now.heap.objects_by_type[OBJ_LIST], 2);
-    assert_int_equal(now.heap.objects_by_type[OBJ_HASH], 4);
+    assert_int_equal(now.heap.objects_by_type[OBJ_HASH], 7);
     assert_int_equal(now.heap.objects_by_type[OBJ_SHAPE], 2);
     assert_int_equal(now.heap.objects_by_type[OBJ_NUMBER], 0); /* d's lies in its entry */
-    assert_int_equal(now.heap.objects_by_type[OBJ_STRING], 1); /* the field name */
-    assert_int_equal(now.heap.containers, 6);
-    assert_int_equal(now.heap.interned_strings, 1);
+    assert_int_equal(now.heap.objects_by_type[OBJ_STRING], 2); /* the field name, and a value */
+    assert_int_equal(now.heap.containers, 9);
+    assert_int_equal(now.heap.interned_strings, 2);
     assert_true(now.heap.intern_saved_bytes > 0);
-    assert_int_equal(now.heap.names, 6);
+    assert_int_equal(now.heap.names, 9);
     assert_int_equal(now.heap.names_with_expiry, 1);
     assert_int_equal(now.clients.handles, 1);
     assert_string_equal(now.gc.phase_name, "idle");
-    assert_int_equal(now.stats.commands, 12);
+    assert_int_equal(now.stats.commands, 15);
     world_do(&w, 0, "RESET");
     world_do(&w, 0, "GC COLLECT");
     world_settle(&w);
     now = taken();
     assert_int_equal(now.gc.collected_objects, 2);
-    assert_int_equal(now.heap.containers, 4);
+    assert_int_equal(now.heap.containers, 7);
     assert_int_equal(now.clients.handles, 0);
     assert_int_equal(now.gc.backlog_objects, 0);
     world_fini(&w);

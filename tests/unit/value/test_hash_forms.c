@@ -181,6 +181,66 @@ static void test_hash_holds_long_and_shared_strings_by_reference(void **state)
     end(&f);
 }
 
+/* What repeats in one field of a shape becomes one string; what does not stays bytes, and is asked
+ * about ever less often. */
+static void test_hash_values_that_repeat_are_one_string(void **state)
+{
+    (void)state;
+    enum { RECORDS = 2000, MAINTAINERS = 10 };
+    static struct fixture f;
+    static struct obj *records[RECORDS];
+    begin(&f, 6, FIELDS);
+    struct heap *h = &f.world.heap;
+    uint64_t strings = h->objects[OBJ_STRING];
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        struct obj *o = records[i] = heap_container_new(h, OBJ_HASH);
+        assert_non_null(o);
+        char who[64], what[64];
+        int n =
+            snprintf(who, sizeof who, "a maintainer of the packages, number %u", i % MAINTAINERS);
+        int m = snprintf(what, sizeof what, "what tells the record from others, number %u", i);
+        struct view texts[] = {view_of("by"), {who, (size_t)n}, view_of("is"), {what, (size_t)m}};
+        struct hash_pairs pairs = {texts, NULL, 2};
+        int64_t created;
+        assert_int_equal(hash_set_pairs(h, o, &pairs, &created), STATUS_OK);
+        struct needle by = needle_of_text(h, texts[0]), is = needle_of_text(h, texts[2]);
+        char scratch[VAL_TEXT_CHARS];
+        val v = hash_get(o, &by), w = hash_get(o, &is);
+        assert_true(view_eq(val_text(&v, scratch), texts[1]));
+        assert_true(view_eq(val_text(&w, scratch), texts[3]));
+        assert_int_equal(val_is_obj(v), i > MAINTAINERS);
+        assert_false(val_is_obj(w));
+        assert_true(hash_check(h, o));
+    }
+    assert_int_equal(h->objects[OBJ_STRING], strings + MAINTAINERS);
+    const struct shape *s = shape_of(records[RECORDS - 1]);
+    struct evidence *by = shape_evidence(s, 0), *is = shape_evidence(s, 1);
+    assert_int_equal(by->asked_all, RECORDS - 1); /* the first had no shape */
+    assert_int_equal(by->hits_all, RECORDS - 1 - MAINTAINERS);
+    assert_int_equal(is->verdict, EVIDENCE_IS_RARE);
+    assert_int_equal(is->hits_all, 0);
+    assert_true(is->asked_all < 10 * EVIDENCE_WINDOW);
+    for (uint32_t i = 0; i < RECORDS; i++) rc_dec(h, records[i]);
+    assert_int_equal(h->objects[OBJ_STRING], strings);
+    end(&f);
+}
+
+/* Two shapes have a field of one name: its evidence is one. */
+static void test_shapes_share_the_names_of_their_fields(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    begin(&f, 7, FIELDS);
+    for (int i = 0; i < 4; i++) set_record(&f, make(&f, i), record, i < 2 ? 3 : 4);
+    const struct shape *three = shape_of(f.hashes[1].o), *four = shape_of(f.hashes[3].o);
+    for (uint32_t i = 0; i < 3; i++) assert_ptr_equal(shape_names(three)[i], shape_names(four)[i]);
+    assert_int_equal(shape_names(four)[0]->shapes, 2);
+    drop(&f, 3);
+    assert_int_equal(shape_names(three)[0]->shapes, 1);
+    assert_heap(&f.world);
+    end(&f);
+}
+
 static void test_hash_with_a_weak_reference_is_a_table(void **state)
 {
     (void)state;
@@ -522,6 +582,8 @@ int main(void)
         cmocka_unit_test(test_hashes_with_the_same_fields_share_them),
         cmocka_unit_test(test_hash_follows_its_fields_from_shape_to_shape),
         cmocka_unit_test(test_hash_holds_long_and_shared_strings_by_reference),
+        cmocka_unit_test(test_hash_values_that_repeat_are_one_string),
+        cmocka_unit_test(test_shapes_share_the_names_of_their_fields),
         cmocka_unit_test(test_hash_with_a_weak_reference_is_a_table),
         cmocka_unit_test(test_many_hashes_match_their_model),
         cmocka_unit_test(test_many_wide_hashes_match_their_model),
