@@ -150,7 +150,7 @@ enum pack_kind pack_kind(const uint8_t *at)
     return tag == TAG_DOUBLE ? PACK_DOUBLE : PACK_TEXT;
 }
 
-/* The bytes of an entry by its first byte; 0: its length follows. */
+/* The bytes of an entry by its first byte; 0: it is looked at. */
 #define LENGTHS_8(n)    n, n, n, n, n, n, n, n
 #define LENGTHS_16(n)   LENGTHS_8(n), LENGTHS_8(n)
 #define LENGTHS_FROM(n) n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7
@@ -161,16 +161,21 @@ static const uint8_t lengths[256] = {
     LENGTHS_FROM(1), LENGTHS_FROM(9), LENGTHS_FROM(17), LENGTHS_FROM(25),
     LENGTHS_FROM(33), LENGTHS_FROM(41), LENGTHS_FROM(49), LENGTHS_FROM(57),
     LENGTHS_16(2), LENGTHS_16(2), LENGTHS_16(3), LENGTHS_FROM(2),
-    0, 0, 0, 0, 0, PACK_REF_BYTES, PACK_DOUBLE_BYTES, PACK_GAP_BYTES,
+    0, 0, 0, 0, 0, 0, PACK_DOUBLE_BYTES, PACK_GAP_BYTES,
 };
 /* clang-format on */
+
+static const uint8_t *next_of_long(const uint8_t *at)
+{
+    if (*at == TAG_REF) return at + PACK_REF_BYTES;
+    struct view text = pack_text(at);
+    return (const uint8_t *)text.p + text.n;
+}
 
 static inline const uint8_t *next_of(const uint8_t *at)
 {
     uint8_t bytes = lengths[*at];
-    if (LIKELY(bytes)) return at + bytes;
-    struct view text = pack_text(at);
-    return (const uint8_t *)text.p + text.n;
+    return LIKELY(bytes) ? at + bytes : next_of_long(at);
 }
 
 const uint8_t *pack_next(const uint8_t *at)
@@ -260,24 +265,125 @@ bool pack_is(const uint8_t *at, const struct pack_item *it)
     return it->text.n == 0 || memcmp(at + it->head_bytes, it->text.p, it->text.n) == 0;
 }
 
-const uint8_t *pack_find(const uint8_t *at, const uint8_t *end, uint32_t stride,
-                         const struct pack_item *it)
+/*
+ * A search looks at its entries eight bytes at a time, the first and the last of them: keys that
+ * begin alike end differently. `begin` has the head whole, so what matches it is as long.
+ */
+enum { WORD_BYTES = 8 };
+
+struct probe {
+    uint64_t begin, mask; /* the first bytes of the entry, as many as the mask says */
+    uint64_t last;        /* the last WORD_BYTES, of an entry that is longer */
+    size_t bytes;
+};
+
+static uint64_t load_word(const void *at)
 {
-    while (at < end) {
-        if (pack_is(at, it)) return at;
-        for (uint32_t i = 0; i < stride; i++) at = pack_next(at);
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+/* Fewer bytes than a word has, in its lowest bytes. */
+static uint64_t load_some(const char *at, size_t n)
+{
+    if (n >= 4) {
+        uint32_t low, high;
+        memcpy(&low, at, sizeof low);
+        memcpy(&high, at + n - sizeof high, sizeof high);
+        return low | (uint64_t)high << (8 * (n - sizeof high));
     }
+    uint64_t word = 0;
+    for (size_t i = 0; i < n; i++) word |= (uint64_t)(uint8_t)at[i] << (8 * i);
+    return word;
+}
+
+/* What is unused of an item's head is zero. */
+static inline struct probe probe_of(const struct pack_item *it)
+{
+    struct probe p = {.begin = load_word(it->head), .mask = UINT64_MAX};
+    size_t n = it->text.n;
+    p.bytes = it->head_bytes + n;
+    if (n >= WORD_BYTES) {
+        p.begin |= load_word(it->text.p) << (8 * it->head_bytes);
+        p.last = load_word(it->text.p + n - WORD_BYTES);
+    } else if (n > 0) {
+        p.begin |= load_some(it->text.p, n) << (8 * it->head_bytes);
+    }
+    if (p.bytes < WORD_BYTES) p.mask = ((uint64_t)1 << (8 * p.bytes)) - 1;
+    return p;
+}
+
+/* Whether an entry whose first word, here, is the probe's is the item. */
+static bool rest_is(const uint8_t *at, const struct probe *p, const struct pack_item *it)
+{
+    if (p->bytes <= WORD_BYTES) return true;
+    if (it->text.n < WORD_BYTES) return pack_is(at, it);
+    if (load_word(at + p->bytes - WORD_BYTES) != p->last) return false;
+    return p->bytes <= 2 * (size_t)WORD_BYTES || pack_is(at, it);
+}
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+/* One look at an entry of which WORD_BYTES can be read: true when it is the item. Else *next is the
+ * entry behind it. The mask is the probe's, apart, since a constant costs nothing. */
+static ALWAYS_INLINE bool probe_is(const uint8_t *at, const struct probe *p, uint64_t mask,
+                                   const struct pack_item *it, const uint8_t **next)
+{
+    uint64_t word = load_word(at);
+    if (UNLIKELY(((word ^ p->begin) & mask) == 0) && rest_is(at, p, it)) return true;
+    uint8_t bytes = lengths[word & 0xff];
+    if (UNLIKELY(bytes == 0)) {
+        if (*at == TAG_REF && ref_is(at, it)) return true;
+        *next = next_of_long(at);
+        return false;
+    }
+    *next = at + bytes;
+    return false;
+}
+
+/* Over a number, if one stands behind each entry. */
+static ALWAYS_INLINE const uint8_t *past(const uint8_t *at, bool scored)
+{
+    return scored ? at + lengths[*at] : at;
+}
+
+static ALWAYS_INLINE const uint8_t *search(const uint8_t *at, const uint8_t *end,
+                                           const struct pack_item *it, bool scored)
+{
+    if (end - at >= WORD_BYTES) {
+        struct probe p = probe_of(it);
+        const uint8_t *last = end - WORD_BYTES, *next;
+        if (p.mask == UINT64_MAX)
+            for (; at <= last; at = past(next, scored))
+                if (probe_is(at, &p, UINT64_MAX, it, &next)) return at;
+        for (; at <= last; at = past(next, scored))
+            if (probe_is(at, &p, p.mask, it, &next)) return at;
+    }
+    for (; at < end; at = past(next_of(at), scored))
+        if (pack_is(at, it)) return at;
     return NULL;
 }
 
+const uint8_t *pack_find(const uint8_t *at, const uint8_t *end, const struct pack_item *it)
+{
+    return search(at, end, it, false);
+}
+
+const uint8_t *pack_find_scored(const uint8_t *at, const uint8_t *end, const struct pack_item *it)
+{
+    return search(at, end, it, true);
+}
+
+/* A pair has two bytes at least, so that of one with enough behind it a word can be read. */
 const uint8_t *pack_find_pair(const uint8_t *at, uint64_t pairs, const struct pack_item *it)
 {
-    uint8_t head = it->head[0];
-    for (; pairs > 0; pairs--) {
-        const uint8_t *second = next_of(at);
-        if ((*at == head || *at == TAG_REF) && pack_is(at, it)) return second;
-        at = next_of(second);
-    }
+    struct probe p = probe_of(it);
+    const uint8_t *second;
+    for (; pairs >= WORD_BYTES / 2; pairs--, at = next_of(second))
+        if (probe_is(at, &p, p.mask, it, &second)) return next_of(at);
+    for (; pairs > 0; pairs--, at = pack_skip(at, 2))
+        if (pack_is(at, it)) return next_of(at);
     return NULL;
 }
 

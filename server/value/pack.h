@@ -82,11 +82,10 @@ double pack_get_double(const uint8_t *at);
 
 /* Whether the entry's text is the item's: by bytes, also behind a reference. */
 bool pack_is(const uint8_t *at, const struct pack_item *it);
-/* The first entry from `at` on that pack_is, looking at one entry of every `stride` (>= 1), or
- * NULL. `end` is where an entry of the stride would begin. */
-const uint8_t *pack_find(const uint8_t *at, const uint8_t *end, uint32_t stride,
-                         const struct pack_item *it);
-
+/* The first entry from `at` to `end` that pack_is, or NULL. */
+const uint8_t *pack_find(const uint8_t *at, const uint8_t *end, const struct pack_item *it);
+/* The same where a number stands behind each entry that is asked about. */
+const uint8_t *pack_find_scored(const uint8_t *at, const uint8_t *end, const struct pack_item *it);
 /* Among so many pairs of entries the second of the first whose first pack_is, or NULL. */
 const uint8_t *pack_find_pair(const uint8_t *at, uint64_t pairs, const struct pack_item *it);
 

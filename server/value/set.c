@@ -17,7 +17,7 @@ static const uint8_t *entry_find(const struct packed *b, const struct needle *me
 {
     struct pack_item item;
     if (!pack_item_of_needle(member, &item)) return NULL;
-    return pack_find(b->at, packed_end(b), 1, &item);
+    return pack_find(b->at, packed_end(b), &item);
 }
 
 static bool integer_find(const struct packed *b, const struct needle *member, uint32_t *index)

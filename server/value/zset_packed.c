@@ -25,8 +25,8 @@ bool zset_packed_score(const struct packed *b, const struct needle *member, doub
 {
     struct pack_item item;
     if (!pack_item_of_needle(member, &item)) return false;
-    const uint8_t *at = pack_find_pair(b->at, b->count, &item);
-    if (at) *score = pack_get_double(at);
+    const uint8_t *at = pack_find_scored(b->at, packed_end(b), &item);
+    if (at) *score = pack_get_double(pack_next(at));
     return at != NULL;
 }
 

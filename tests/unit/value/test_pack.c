@@ -155,16 +155,65 @@ static void test_pack_find_finds_what_an_array_holds(void **state)
             uint32_t first = 0; /* of the stride, with the same text */
             while (first < ENTRIES && !(first % stride == 0 && view_eq(views[first], views[i])))
                 first++;
-            const uint8_t *found = pack_find(block, at, stride, &it), *wanted = block;
+            const uint8_t *wanted = block;
             for (uint32_t k = 0; k < first && first < ENTRIES; k++) wanted = pack_next(wanted);
-            assert_ptr_equal(found, first < ENTRIES ? wanted : NULL);
             assert_ptr_equal(pack_skip(block, first), first < ENTRIES ? wanted : at);
-            if (stride == 2)
+            if (first == ENTRIES) wanted = NULL;
+            if (stride == 1)
+                assert_ptr_equal(pack_find(block, at, &it), wanted);
+            else
                 assert_ptr_equal(pack_find_pair(block, ENTRIES / 2, &it),
-                                 found ? pack_next(found) : NULL);
+                                 wanted ? pack_next(wanted) : NULL);
         }
     }
     world_end(&w);
+}
+
+enum { ALIKE_BYTES_MAX = 40, PAIRS_MAX = 7 };
+
+/* Pairs of a text of n times 'x' and a score, of which all but one have another byte in that place,
+ * or (place n) miss the last; in a block of their own that ends where they do. */
+static uint8_t *pairs_alike(uint32_t pairs, uint32_t but, size_t n, size_t place, size_t *bytes)
+{
+    uint8_t *made = malloc(pairs * (ALIKE_BYTES_MAX + 1 + PACK_DOUBLE_BYTES)), *at = made;
+    assert_non_null(made);
+    for (uint32_t i = 0; i < pairs; i++) {
+        char text[ALIKE_BYTES_MAX];
+        memset(text, 'x', n);
+        if (i != but && place < n) text[place] = (char)('a' + i);
+        struct pack_item it = pack_item_of_text((struct view){text, n - (i != but && place == n)}),
+                         score = pack_item_of_double(i % 2 ? i : i + 0.5);
+        at = pack_put(pack_put(at, &it), &score);
+    }
+    *bytes = (size_t)(at - made);
+    made = realloc(made, *bytes);
+    assert_non_null(made);
+    return made;
+}
+
+/* A search that compares words takes no text for another, and reads nothing behind the block. */
+static void test_pack_tells_texts_apart_that_are_almost_the_same(void **state)
+{
+    (void)state;
+    char text[ALIKE_BYTES_MAX + 1];
+    memset(text, 'x', sizeof text);
+    for (size_t i = 0; i < ALIKE_BYTES_MAX * (ALIKE_BYTES_MAX + 1) * PAIRS_MAX; i++) {
+        uint32_t pairs = 1 + (uint32_t)(i % PAIRS_MAX), but = (uint32_t)(i / 3) % pairs;
+        size_t n = 1 + i / PAIRS_MAX % ALIKE_BYTES_MAX, bytes;
+        size_t place = i / PAIRS_MAX / ALIKE_BYTES_MAX;
+        if (place > n) continue;
+        uint8_t *made = pairs_alike(pairs, but, n, place, &bytes);
+        const uint8_t *wanted = pack_skip(made, 2 * (uint64_t)but), *end = made + bytes;
+        struct pack_item it = pack_item_of_text((struct view){text, n}),
+                         longer = pack_item_of_text((struct view){text, n + 1});
+        assert_ptr_equal(pack_find(made, end, &it), wanted);
+        assert_ptr_equal(pack_find_scored(made, end, &it), wanted);
+        assert_ptr_equal(pack_find_pair(made, pairs, &it), pack_next(wanted));
+        assert_null(pack_find(made, end, &longer));
+        assert_null(pack_find_scored(made, end, &longer));
+        assert_null(pack_find_pair(made, pairs, &longer));
+        free(made);
+    }
 }
 
 static void test_pack_reference_is_its_string(void **state)
@@ -182,7 +231,7 @@ static void test_pack_reference_is_its_string(void **state)
     assert_int_equal(pack_get(block).w, v.w);
     assert_true(pack_is(block, &same));
     assert_false(pack_is(block, &other));
-    assert_ptr_equal(pack_find(block, end, 1, &same), block);
+    assert_ptr_equal(pack_find(block, end, &same), block);
     assert_true(pack_check(block, end));
     val_release(&w.heap, v);
     world_end(&w);
@@ -200,7 +249,7 @@ static void test_pack_gap_is_no_value(void **state)
     assert_false(pack_is(block, &empty));
     end = pack_put(end, &it);
     assert_ptr_equal(pack_skip(block, 2), end);
-    assert_ptr_equal(pack_find(block, end, 1, &it), block + PACK_GAP_BYTES);
+    assert_ptr_equal(pack_find(block, end, &it), block + PACK_GAP_BYTES);
     assert_true(pack_check(block, end));
 }
 
@@ -271,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_pack_gives_back_every_text),
         cmocka_unit_test(test_pack_takes_as_few_bytes_as_it_says),
         cmocka_unit_test(test_pack_find_finds_what_an_array_holds),
+        cmocka_unit_test(test_pack_tells_texts_apart_that_are_almost_the_same),
         cmocka_unit_test(test_pack_reference_is_its_string),
         cmocka_unit_test(test_pack_gap_is_no_value),
         cmocka_unit_test(test_pack_gives_back_every_score),
