@@ -221,6 +221,14 @@ enum status call_needle(struct call *c, uint32_t i, struct needle *out)
     return STATUS_OK;
 }
 
+enum status call_needle_in(struct call *c, uint32_t i, const struct obj *o, struct needle *out)
+{
+    if (c->form != BY_VALUE || (o && o->type != OBJ_LIST && (o->flags & OBJ_PACKED) == 0))
+        return call_needle(c, i, out);
+    *out = needle_unhashed(c->argv[i]);
+    return STATUS_OK;
+}
+
 enum status call_value(struct call *c, uint32_t i, val *out)
 {
     if (c->form == BY_VALUE) return val_of_text(c->heap, c->argv[i], out);

@@ -117,6 +117,10 @@ void call_wait(struct call *c, enum session_wait what);
 /* A value to look for or to compare with; nothing is allocated. After REF the argument names a
  * source. */
 enum status call_needle(struct call *c, uint32_t i, struct needle *out) MUST_USE;
+/* The same for a look into this list, set or zset alone (NULL: there is none to look into): what
+ * needs no hash to be found is not hashed. */
+enum status call_needle_in(struct call *c, uint32_t i, const struct obj *o,
+                           struct needle *out) MUST_USE;
 /* A value to store, counted. After REF the very value that the source is bound to. */
 enum status call_value(struct call *c, uint32_t i, RC_OUT val *out) MUST_USE;
 /* What a source (a key, a handle, an identity) stands for now, perhaps as bytes in a name's entry;

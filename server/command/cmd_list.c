@@ -244,7 +244,7 @@ enum status cmd_lrem(struct call *c)
     struct needle n;
     enum status status = call_integer(c, 2, &count);
     if (!status) status = call_write(c, 1, OBJ_LIST, &s);
-    if (!status) status = call_needle(c, 3, &n);
+    if (!status) status = call_needle_in(c, 3, s.o, &n);
     if (!status) status = members_reply_room(c);
     if (status) return status;
     uint64_t removed = 0, max = count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
@@ -282,7 +282,7 @@ enum status cmd_linsert(struct call *c)
     struct needle pivot;
     enum status status = call_write(c, 1, OBJ_LIST, &s);
     if (!status) status = members_bound(c, (struct members_at){.first = 4, .step = 1});
-    if (!status) status = call_needle(c, 3, &pivot);
+    if (!status) status = call_needle_in(c, 3, s.o, &pivot);
     if (!status) status = members_reply_room(c);
     if (status) return status;
     if (!s.o) {

@@ -146,7 +146,7 @@ enum status cmd_sismember(struct call *c)
     struct subject s;
     struct needle member;
     enum status status = call_read(c, 1, OBJ_SET, &s);
-    if (!status) status = call_needle(c, 2, &member);
+    if (!status) status = call_needle_in(c, 2, s.o, &member);
     if (!status) reply_integer(c, s.o && set_has(s.o, &member));
     return status;
 }
@@ -159,7 +159,7 @@ enum status cmd_smismember(struct call *c)
     reply_array(c, c->argc - 2);
     for (uint32_t i = 2; i < c->argc; i++) {
         struct needle member;
-        status = call_needle(c, i, &member);
+        status = call_needle_in(c, i, s.o, &member);
         if (status) return status;
         reply_integer(c, s.o && set_has(s.o, &member));
     }

@@ -238,7 +238,7 @@ enum status cmd_zscore(struct call *c)
     struct subject s;
     struct needle member;
     enum status status = call_read(c, 1, OBJ_ZSET, &s);
-    if (!status) status = call_needle(c, 2, &member);
+    if (!status) status = call_needle_in(c, 2, s.o, &member);
     if (!status) reply_score(c, s.o, &member);
     return status;
 }
@@ -251,7 +251,7 @@ enum status cmd_zmscore(struct call *c)
     reply_array(c, c->argc - 2);
     for (uint32_t i = 2; i < c->argc; i++) {
         struct needle member;
-        status = call_needle(c, i, &member);
+        status = call_needle_in(c, i, s.o, &member);
         if (status) return status;
         reply_score(c, s.o, &member);
     }
@@ -274,7 +274,7 @@ static enum status rank_from(struct call *c, enum zset_from from)
     struct needle member;
     uint64_t rank;
     enum status status = call_read(c, 1, OBJ_ZSET, &s);
-    if (!status) status = call_needle(c, 2, &member);
+    if (!status) status = call_needle_in(c, 2, s.o, &member);
     if (status) return status;
     if (!s.o || !zset_rank(c->heap, s.o, &member, &rank)) {
         reply_null(c);

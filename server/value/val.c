@@ -212,6 +212,13 @@ bool val_eq(val a, val b)
     return s->length == t->length && memcmp(s->bytes, t->bytes, s->length) == 0;
 }
 
+struct needle needle_unhashed(struct view text)
+{
+    int64_t n;
+    bool is_integer;
+    return (struct needle){.v = immediate_of_text(text, &is_integer, &n), .text = text};
+}
+
 struct needle needle_of_text(const struct heap *h, struct view text)
 {
     int64_t n = 0;

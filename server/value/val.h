@@ -224,6 +224,8 @@ uint32_t val_hash(const struct heap *h, val v);
 bool val_eq(val a, val b);
 
 struct needle needle_of_text(const struct heap *h, struct view text);
+/* For a look into a list, or a packed set or zset, which ask no hash: it has none. */
+struct needle needle_unhashed(struct view text);
 struct needle needle_of_val(const struct heap *h, val v);
 /* Whether a stored value is what the needle asks for. */
 bool needle_matches(const struct needle *n, val stored);
