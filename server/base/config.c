@@ -63,7 +63,7 @@ static const struct row CONFIG_TABLE[] = {
     ROW("hash-max-listpack-entries", INTEGER, LIVE, hash_max_listpack_entries, "128", 0, INT32_MAX),
     ROW("hash-max-listpack-value",   BYTES,   LIVE, hash_max_listpack_value,   "64",  0, INT32_MAX),
     ROW("set-max-intset-entries",    INTEGER, LIVE, set_max_intset_entries,    "512", 0, INT32_MAX),
-    ROW("set-max-listpack-entries",  INTEGER, LIVE, set_max_listpack_entries,  "128", 0, INT32_MAX),
+    ROW("set-max-listpack-entries",  INTEGER, LIVE, set_max_listpack_entries,  "32",  0, INT32_MAX),
     ROW("set-max-listpack-value",    BYTES,   LIVE, set_max_listpack_value,    "64",  0, INT32_MAX),
     ROW("zset-max-listpack-entries", INTEGER, LIVE, zset_max_listpack_entries, "128", 0, INT32_MAX),
     ROW("zset-max-listpack-value",   BYTES,   LIVE, zset_max_listpack_value,   "64",  0, INT32_MAX),

@@ -29,7 +29,7 @@ struct value_limits {
         .list_bytes = UINT32_MAX,                                                                  \
         .hash_entries = 128,                                                                       \
         .hash_text_bytes = 64,                                                                     \
-        .set_entries = 128,                                                                        \
+        .set_entries = 32,                                                                         \
         .set_text_bytes = 64,                                                                      \
         .set_integers = 512,                                                                       \
         .zset_entries = 128,                                                                       \

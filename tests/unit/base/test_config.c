@@ -104,7 +104,7 @@ static const struct {
     {"hash-max-listpack-entries", "128", false},
     {"hash-max-listpack-value", "64", false},
     {"set-max-intset-entries", "512", false},
-    {"set-max-listpack-entries", "128", false},
+    {"set-max-listpack-entries", "32", false},
     {"set-max-listpack-value", "64", false},
     {"zset-max-listpack-entries", "128", false},
     {"zset-max-listpack-value", "64", false},

@@ -77,14 +77,13 @@ struct members {
 
 static bool member_lives(const struct members *m, uint32_t i)
 {
-    if (m->held[i] == STRONGLY) return true;
-    return m->held[i] == WEAKLY && !val_is_none(m->w.palette[2 * i + 1]);
+    return m->held[i] != NOT_HELD;
 }
 
 static uint32_t target_index(const struct members *m, val v)
 {
     for (uint32_t i = 0; i < TARGETS; i++)
-        if (m->targets[i].w == v.w && m->held[i] != NOT_HELD) return i;
+        if (m->targets[i].w == v.w && member_lives(m, i)) return i;
     fail_msg("a member that nobody added");
     return 0;
 }
@@ -141,10 +140,10 @@ static void drop_or_make(struct members *m, uint32_t i)
     if (val_is_none(v)) {
         if (m->held[i] == STRONGLY) return;
         *at = palette_make(w, 2 * i + 1);
-        m->held[i] = NOT_HELD;
         return;
     }
     *at = VAL_NONE;
+    if (m->held[i] == WEAKLY) m->held[i] = NOT_HELD;
     val_release(&w->heap, v);
 }
 
