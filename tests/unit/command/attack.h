@@ -20,6 +20,7 @@ enum {
     LIVE_OBJECTS_MAX = 3500, /* then names are dropped until half is left */
     GRAPH_NAMES = 16,
     KEYS = 16,
+    TRIAL_SLICES = 40000, /* more than a trial takes */
     TARGETS_MAX = 8192,
     PLACES_SEEN = 16384,
     DIED_KEPT = 64,
@@ -134,15 +135,22 @@ static inline bool send(struct attack *a, int session, const char *format, ...)
 
 typedef bool attack_moment(struct attack *a, const struct obj *o);
 
-/* Slices until the moment has come; false when it does not come soon. */
-static inline bool run_until(struct attack *a, attack_moment *come, const struct obj *o)
+/* So many slices at most until the moment has come; false when it does not come by then. */
+static inline bool run_on_until(struct attack *a, uint64_t slices, attack_moment *come,
+                                const struct obj *o)
 {
-    for (uint64_t slices = draw(&a->w, 6000); slices; slices--) {
+    for (; slices; slices--) {
         if (come(a, o)) return true;
         collect_step(heap_of(a), true);
         note_deaths(a);
     }
     return false;
+}
+
+/* The same, but not for long: what comes then comes upon any moment of a trial. */
+static inline bool run_until(struct attack *a, attack_moment *come, const struct obj *o)
+{
+    return run_on_until(a, draw(&a->w, 6000), come, o);
 }
 
 static inline bool is_scanned(struct attack *a, const struct obj *o)
@@ -233,6 +241,8 @@ static inline void let_go(struct attack *a, int session, struct target t)
 
 /* A row of the table, drawn. */
 void attack_once(struct attack *a);
+/* The row that is likely to meet this, if only one is. */
+void attack_toward(struct attack *a, enum collect_hit hit);
 /* A new container of any type, held by the session. */
 struct target attack_make(struct attack *a, int session);
 /* By the command of the container's type, at some place. */

@@ -120,6 +120,19 @@ static void fresh(struct attack *a)
     send(a, s, "RELEASE %s %s", t.handle, into.handle);
 }
 
+/* A list of texts that is not packed: no trial has a place for it, and when the last that refers to
+ * it is cleared it waits in the release queue. */
+static struct target leaf(struct attack *a, int session)
+{
+    char text[WORLD_ARG_BYTES / 2];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = 0;
+    send(a, session, "REF NEW list");
+    struct target t = replied_handle(a, OBJ_LIST);
+    send(a, session, "RPUSH %s %s", t.handle, text);
+    return t;
+}
+
 /* Garbage on a cycle, from which the graph may still be reached, and the other way round. */
 static void ring(struct attack *a)
 {
@@ -135,6 +148,11 @@ static void ring(struct attack *a)
     attack_store_in(a, s, first, last);
     if (draw(&a->w, 2)) attack_store_in(a, s, last, outside);
     if (draw(&a->w, 3) == 0 && hold(a, s, outside)) attack_store_in(a, s, outside, first);
+    if (draw(&a->w, 2)) {
+        struct target t = leaf(a, s);
+        attack_store_in(a, s, last, t);
+        send(a, s, "RELEASE %s", t.handle);
+    }
     send(a, s, "RELEASE %s %s %s", last.handle, first.handle, outside.handle);
 }
 
@@ -246,11 +264,21 @@ static bool is_large_scanned(struct attack *a, const struct obj *o)
     return c->scanning && (c->scanning->flags & OBJ_IDENTIFIED) && c->limit - c->cursor > 20;
 }
 
+static bool is_table_scanned_in_black(struct attack *a, const struct obj *o)
+{
+    (void)o;
+    const struct collect *c = &heap_of(a)->collect;
+    return c->phase == COLLECT_BLACK && c->scanning && c->scanning->type != OBJ_LIST &&
+           (c->scanning->flags & OBJ_IDENTIFIED) && c->limit > c->cursor;
+}
+
 /* A container is changed in the middle of its scan. */
 static void disturb(struct attack *a)
 {
     int s = client(a);
-    if (!run_until(a, is_large_scanned, NULL)) return;
+    bool come = draw(&a->w, 2) ? run_until(a, is_large_scanned, NULL)
+                               : run_on_until(a, TRIAL_SLICES, is_table_scanned_in_black, NULL);
+    if (!come) return;
     struct target t = target_of(a, heap_of(a)->collect.scanning);
     if (!hold(a, s, t)) return;
     if (draw(&a->w, 3))
@@ -276,7 +304,8 @@ static bool is_idle(struct attack *a, const struct obj *o)
 static void look_at_condemned(struct attack *a)
 {
     int s = client(a);
-    if (!run_until(a, is_committed, NULL)) return;
+    ring(a); /* most trials of the graph condemn nothing */
+    if (!run_on_until(a, TRIAL_SLICES, is_committed, NULL)) return;
     a->slices_max = 2;
     check(a);
     for (int i = 0; i < 4; i++) look(a);
@@ -364,6 +393,28 @@ static const struct {
     {collect, 1},
     {weaken, 2},
 };
+
+/* Which attack makes what is rare in the others. */
+static const struct {
+    enum collect_hit hit;
+    void (*run)(struct attack *a);
+} remedies[] = {
+    {COLLECT_HIT_DISTURBED_GRAY, disturb},
+    {COLLECT_HIT_DISTURBED_BLACK, disturb},
+    {COLLECT_HIT_SLOT_MOVED, disturb},
+    {COLLECT_HIT_DIED_SCANNED, touch_and_kill},
+    {COLLECT_HIT_DIED_LISTED, touch_and_kill},
+    {COLLECT_HIT_DEAD_CLEARED, look_at_condemned},
+    {COLLECT_HIT_REFUSED, look_at_condemned},
+    {COLLECT_HIT_PUT_BACK, disable},
+    {COLLECT_HIT_FROZEN, freeze},
+};
+
+void attack_toward(struct attack *a, enum collect_hit hit)
+{
+    for (size_t i = 0; i < sizeof remedies / sizeof remedies[0]; i++)
+        if (remedies[i].hit == hit) remedies[i].run(a);
+}
 
 void attack_once(struct attack *a)
 {
