@@ -5,8 +5,8 @@
 #include "heap/pool_parts.h"
 
 enum {
-    CLASSES_LINEAR = 32, /* 8 bytes apart */
-    CLASSES_DOUBLING = 8,
+    CLASSES_LINEAR = POOL_LINEAR_MAX / 8,
+    CLASSES_DOUBLING = 16,
     REDZONE_BYTES = 8,      /* sanitizer builds: poisoned, after each block */
     QUARANTINE_STEP = 1024, /* blocks that one pool_purge_step() lets go */
     LARGE_QUARTERS_MAX = 128 << 10,
@@ -19,8 +19,8 @@ static uint32_t class_of(size_t bytes)
 {
     uint32_t last = (uint32_t)bytes - 1;
     if (last < POOL_LINEAR_MAX) return last / 8;
-    uint32_t doubling = 31 - (uint32_t)__builtin_clz(last); /* 8 to 10 */
-    return CLASSES_LINEAR + (doubling - 9) * CLASSES_DOUBLING + (last >> (doubling - 3));
+    uint32_t doubling = 31 - (uint32_t)__builtin_clz(last); /* 9 or 10 */
+    return CLASSES_LINEAR + (doubling - 10) * CLASSES_DOUBLING + (last >> (doubling - 4));
 }
 
 static uint32_t class_bytes(uint32_t i)

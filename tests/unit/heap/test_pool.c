@@ -147,12 +147,14 @@ static void test_good_bytes_any_size(void **state)
         size_t good = pool_good_bytes(n);
         assert_true(good >= n && good >= last && good % 8 == 0);
         assert_int_equal(pool_good_bytes(good), good);
-        if (n <= 256) assert_true(good - n < 8);
-        if (n <= POOL_SMALL_MAX) assert_true(good - n < 8 || (good - n) * 8 < n);
+        if (n <= POOL_LINEAR_MAX) assert_true(good - n < 8);
+        if (n <= POOL_SMALL_MAX) assert_true(good - n < 8 || (good - n) * 16 < n);
         assert_true((good - n) * 4 <= n || n <= 32);
         last = good;
     }
-    assert_int_equal(pool_good_bytes(257), 288);
+    assert_int_equal(pool_good_bytes(257), 264);
+    assert_int_equal(pool_good_bytes(513), 544);
+    assert_int_equal(pool_good_bytes(1025), 1088);
     assert_int_equal(pool_good_bytes(2048), 2048);
     assert_int_equal(pool_good_bytes(2049), 2560);
 }
