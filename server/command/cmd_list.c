@@ -32,9 +32,13 @@ static enum status push(struct call *c, enum list_end end, enum push_where where
         status = call_ensure(c, 1, OBJ_LIST, &s);
         if (status) return status;
     }
+    bool several = c->argc > 3;
     uint32_t i = 2;
-    while (i < c->argc && !(status = push_argument(c, s.o, end, i))) i++;
+    for (; i < c->argc && !(status = push_argument(c, s.o, end, i)); i++)
+        if (several && i == 2)
+            list_expect(c->heap, s.o, members_more(c, (struct members_at){3, 1}, 0));
     if (!status) {
+        if (several) list_expect_end(c->heap, s.o);
         reply_integer(c, (int64_t)list_length(s.o));
         return STATUS_OK;
     }

@@ -61,8 +61,13 @@ static enum status add_members(struct call *c, struct obj *o, int64_t *count)
         if (status) break;
         added_put(&a, k, is_new);
         *count += is_new;
+        if (k == 0 && members > 1)
+            set_expect(c->heap, o, members_more(c, (struct members_at){3, 1}, 0));
     }
-    if (status) added_undo(c, o, &a, k);
+    if (status)
+        added_undo(c, o, &a, k);
+    else if (members > 1)
+        set_expect_end(c->heap, o);
     if (a.bytes) mem_free(&c->server->mem, a.bits, a.bytes);
     return status;
 }

@@ -7,7 +7,10 @@
 #include "command/members.h"
 #include "value/zset.h"
 
-enum { PAIRS_ON_STACK = 16 };
+enum {
+    PAIRS_ON_STACK = 16,
+    SCORE_BYTES = 3, /* packed, as most are */
+};
 
 /* --- adding --- */
 
@@ -137,14 +140,20 @@ static void pairs_undo(struct zadd *z, struct obj *o, uint32_t done)
 static enum status add_pairs(struct zadd *z, struct obj *o)
 {
     enum status status = STATUS_OK;
+    struct members_at rest = {z->first + 3, 2};
     uint32_t k = 0;
     for (; k < z->count; k++) {
         struct needle member;
         status = call_needle(z->c, z->first + 2 * k + 1, &member);
         if (!status) status = add_pair(z, o, &z->pairs[k], &member);
         if (status) break;
+        if (k == 0 && z->count > 1)
+            zset_expect(z->c->heap, o, members_more(z->c, rest, SCORE_BYTES));
     }
-    if (status) pairs_undo(z, o, k);
+    if (status)
+        pairs_undo(z, o, k);
+    else if (z->count > 1)
+        zset_expect_end(z->c->heap, o);
     return status;
 }
 

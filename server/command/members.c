@@ -23,6 +23,16 @@ enum status members_bound(struct call *c, struct members_at at)
     return status;
 }
 
+struct packed_more members_more(const struct call *c, struct members_at at, size_t extra)
+{
+    struct packed_more more = {0, 0};
+    for (uint32_t i = at.first; c->form == BY_VALUE && i < c->argc; i += at.step) {
+        more.elements++;
+        more.bytes += PACK_TEXT_HEAD_BYTES + c->argv[i].n + extra;
+    }
+    return more;
+}
+
 bool members_needle(struct call *c, uint32_t i, struct needle *out)
 {
     if (c->form == BY_VALUE) {

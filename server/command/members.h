@@ -16,6 +16,7 @@
 #define HEAPD_COMMAND_MEMBERS_H
 
 #include "command/call.h"
+#include "value/packed.h"
 
 /* Whether the reply of one line (a number, or a score) is sure to have room: asked before a change,
  * because what has been changed is not taken back for want of a reply. */
@@ -27,6 +28,10 @@ struct members_at {
     uint32_t first, step;
 };
 enum status members_bound(struct call *c, struct members_at at) MUST_USE;
+
+/* What is still to come when the first of several members is there: those of the arguments from
+ * `first` on, with `extra` bytes for each beside its text. After REF nothing is known. */
+struct packed_more members_more(const struct call *c, struct members_at at, size_t extra);
 
 /* The needle of a member that members_bound has found. False when it has ended since: then the
  * command itself has removed the last reference to it. */

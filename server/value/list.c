@@ -249,6 +249,18 @@ enum status list_set_text(struct heap *h, struct obj *o, uint64_t index, struct 
     return set(h, o, index, &(struct incoming){.text = &text});
 }
 
+void list_expect(struct heap *h, struct obj *o, struct packed_more more)
+{
+    const struct packed *b = packed_of(o);
+    if (b && b->count + more.elements <= h->values->limits.list_entries)
+        packed_expect(h, o, more.bytes);
+}
+
+void list_expect_end(struct heap *h, struct obj *o)
+{
+    packed_expect_end(h, o);
+}
+
 /* --- removing --- */
 
 /* The elements of a block from one index to another. */

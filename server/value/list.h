@@ -56,6 +56,10 @@ enum status list_push_take(struct heap *h, struct obj *o, enum list_end end,
                            RC_STEALS val v) MUST_USE;
 enum status list_push_text(struct heap *h, struct obj *o, enum list_end end,
                            struct view text) MUST_USE;
+/* When several come in one command: after the first of them, and after the last. Neither changes
+ * more than the length of a packed body. */
+void list_expect(struct heap *h, struct obj *o, struct packed_more more);
+void list_expect_end(struct heap *h, struct obj *o);
 /* index < length; the old value is released. */
 enum status list_set_take(struct heap *h, struct obj *o, uint64_t index, RC_STEALS val v) MUST_USE;
 enum status list_set_text(struct heap *h, struct obj *o, uint64_t index, struct view text) MUST_USE;

@@ -35,6 +35,7 @@
 
 enum {
     PACK_HEAD_BYTES_MAX = 9,
+    PACK_TEXT_HEAD_BYTES = 1, /* of a text of up to 63 bytes */
     PACK_REF_BYTES = 9,
     PACK_DOUBLE_BYTES = 9,
 };

@@ -57,6 +57,9 @@ static void block_set(struct obj *o, struct packed *b)
     o->flags = (uint8_t)(b ? o->flags | OBJ_PACKED : o->flags & ~OBJ_PACKED);
 }
 
+/* A block grows by this part of it, at least. */
+enum { GROWTH = 16 };
+
 /* A block with room for so many bytes of entries, its header but `count`, `used` and `width` set.
  */
 static struct packed *block_new(struct heap *h, size_t entries)
@@ -81,7 +84,7 @@ uint8_t *packed_open(struct heap *h, struct obj *o, size_t offset, size_t bytes,
     if (b && sizeof *b + entries <= b->bytes) {
         memmove(b->at + offset + bytes, b->at + offset, used - offset);
     } else {
-        struct packed *grown = block_new(h, entries);
+        struct packed *grown = block_new(h, entries + used / GROWTH);
         if (!grown) return NULL;
         grown->count = b ? b->count : 0;
         grown->width = b ? b->width : 0;
@@ -98,19 +101,36 @@ uint8_t *packed_open(struct heap *h, struct obj *o, size_t offset, size_t bytes,
     return b->at + offset;
 }
 
+/* Moves the elements to a block with room for so many bytes, if it can be had. */
+static void resize(struct heap *h, struct obj *o, size_t entries)
+{
+    struct packed *b = packed_of(o), *to = block_new(h, entries);
+    if (!to) return;
+    to->count = b->count;
+    to->used = b->used;
+    to->width = b->width;
+    memcpy(to->at, b->at, b->used);
+    block_free(h, b);
+    block_set(o, to);
+}
+
+void packed_expect(struct heap *h, struct obj *o, size_t bytes)
+{
+    const struct packed *b = packed_of(o);
+    if (b && sizeof *b + b->used + bytes > b->bytes && packed_has_room(b, bytes))
+        resize(h, o, b->used + bytes);
+}
+
+void packed_expect_end(struct heap *h, struct obj *o)
+{
+    const struct packed *b = packed_of(o);
+    if (b && pool_good_bytes(sizeof *b + b->used) < b->bytes) resize(h, o, b->used);
+}
+
 void packed_fit(struct heap *h, struct obj *o)
 {
-    struct packed *b = packed_of(o);
-    if (!b || sizeof *b + b->used > b->bytes - b->bytes / 4u) return;
-    if (pool_good_bytes(sizeof *b + b->used) >= b->bytes) return;
-    struct packed *small = block_new(h, b->used);
-    if (!small) return;
-    small->count = b->count;
-    small->used = b->used;
-    small->width = b->width;
-    memcpy(small->at, b->at, b->used);
-    block_free(h, b);
-    block_set(o, small);
+    const struct packed *b = packed_of(o);
+    if (b && sizeof *b + b->used <= b->bytes - b->bytes / 4u) packed_expect_end(h, o);
 }
 
 void packed_close(struct heap *h, struct obj *o, size_t offset, size_t bytes, uint32_t elements)

@@ -25,10 +25,10 @@
  * Ownership: the container owns the block, the block one count of each reference in it. What is
  * read from a block is borrowed from it, until it changes (val.h, VAL_TAG_BYTES): also a text that
  * is to be inserted must not lie in the block that it is inserted into.
- * Cost: everything but an end is O(bytes). A block grows and shrinks by the pools' classes, an
- * eighth or less apart; it shrinks when a quarter of it is unused, so that a push and a pop in turn
- * do not copy it each time. A removal cannot fail: where the smaller block cannot be had, the
- * larger stays.
+ * Cost: everything but an end is O(bytes). A block grows by a sixteenth or more, and is as short as
+ * the pools have it when its elements come in one command; it shrinks when a quarter of it is
+ * unused, so that a push and a pop in turn do not copy it each time. A removal cannot fail: where
+ * the smaller block cannot be had, the larger stays.
  */
 #ifndef HEAPD_VALUE_PACKED_H
 #define HEAPD_VALUE_PACKED_H
@@ -107,6 +107,16 @@ uint8_t *packed_replace(struct heap *h, struct obj *o, size_t offset, size_t old
 void packed_close(struct heap *h, struct obj *o, size_t offset, size_t bytes, uint32_t elements);
 /* Gives back what the block has become too long for, if there is one. */
 void packed_fit(struct heap *h, struct obj *o);
+
+/* Elements that come one after the other, in one command: how many, and about how many bytes. */
+struct packed_more {
+    uint32_t elements;
+    size_t bytes;
+};
+/* Makes a block long enough for them at once, if there is one, and memory for it. Once they are
+ * there packed_expect_end gives back what was too much. */
+void packed_expect(struct heap *h, struct obj *o, size_t bytes);
+void packed_expect_end(struct heap *h, struct obj *o);
 /* Releases the references of the entries in the range, and closes it. */
 void packed_remove(struct heap *h, struct obj *o, size_t offset, size_t bytes, uint32_t elements);
 

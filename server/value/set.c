@@ -266,6 +266,20 @@ enum status set_add(struct heap *h, struct obj *o, const struct needle *member, 
     return s;
 }
 
+void set_expect(struct heap *h, struct obj *o, struct packed_more more)
+{
+    const struct packed *b = packed_of(o);
+    if (b && b->width)
+        packed_expect(h, o, (size_t)more.elements * b->width);
+    else if (b && b->count + more.elements <= limits(h)->set_entries)
+        packed_expect(h, o, more.bytes);
+}
+
+void set_expect_end(struct heap *h, struct obj *o)
+{
+    packed_expect_end(h, o);
+}
+
 /* --- removing --- */
 
 static bool remove_packed(struct heap *h, struct obj *o, const struct needle *member)

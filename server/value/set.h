@@ -23,7 +23,7 @@
 #ifndef HEAPD_VALUE_SET_H
 #define HEAPD_VALUE_SET_H
 
-#include "value/val.h"
+#include "value/packed.h"
 
 typedef void set_each(void *ctx, val member);
 
@@ -43,6 +43,10 @@ RC_BORROWED val set_slot(const struct obj *o, const struct needle *member);
  * whether it is new; the set retains or makes the value itself. */
 enum status set_add(struct heap *h, struct obj *o, const struct needle *member,
                     bool *added) MUST_USE;
+/* When several come in one command: after the first of them, and after the last. Neither changes
+ * more than the length of a packed body. */
+void set_expect(struct heap *h, struct obj *o, struct packed_more more);
+void set_expect_end(struct heap *h, struct obj *o);
 bool set_remove(struct heap *h, struct obj *o, const struct needle *member);
 /* Removes some member, also one that is gone; false when the set is empty. */
 bool set_remove_any(struct heap *h, struct obj *o);

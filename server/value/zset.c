@@ -22,18 +22,20 @@ bool zset_is_packed(const struct obj *o)
 bool zset_score(const struct obj *o, const struct needle *member, double *score)
 {
     const struct packed *b = packed_of(o);
-    return b ? zset_packed_score(b, member, score) : zset_indexed_score(o, member, score);
+    if (b == NULL) return zset_indexed_score(o, member, score);
+    const uint8_t *at = zset_packed_find(b, member);
+    if (at) *score = pack_get_double(pack_next(at));
+    return at != NULL;
 }
 
 bool zset_rank(const struct heap *h, const struct obj *o, const struct needle *member,
                uint64_t *rank)
 {
     const struct packed *b = packed_of(o);
-    struct zset_packed_place place;
     if (b == NULL) return zset_indexed_rank(h, o, member, rank);
-    if (!zset_packed_find(b, member, &place)) return false;
-    *rank = place.rank;
-    return true;
+    const uint8_t *at = zset_packed_find(b, member);
+    if (at) *rank = zset_packed_rank(b, at);
+    return at != NULL;
 }
 
 static uint64_t count(const struct obj *o, zset_tree_before *before, const void *ctx)
@@ -220,13 +222,13 @@ static enum status set_packed(struct heap *h, struct obj *o, const struct needle
                               double score, bool *created)
 {
     const struct packed *b = packed_of(o);
-    struct zset_packed_place place;
+    const uint8_t *at = b ? zset_packed_find(b, member) : NULL;
     struct packed_in in;
-    *created = b == NULL || !zset_packed_find(b, member, &place);
-    if (!*created) {
+    *created = at == NULL;
+    if (at) {
         /* 0 and -0 are equal, and the old one stays, as in Redis. */
-        if (pack_get_double(pack_next(place.at)) == score) return STATUS_OK;
-        return zset_packed_rescore(h, o, place, score);
+        if (pack_get_double(pack_next(at)) == score) return STATUS_OK;
+        return zset_packed_rescore(h, o, at, score);
     }
     if (!packed_in_of_needle(member, h->values->limits.zset_text_bytes, &in) ||
         !has_room(h, b, &in, score))
@@ -248,42 +250,52 @@ enum status zset_set(struct heap *h, struct obj *o, const struct needle *member,
     return s;
 }
 
+void zset_expect(struct heap *h, struct obj *o, struct packed_more more)
+{
+    const struct packed *b = packed_of(o);
+    if (b && b->count + more.elements <= h->values->limits.zset_entries)
+        packed_expect(h, o, more.bytes);
+}
+
+void zset_expect_end(struct heap *h, struct obj *o)
+{
+    packed_expect_end(h, o);
+}
+
 void zset_restore(struct heap *h, struct obj *o, const struct needle *member, double score)
 {
     const struct packed *b = packed_of(o);
-    struct zset_packed_place place;
     if (b == NULL) {
         zset_indexed_restore(h, o, member, score);
         return;
     }
-    bool known = zset_packed_find(b, member, &place);
-    ASSERT(known);
-    enum status s = zset_packed_rescore(h, o, place, score);
+    const uint8_t *at = zset_packed_find(b, member);
+    ASSERT(at);
+    enum status s = zset_packed_rescore(h, o, at, score);
     ASSERT(s == STATUS_OK); /* the block has had room for it, and has not become shorter */
 }
 
 void zset_retract(struct heap *h, struct obj *o, const struct needle *member)
 {
     const struct packed *b = packed_of(o);
-    struct zset_packed_place place;
-    if (b == NULL) {
+    const uint8_t *at = b ? zset_packed_find(b, member) : NULL;
+    if (at)
+        zset_packed_remove(h, o, at, 1);
+    else if (b == NULL)
         zset_indexed_remove(h, o, member);
-    } else if (zset_packed_find(b, member, &place)) {
-        zset_packed_remove(h, o, place.rank, place.rank + 1);
-    }
 }
 
 bool zset_remove(struct heap *h, struct obj *o, const struct needle *member)
 {
     const struct packed *b = packed_of(o);
-    struct zset_packed_place place;
     if (b == NULL) {
         if (!zset_indexed_remove(h, o, member)) return false;
         removed(h, o);
         return true;
     }
-    if (!zset_packed_find(b, member, &place)) return false;
-    zset_packed_remove(h, o, place.rank, place.rank + 1);
+    const uint8_t *at = zset_packed_find(b, member);
+    if (at == NULL) return false;
+    zset_packed_remove(h, o, at, 1);
     packed_fit(h, o);
     return true;
 }
@@ -304,7 +316,7 @@ void zset_pop(struct heap *h, struct obj *o, enum zset_side side, uint64_t count
     const struct packed *b = packed_of(o);
     if (b) {
         uint32_t n = (uint32_t)count_wanted, from = side == ZSET_BEGIN ? 0 : b->count - n;
-        zset_packed_remove(h, o, from, from + n);
+        zset_packed_remove(h, o, packed_at(b, from, STRIDE), n);
         packed_fit(h, o);
         return;
     }

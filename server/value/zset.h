@@ -56,6 +56,10 @@ bool zset_score(const struct obj *o, const struct needle *member, double *score)
  * stored first stays. *created (may be NULL): it is new. */
 enum status zset_set(struct heap *h, struct obj *o, const struct needle *member, double score,
                      bool *created) MUST_USE;
+/* When several come in one command: after the first of them, and after the last. Neither changes
+ * more than the length of a packed body. */
+void zset_expect(struct heap *h, struct obj *o, struct packed_more more);
+void zset_expect_end(struct heap *h, struct obj *o);
 /* To take back what zset_set did, one after the other, the last of it first, with nothing else in
  * between: gives a member its old score back, or removes it again. They give no memory back that
  * the next of them may need, and so cannot fail; without memory an indexed zset takes O(n). */

@@ -7,27 +7,18 @@ enum {
     PAIR_BYTES_MAX = PACKED_TEXT_BYTES_MAX + PACK_HEAD_BYTES_MAX + PACK_DOUBLE_BYTES
 };
 
-bool zset_packed_find(const struct packed *b, const struct needle *member,
-                      struct zset_packed_place *out)
+const uint8_t *zset_packed_find(const struct packed *b, const struct needle *member)
 {
     struct pack_item item;
-    if (!pack_item_of_needle(member, &item)) return false;
-    const uint8_t *at = b->at;
-    for (uint32_t rank = 0; rank < b->count; rank++, at = pack_skip(at, STRIDE)) {
-        if (!pack_is(at, &item)) continue;
-        *out = (struct zset_packed_place){at, rank};
-        return true;
-    }
-    return false;
+    if (!pack_item_of_needle(member, &item)) return NULL;
+    return pack_find_scored(b->at, packed_end(b), &item);
 }
 
-bool zset_packed_score(const struct packed *b, const struct needle *member, double *score)
+uint32_t zset_packed_rank(const struct packed *b, const uint8_t *at)
 {
-    struct pack_item item;
-    if (!pack_item_of_needle(member, &item)) return false;
-    const uint8_t *at = pack_find_scored(b->at, packed_end(b), &item);
-    if (at) *score = pack_get_double(pack_next(at));
-    return at != NULL;
+    uint32_t rank = 0;
+    for (const uint8_t *i = b->at; i < at; i = pack_skip(i, STRIDE)) rank++;
+    return rank;
 }
 
 struct zset_entry zset_packed_entry(const uint8_t *at)
@@ -106,18 +97,17 @@ static void move_pair(struct packed *b, size_t from, size_t n, size_t to)
     }
 }
 
-enum status zset_packed_rescore(struct heap *h, struct obj *o, struct zset_packed_place place,
-                                double score)
+enum status zset_packed_rescore(struct heap *h, struct obj *o, const uint8_t *at, double score)
 {
     struct packed *b = packed_of(o);
     struct pack_item item = pack_item_of_double(score);
-    const uint8_t *score_at = pack_next(place.at), *next = pack_next(score_at);
-    size_t from = (size_t)(place.at - b->at), score_offset = (size_t)(score_at - b->at);
+    const uint8_t *score_at = pack_next(at), *next = pack_next(score_at);
+    size_t from = (size_t)(at - b->at), score_offset = (size_t)(score_at - b->at);
     size_t old_bytes = (size_t)(next - score_at), bytes = pack_item_bytes(&item);
     if (bytes > old_bytes && !packed_has_room(b, bytes - old_bytes)) return STATUS_TOO_LONG;
-    uint8_t *at = packed_replace(h, o, score_offset, old_bytes, bytes);
-    if (at == NULL) return STATUS_OOM;
-    pack_put(at, &item);
+    uint8_t *to_put = packed_replace(h, o, score_offset, old_bytes, bytes);
+    if (to_put == NULL) return STATUS_OOM;
+    pack_put(to_put, &item);
     /* The entries are whole again, and in order but for this one. */
     b = packed_of(o);
     char scratch[VAL_TEXT_CHARS];
@@ -128,13 +118,11 @@ enum status zset_packed_rescore(struct heap *h, struct obj *o, struct zset_packe
     return STATUS_OK;
 }
 
-void zset_packed_remove(struct heap *h, struct obj *o, uint32_t from, uint32_t to)
+void zset_packed_remove(struct heap *h, struct obj *o, const uint8_t *at, uint32_t count)
 {
     const struct packed *b = packed_of(o);
-    const uint8_t *begin = packed_at(b, from, STRIDE);
-    const uint8_t *end =
-        to == b->count ? packed_end(b) : pack_skip(begin, (uint64_t)(to - from) * STRIDE);
-    packed_remove(h, o, (size_t)(begin - b->at), (size_t)(end - begin), to - from);
+    const uint8_t *end = pack_skip(at, (uint64_t)count * STRIDE);
+    packed_remove(h, o, (size_t)(at - b->at), (size_t)(end - at), count);
 }
 
 uint64_t zset_packed_count(const struct packed *b, zset_tree_before *before, const void *ctx)
@@ -166,8 +154,7 @@ bool zset_packed_check(const struct heap *h, const struct obj *o)
         if (pack_kind(at) == PACK_DOUBLE || !is_score(pack_next(at))) return false; /* 1. */
         struct zset_entry e = zset_packed_entry(at);
         struct needle n = needle_of_val(h, e.member);
-        struct zset_packed_place place;
-        if (!zset_packed_find(b, &n, &place) || place.at != at) return false; /* 2. */
+        if (zset_packed_find(b, &n) != at) return false; /* 2. */
         if (!val_is_none(before.member) &&
             (before.score > e.score ||
              (before.score == e.score && val_compare(h, before.member, e.member) >= 0)))

@@ -17,14 +17,9 @@
 
 #include "value/zset_tree.h"
 
-/* A member's place; false when it is none. */
-struct zset_packed_place {
-    const uint8_t *at; /* the member's entry; the score's follows */
-    uint32_t rank;
-};
-bool zset_packed_find(const struct packed *b, const struct needle *member,
-                      struct zset_packed_place *out);
-bool zset_packed_score(const struct packed *b, const struct needle *member, double *score);
+/* The entry of a member, which the score's follows; NULL when it is none. */
+const uint8_t *zset_packed_find(const struct packed *b, const struct needle *member);
+uint32_t zset_packed_rank(const struct packed *b, const uint8_t *at);
 struct zset_entry zset_packed_entry(const uint8_t *at);
 
 /* Bytes that an entry more takes. */
@@ -32,12 +27,12 @@ size_t zset_packed_bytes(const struct packed_in *member, double score);
 /* A member that is not there. The caller has asked whether there is room for it. */
 enum status zset_packed_add(struct heap *h, struct obj *o, const struct packed_in *member,
                             double score) MUST_USE;
-/* Another score for the member at a place. STATUS_TOO_LONG: the block would be longer than any may
- * be; and STATUS_OOM: nothing has changed. */
-enum status zset_packed_rescore(struct heap *h, struct obj *o, struct zset_packed_place place,
+/* Another score for the member whose entry that is. STATUS_TOO_LONG: the block would be longer than
+ * any may be; and STATUS_OOM: nothing has changed. */
+enum status zset_packed_rescore(struct heap *h, struct obj *o, const uint8_t *at,
                                 double score) MUST_USE;
-/* The entries from one rank to before another. */
-void zset_packed_remove(struct heap *h, struct obj *o, uint32_t from, uint32_t to);
+/* So many members from an entry on. */
+void zset_packed_remove(struct heap *h, struct obj *o, const uint8_t *at, uint32_t count);
 
 /* How many entries `before` holds for. */
 uint64_t zset_packed_count(const struct packed *b, zset_tree_before *before, const void *ctx);

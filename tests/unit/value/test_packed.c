@@ -204,6 +204,10 @@ static void history(struct fixture *f, uint32_t rounds)
             replace(f, below(w, f->length), id);
         else if (kind == 1)
             copy(f);
+        else if (kind == 2)
+            packed_expect(&w->heap, w->subject, below(w, 2 * PACKED_BYTES_MAX));
+        else if (kind == 3)
+            packed_expect_end(&w->heap, w->subject);
         else if (grows && f->length < ELEMENTS_MAX)
             insert(f, below(w, 3) ? below(w, f->length + 1) : f->length, id);
         else if (f->length) {
@@ -274,6 +278,41 @@ static void test_packed_block_is_bounded(void **state)
     end(&f);
 }
 
+static void test_packed_block_that_expects_elements_stays_where_it_is(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    begin(&f, 12, 1);
+    struct heap *h = &f.world.heap;
+    struct obj *o = f.world.subject;
+    struct packed_in in;
+    packed_expect(h, o, 100); /* an empty one has no block */
+    packed_expect_end(h, o);
+    assert_null(obj_body(o));
+    assert_true(packed_in_of_text(view_of("ten bytes."), TEXT_BYTES_MAX, &in));
+    const struct packed *b = NULL;
+    for (uint32_t i = 0; i < 40; i++) {
+        uint8_t *at = packed_open(h, o, b ? b->used : 0, packed_in_bytes(&in), 1);
+        assert_non_null(at);
+        packed_put(h, at, &in);
+        if (i == 0) packed_expect(h, o, 39 * packed_in_bytes(&in) + 200);
+        assert_true(packed_check(o, 1));
+        if (i > 0) assert_ptr_equal(packed_of(o), b);
+        b = packed_of(o);
+    }
+    packed_expect(h, o, PACKED_BYTES_MAX); /* more than any block holds */
+    assert_ptr_equal(packed_of(o), b);
+    assert_true(b->bytes >= sizeof *b + b->used + 200);
+    packed_expect_end(h, o);
+    b = packed_of(o);
+    assert_int_equal(b->count, 40);
+    assert_int_equal(b->bytes, pool_good_bytes(sizeof *b + b->used));
+    packed_expect_end(h, o);
+    assert_ptr_equal(packed_of(o), b);
+    packed_drop(h, o);
+    end(&f);
+}
+
 static void test_packed_check_sees_damage(void **state)
 {
     (void)state;
@@ -308,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_packed_random_history_matches_array),
         cmocka_unit_test(test_packed_nth_allocation_fails),
         cmocka_unit_test(test_packed_block_is_bounded),
+        cmocka_unit_test(test_packed_block_that_expects_elements_stays_where_it_is),
         cmocka_unit_test(test_packed_check_sees_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
