@@ -71,14 +71,22 @@ void inbox_filled(struct inbox *in, size_t n)
     in->end += n;
 }
 
+/* Rests are of any length and live shortly. Those that do not stay small get blocks of one length,
+ * which are used again: of many lengths each would leave pages of its own behind. */
+static size_t cap_for(size_t bytes)
+{
+    return bytes > INBOX_KEPT_BYTES && bytes < INBOX_SHARED_BYTES ? INBOX_SHARED_BYTES : bytes;
+}
+
 enum status inbox_replace(struct inbox *in, struct mem *m, struct view rest)
 {
     if (rest.n > in->cap) {
-        char *p = mem_alloc(m, rest.n);
+        size_t cap = cap_for(rest.n);
+        char *p = mem_alloc(m, cap);
         if (!p) return STATUS_OOM;
         mem_free(m, in->p, in->cap);
         in->p = p;
-        in->cap = rest.n;
+        in->cap = cap;
     }
     if (rest.n) memcpy(in->p, rest.p, rest.n);
     in->begin = 0;
