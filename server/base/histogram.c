@@ -57,6 +57,16 @@ uint64_t histogram_below(const struct histogram *h, uint64_t limit)
     return below;
 }
 
+void histogram_doublings(const struct histogram *h, uint32_t n, uint64_t out[])
+{
+    uint64_t before = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t below = i + 1 < n ? histogram_below(h, (UINT64_C(1024) << i) - 1) : h->count;
+        out[i] = below - before;
+        before = below;
+    }
+}
+
 void histogram_reset(struct histogram *h)
 {
     memset(h, 0, sizeof *h);

@@ -253,6 +253,36 @@ static void put_rule_hits(struct call *c)
         put_pair(c, names[i], c->heap->collect.stats.hits[i]);
 }
 
+/* How many slices took at most so many microseconds, and more than the row before says. */
+static void put_slices(struct call *c, const struct histogram *slices)
+{
+    uint64_t rows[COLLECT_SLICE_ROWS];
+    histogram_doublings(slices, COLLECT_SLICE_ROWS, rows);
+    reply_map(c, COLLECT_SLICE_ROWS);
+    for (int i = 0; i < COLLECT_SLICE_ROWS; i++) {
+        char text[NUM_INTEGER_CHARS];
+        struct view us = {text, num_put_integer(text, INT64_C(1) << i)};
+        reply_bulk(c, i < COLLECT_SLICE_ROWS - 1 ? us : view_of("more"));
+        reply_integer(c, (int64_t)rows[i]);
+    }
+}
+
+/* The last ones, newest first. */
+static void put_trials(struct call *c, const struct collect_stats *s)
+{
+    uint32_t n = s->ended < COLLECT_TRIALS_SHOWN ? (uint32_t)s->ended : COLLECT_TRIALS_SHOWN;
+    reply_array(c, n);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct collect_trial *t = &s->last[i];
+        reply_map(c, 5);
+        put_pair(c, "candidates", t->candidates);
+        put_pair(c, "reached", t->reached);
+        put_pair(c, "condemned", t->condemned);
+        put_pair(c, "rescued", t->rescued);
+        put_pair(c, "us", t->ns / 1000);
+    }
+}
+
 enum status cmd_gc_stats(struct call *c)
 {
     const struct collect *gc = &c->heap->collect;
@@ -273,23 +303,23 @@ enum status cmd_gc_stats(struct call *c)
         {"faults", s->faults},
         {"collected-objects", s->collected_objects},
         {"collected-bytes", s->collected_bytes},
+        {"reached-objects", s->reached_objects},
         {"rescued-objects", s->rescued_objects},
         {"slices", s->slices},
         {"cpu-us", s->cpu_ns / 1000},
         {"longest-slice-us", s->longest_slice_ns / 1000},
         {"slice-p50-us", histogram_quantile(&s->slice_ns, 0.5) / 1000},
         {"slice-p99-us", histogram_quantile(&s->slice_ns, 0.99) / 1000},
-        {"last-trial-candidates", s->last_candidates},
-        {"last-trial-reached", s->last_reached},
-        {"last-trial-condemned", s->last_condemned},
-        {"last-trial-rescued", s->last_rescued},
-        {"last-trial-us", s->last_ns / 1000},
     };
     enum { ROWS = sizeof rows / sizeof rows[0] };
-    reply_map(c, ROWS + 2);
+    reply_map(c, ROWS + 4);
     reply_text(c, "phase");
     reply_text(c, phases[gc->phase]);
     for (int i = 0; i < ROWS; i++) put_pair(c, rows[i].name, rows[i].n);
+    reply_text(c, "slices-by-us");
+    put_slices(c, &s->slice_ns);
+    reply_text(c, "last-trials");
+    put_trials(c, s);
     reply_text(c, "rules");
     put_rule_hits(c);
     return STATUS_OK;

@@ -117,6 +117,16 @@ static void put_heap(struct info *info)
     put_number(info, "heap_large_bytes", h->large_bytes);
 }
 
+/* How many slices took at most 1 us, 2 but more than 1, and so on; the last row has no end. */
+static void put_slices(struct info *info, const struct histogram *slices)
+{
+    uint64_t rows[COLLECT_SLICE_ROWS];
+    histogram_doublings(slices, COLLECT_SLICE_ROWS, rows);
+    put(info, "gc_slices_by_us:");
+    for (int i = 0; i < COLLECT_SLICE_ROWS - 1; i++) put(info, "%d=%" PRIu64 ",", 1 << i, rows[i]);
+    put(info, "more=%" PRIu64 "\r\n", rows[COLLECT_SLICE_ROWS - 1]);
+}
+
 static void put_gc(struct info *info)
 {
     const struct snapshot_gc *g = &info->now.gc;
@@ -129,10 +139,14 @@ static void put_gc(struct info *info)
     put_number(info, "gc_faults", g->faults);
     put_number(info, "gc_candidates", g->candidates);
     put_number(info, "gc_backlog_objects", g->backlog_objects);
+    put_number(info, "gc_frozen_objects", g->frozen_objects);
     put_number(info, "gc_collected_objects", g->collected_objects);
     put_number(info, "gc_collected_bytes", g->collected_bytes);
+    put_number(info, "gc_reached_objects", g->reached_objects);
     put_number(info, "gc_rescued_objects", g->rescued_objects);
+    put(info, "gc_yield_perc:%.2f%%\r\n", g->yield * 100);
     put_number(info, "gc_slices", g->slices);
+    put_slices(info, &info->server->heap.collect.stats.slice_ns);
     put_number(info, "gc_cpu_us", g->cpu_us);
     put_number(info, "gc_longest_slice_us", g->longest_slice_us);
     put_number(info, "gc_slice_p99_us", g->slice_p99_us);

@@ -85,22 +85,27 @@ static void take_gc(const struct server *s, struct snapshot_gc *out)
         .budget_us = c->budget_ns / 1000,
         .candidates = c->candidates.count - c->candidates.dead,
         .backlog_objects = collect_backlog(&s->heap),
+        .frozen_objects = c->frozen,
         .trials = stats->trials,
         .abandoned = stats->abandoned,
         .faults = stats->faults,
         .collected_objects = stats->collected_objects,
         .collected_bytes = stats->collected_bytes,
+        .reached_objects = stats->reached_objects,
         .rescued_objects = stats->rescued_objects,
+        .yield = stats->reached_objects
+                     ? (double)stats->collected_objects / (double)stats->reached_objects
+                     : 0,
         .slices = stats->slices,
         .cpu_us = stats->cpu_ns / 1000,
         .longest_slice_us = stats->longest_slice_ns / 1000,
         .slice_p50_us = histogram_quantile(&stats->slice_ns, 0.5) / 1000,
         .slice_p99_us = histogram_quantile(&stats->slice_ns, 0.99) / 1000,
-        .last_candidates = stats->last_candidates,
-        .last_reached = stats->last_reached,
-        .last_condemned = stats->last_condemned,
-        .last_rescued = stats->last_rescued,
-        .last_us = stats->last_ns / 1000,
+        .last_candidates = stats->last[0].candidates,
+        .last_reached = stats->last[0].reached,
+        .last_condemned = stats->last[0].condemned,
+        .last_rescued = stats->last[0].rescued,
+        .last_us = stats->last[0].ns / 1000,
     };
 }
 
@@ -157,13 +162,9 @@ void snapshot_reset(struct server *s)
     s->stats.memory_peak_bytes = peak;
     s->stats.sampled_ms = s->now_ms;
     struct collect_stats *gc = &s->heap.collect.stats;
-    *gc = (struct collect_stats){
-        .last_candidates = gc->last_candidates,
-        .last_reached = gc->last_reached,
-        .last_condemned = gc->last_condemned,
-        .last_rescued = gc->last_rescued,
-        .last_ns = gc->last_ns,
-    };
+    struct collect_stats kept = {.ended = gc->ended};
+    memcpy(kept.last, gc->last, sizeof kept.last); /* the pacing needs them, too */
+    *gc = kept;
     s->keyspace.hits = s->keyspace.misses = s->keyspace.expired = 0;
     s->heap.intern.hits = s->heap.intern.misses = 0;
     s->keyspace.evidence.asked_all = s->keyspace.evidence.hits_all = 0;

@@ -56,9 +56,10 @@ struct snapshot_gc {
     enum collect_phase phase;
     const char *phase_name;
     uint64_t threshold, budget_us;
-    uint64_t candidates, backlog_objects;
+    uint64_t candidates, backlog_objects, frozen_objects;
     uint64_t trials, abandoned, faults;
-    uint64_t collected_objects, collected_bytes, rescued_objects;
+    uint64_t collected_objects, collected_bytes, reached_objects, rescued_objects;
+    double yield; /* collected of reached; 0 when nothing was reached */
     uint64_t slices;
     uint64_t cpu_us;
     uint64_t longest_slice_us, slice_p50_us, slice_p99_us;

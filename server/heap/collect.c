@@ -37,7 +37,7 @@ static bool has_grown(const struct heap *h)
 /* Whether the last trial was worth what it cost. */
 static bool was_fruitful(const struct collect *c)
 {
-    return c->stats.last_condemned * 4 >= c->stats.last_reached;
+    return c->stats.last[0].condemned * 4 >= c->stats.last[0].reached;
 }
 
 /* Enough candidates to start a trial while commands are waiting. */
@@ -46,7 +46,8 @@ static bool has_enough(const struct collect *c)
     uint64_t candidates = c->candidates.count - c->candidates.dead;
     if (candidates < c->threshold) return false;
     if (c->threshold_fixed) return true;
-    return candidates >= (was_fruitful(c) ? c->stats.last_reached / 2 : c->stats.last_reached * 2);
+    uint64_t reached = c->stats.last[0].reached;
+    return candidates >= (was_fruitful(c) ? reached / 2 : reached * 2);
 }
 
 /* How long candidates wait while more keep coming up and the loop is idle now and then. */
@@ -58,7 +59,7 @@ static int64_t patience_ns(const struct collect *c)
 /* For how long nothing more must have come up: longer after a trial that cost much in vain. */
 static int64_t quiet_ns(const struct collect *c)
 {
-    int64_t quiet = was_fruitful(c) ? 0 : 2 * (int64_t)c->stats.last_ns;
+    int64_t quiet = was_fruitful(c) ? 0 : 2 * (int64_t)c->stats.last[0].ns;
     if (quiet < COLLECT_IDLE_NS) return COLLECT_IDLE_NS;
     return quiet < COLLECT_QUIET_NS_MAX ? quiet : COLLECT_QUIET_NS_MAX;
 }
@@ -217,8 +218,9 @@ static void advance_until_look(struct heap *h, bool idle)
 static void trial_ended(struct collect *c)
 {
     c->ended = false;
-    c->stats.last_ns = c->trial_ns;
-    if (c->stats.last_reached == 0) return; /* it cost nothing: the rest that there was goes on */
+    c->stats.last[0].ns = c->trial_ns;
+    if (c->stats.last[0].reached == 0)
+        return; /* it cost nothing: the rest that there was goes on */
     int64_t now = clock_mono_ns();
     if (was_fruitful(c)) {
         c->rest_until_ns = 0;

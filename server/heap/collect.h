@@ -115,6 +115,8 @@ enum {
     COLLECT_GROWTH_BYTES_MIN = 16 << 20,
     COLLECT_SLICES_OWED_MAX = 16, /* of one turn of the loop */
     COLLECT_SEGMENT_PLACES = 1 << 16,
+    COLLECT_TRIALS_SHOWN = 8,
+    COLLECT_SLICE_ROWS = 12, /* of the histogram, as people are shown it: up to 1 ms, and more */
     COLLECT_FULL_TRIALS_MAX =
         8, /* trials of one full collection, when commands keep disturbing it */
 };
@@ -166,6 +168,12 @@ enum collect_phase { COLLECT_IDLE, COLLECT_GRAY, COLLECT_BLACK, COLLECT_FREE, CO
 enum collect_hit { COLLECT_HITS(COLLECT_HIT) COLLECT_HIT_COUNT };
 #undef COLLECT_HIT
 
+/* What became of a trial. */
+struct collect_trial {
+    uint64_t candidates, reached, condemned, rescued;
+    uint64_t ns; /* CPU time */
+};
+
 /* What GC STATS and INFO show. */
 struct collect_stats {
     uint64_t trials;
@@ -173,12 +181,14 @@ struct collect_stats {
     uint64_t faults; /* rule 13 */
     uint64_t collected_objects;
     uint64_t collected_bytes;
+    uint64_t reached_objects; /* the yield is what was collected of them */
     uint64_t rescued_objects;
     uint64_t slices;
     uint64_t cpu_ns;
     uint64_t longest_slice_ns;
     struct histogram slice_ns;
-    uint64_t last_candidates, last_reached, last_condemned, last_rescued, last_ns;
+    struct collect_trial last[COLLECT_TRIALS_SHOWN]; /* those that ended last, newest first */
+    uint64_t ended;                                  /* trials, of which `last` has that many */
     uint64_t hits[COLLECT_HIT_COUNT];
 };
 

@@ -171,10 +171,14 @@ static void adapt_threshold(struct collect *c)
 static void trial_end(struct heap *h)
 {
     struct collect *c = &h->collect;
-    c->stats.last_candidates = c->trial_taken;
-    c->stats.last_reached = c->places;
-    c->stats.last_condemned = c->trial_condemned;
-    c->stats.last_rescued = c->trial_rescued;
+    struct collect_trial *last = c->stats.last;
+    memmove(last + 1, last, (COLLECT_TRIALS_SHOWN - 1) * sizeof *last);
+    last[0] = (struct collect_trial){.candidates = c->trial_taken,
+                                     .reached = c->places,
+                                     .condemned = c->trial_condemned,
+                                     .rescued = c->trial_rescued};
+    c->stats.ended++;
+    c->stats.reached_objects += c->places;
     c->stats.rescued_objects += c->trial_rescued;
     adapt_threshold(c);
     c->bytes_mark = h->mem->bytes;

@@ -120,6 +120,18 @@ static void put_histogram(struct metrics *m, const char *name, const char *label
     put(m, "%s_count%s%s%s %" PRIu64 "\n", name, open, label, close, h->count);
 }
 
+static void put_rules(struct metrics *m)
+{
+#define NAME(name, text) text,
+    static const char *const names[] = {COLLECT_HITS(NAME)};
+#undef NAME
+    put_family(m, "heapd_gc_rule_uses_total", "counter",
+               "How often the collector needed each of its rules.");
+    for (int i = 0; i < COLLECT_HIT_COUNT; i++)
+        put(m, "heapd_gc_rule_uses_total{rule=\"%s\"} %" PRIu64 "\n", names[i],
+            m->server->heap.collect.stats.hits[i]);
+}
+
 static void put_steps(struct metrics *m)
 {
     put_family(m, "heapd_gc_slice_duration_seconds", "histogram",
@@ -171,6 +183,7 @@ sds metrics_text(const struct server *s)
     put_state(&m);
     put_objects(&m);
     put_rows(&m);
+    put_rules(&m);
     put_steps(&m);
     put_durations(&m);
     put_refusals(&m);

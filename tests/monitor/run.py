@@ -419,6 +419,8 @@ def agreement():
             "total_error_replies": ("heapd_error_replies_total", "stats.error_replies"),
             "gc_trials": ("heapd_gc_trials_total", "gc.trials"),
             "gc_collected_objects": ("heapd_gc_collected_objects_total", "gc.collected_objects"),
+            "gc_reached_objects": ("heapd_gc_reached_objects_total", "gc.reached_objects"),
+            "gc_frozen_objects": ("heapd_gc_frozen_objects", "gc.frozen_objects"),
             "gc_backlog_objects": ("heapd_gc_backlog_objects", "gc.backlog_objects"),
         }
         for name, (family, path) in same.items():
@@ -434,6 +436,11 @@ def agreement():
         objects = [value for name, value in m.samples.items() if name.startswith("heapd_objects{")]
         assert len(objects) == 8 and sum(objects) == stats["heap"]["objects"] == int(
             info["heap_objects"])
+        rules = [value for name, value in m.samples.items()
+                 if name.startswith("heapd_gc_rule_uses_total{")]
+        assert len(rules) == 23 and m['heapd_gc_rule_uses_total{rule="6-died-candidate"}'] >= 0
+        slices = dict(row.split("=") for row in info["gc_slices_by_us"].split(","))
+        assert sum(map(int, slices.values())) == int(info["gc_slices"]) == stats["gc"]["slices"]
         seconds = m["heapd_gc_longest_slice_seconds"]
         assert round(seconds * 1e6) == stats["gc"]["longest_slice_us"]
         assert m["heapd_gc_slice_duration_seconds_count"] == stats["gc"]["slice_ns"]["count"]

@@ -60,6 +60,20 @@ static void test_histogram_record_beyond_the_last_bucket(void **state)
     assert_int_equal(histogram_quantile(&h, 1), UINT64_MAX);
 }
 
+static void test_histogram_doublings_share_all_out(void **state)
+{
+    (void)state;
+    struct histogram h = {0};
+    const uint64_t values[] = {0, 1023, 1024, 2047, 2048, 4096, 9000, UINT64_MAX};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) histogram_record(&h, values[i]);
+    uint64_t rows[4];
+    histogram_doublings(&h, 4, rows);
+    const uint64_t expected[] = {2, 2, 1, 3};
+    assert_memory_equal(rows, expected, sizeof rows);
+    histogram_doublings(&h, 1, rows);
+    assert_int_equal(rows[0], h.count);
+}
+
 static int compare(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -138,6 +152,7 @@ int main(void)
         cmocka_unit_test(test_histogram_empty),
         cmocka_unit_test(test_histogram_record_at_every_edge),
         cmocka_unit_test(test_histogram_record_beyond_the_last_bucket),
+        cmocka_unit_test(test_histogram_doublings_share_all_out),
         cmocka_unit_test(test_histogram_quantile_is_near),
         cmocka_unit_test(test_histogram_below_never_decreases),
         cmocka_unit_test(test_histogram_reset),
