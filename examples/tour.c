@@ -438,8 +438,8 @@ void tour_sum(const struct tour *t)
         say_line("%-22s %8s %9s %11s %13s %11s", moments[i], COUNT(t->at[i].heap_names),
                  COUNT(t->at[i].heap_objects), BYTES(live_bytes(&t->at[i])),
                  BYTES(t->at[i].used_memory), BYTES(t->at[i].used_memory_rss));
-    say("live: the objects themselves. used_memory: with what the pools keep free around them; a "
-        "pool goes back to the system when its last object does.");
+    say("live: the objects themselves. used_memory: with the server's tables and buffers. resident: "
+        "with what the pools keep free; a pool goes back to the system when its last object does.");
     say("Try it yourself: ./run serves on port 7379, and build/bin/heapctl or redis-cli talks to "
         "it.");
 }

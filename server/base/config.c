@@ -7,14 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/num.h"
 #include "base/panic.h"
 
 enum kind {
     KIND_TEXT,
-    KIND_WORDS, /* a text that may stand as several words */
-    KIND_LEVEL, /* a level of the log */
+    KIND_WORDS,  /* a text that may stand as several words */
+    KIND_CHOICE, /* a word of the row's list */
     KIND_SWITCH,
     KIND_INTEGER,
     KIND_SIGNED, /* an integer that may be negative: the limits are an int64_t's bits */
@@ -31,14 +30,17 @@ struct row {
     size_t field;
     const char *preset;
     uint64_t min, max;
+    const char *choices; /* of CHOICE: "this, that", as errors show them */
 };
 
 #define LIST_SIZE_MIN ((uint64_t)(int64_t)-5) /* of SIGNED */
 
 /* clang-format off */
 #define ROW(name, kind, change, field, preset, min, max)                                           \
-    {name, KIND_##kind, change, offsetof(struct config, field), preset, min, max}
-#define PINNED(name, value) {name, KIND_PINNED, LIVE, 0, value, 0, 0}
+    {name, KIND_##kind, change, offsetof(struct config, field), preset, min, max, NULL}
+#define CHOICE(name, change, field, preset, choices)                                               \
+    {name, KIND_CHOICE, change, offsetof(struct config, field), preset, 0, 0, choices}
+#define PINNED(name, value) {name, KIND_PINNED, LIVE, 0, value, 0, 0, NULL}
 
 static const struct row CONFIG_TABLE[] = {
     ROW("bind",                WORDS,   BOOT, bind,                "127.0.0.1", 0, 0),
@@ -51,6 +53,12 @@ static const struct row CONFIG_TABLE[] = {
     ROW("maxclients",          INTEGER, LIVE, maxclients,          "10000",     1, UINT32_MAX),
     ROW("requirepass",         TEXT,    LIVE, requirepass,         "",          0, 0),
     ROW("maxmemory",           BYTES,   LIVE, maxmemory,           "0",         0, UINT64_MAX),
+    CHOICE("maxmemory-policy", LIVE,   maxmemory_policy,    "noeviction",
+           "volatile-lru, volatile-lfu, volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, "
+           "allkeys-random, noeviction"),
+    ROW("maxmemory-samples",   INTEGER, LIVE, maxmemory_samples,   "5",         1, INT32_MAX),
+    ROW("lfu-log-factor",      INTEGER, LIVE, lfu_log_factor,      "10",        0, INT32_MAX),
+    ROW("lfu-decay-time",      INTEGER, LIVE, lfu_decay_time,      "1",         0, INT32_MAX),
     ROW("proto-max-bulk-len",  BYTES,   LIVE, proto_max_bulk_len,  "512mb",     1 << 20, INT64_MAX),
     ROW("output-buffer-limit", BYTES,   LIVE, output_buffer_limit, "1gb",       1 << 10, INT64_MAX),
     ROW("reply-depth-max",     INTEGER, LIVE, reply_depth_max,     "32",        1, 1024),
@@ -67,13 +75,13 @@ static const struct row CONFIG_TABLE[] = {
     ROW("set-max-listpack-value",    BYTES,   LIVE, set_max_listpack_value,    "64",  0, INT32_MAX),
     ROW("zset-max-listpack-entries", INTEGER, LIVE, zset_max_listpack_entries, "128", 0, INT32_MAX),
     ROW("zset-max-listpack-value",   BYTES,   LIVE, zset_max_listpack_value,   "64",  0, INT32_MAX),
-    ROW("loglevel",            LEVEL,   LIVE, loglevel,            "notice",    0, 0),
+    CHOICE("loglevel",         LIVE,    loglevel,            "notice",
+           "debug, verbose, notice, warning"),
     ROW("logfile",             TEXT,    BOOT, logfile,             "",          0, 0),
     ROW("hash-seed",           TEXT,    BOOT, hash_seed,           "",          0, 0),
     PINNED("save",             ""),
     PINNED("appendonly",       "no"),
     PINNED("databases",        "1"),
-    PINNED("maxmemory-policy", "noeviction"),
 };
 /* clang-format on */
 
@@ -127,13 +135,16 @@ static enum fault put_text(char *field, struct view value)
     return FAULT_NONE;
 }
 
-static enum fault put_level(char *field, struct view value)
+/* As the list writes it, in any case. */
+static enum fault put_choice(const char *choices, char *field, struct view value)
 {
-    enum log_level level;
-    if (!log_level_of(value, &level)) return FAULT_FORM;
-    for (size_t i = 0; i < value.n; i++) field[i] = (char)tolower((unsigned char)value.p[i]);
-    field[value.n] = '\0';
-    return FAULT_NONE;
+    for (const char *at = choices;; at += 2) {
+        struct view choice = {at, strcspn(at, ",")};
+        at += choice.n;
+        if (choice.n == value.n && strncasecmp(choice.p, value.p, value.n) == 0)
+            return put_text(field, choice);
+        if (!*at) return FAULT_FORM;
+    }
 }
 
 static enum fault put_switch(bool *field, struct view value)
@@ -175,7 +186,7 @@ static enum fault row_put(const struct row *r, struct config *c, struct view val
     switch (r->kind) {
     case KIND_TEXT:
     case KIND_WORDS: return put_text(row_field(r, c), value);
-    case KIND_LEVEL: return put_level(row_field(r, c), value);
+    case KIND_CHOICE: return put_choice(r->choices, row_field(r, c), value);
     case KIND_SWITCH: return put_switch(row_field(r, c), value);
     case KIND_INTEGER:
     case KIND_BYTES: return put_number(r, row_field(r, c), value);
@@ -214,7 +225,7 @@ bool config_get(const struct config *c, uint32_t index, const char **name,
     case KIND_PINNED: text = r->preset; break;
     case KIND_TEXT:
     case KIND_WORDS:
-    case KIND_LEVEL: break;
+    case KIND_CHOICE: break;
     }
     memcpy(value, text, strlen(text) + 1);
     return true;
@@ -240,8 +251,8 @@ static void explain_to_client(const struct row *r, enum fault fault, char error[
     switch (r->kind) {
     case KIND_TEXT:
     case KIND_WORDS: refuse(error, "argument must not contain a NUL byte"); return;
-    case KIND_LEVEL:
-        refuse(error, "argument(s) must be one of the following: debug, verbose, notice, warning");
+    case KIND_CHOICE:
+        refuse(error, "argument(s) must be one of the following: %s", r->choices);
         return;
     case KIND_SWITCH: refuse(error, "argument must be 'yes' or 'no'"); return;
     case KIND_INTEGER:
@@ -274,9 +285,9 @@ static bool explain_to_operator(const struct row *r, enum fault fault, const cha
         return refuse(error, "%s%s: longer than %d bytes", where, r->name, CONFIG_TEXT_BYTES - 1);
     }
     switch (r->kind) {
-    case KIND_LEVEL:
-        return refuse(error, "%s%s: '%.*s' is not debug, verbose, notice or warning", where,
-                      r->name, n, value.p);
+    case KIND_CHOICE:
+        return refuse(error, "%s%s: '%.*s' is not one of %s", where, r->name, n, value.p,
+                      r->choices);
     case KIND_SWITCH:
         return refuse(error, "%s%s: '%.*s' is not yes or no", where, r->name, n, value.p);
     case KIND_INTEGER:

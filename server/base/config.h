@@ -8,12 +8,12 @@
  * always a directive. Called by main, and by command/ for CONFIG; who acts on a changed value is
  * not its business.
  *
- * Rows that are pinned (save, appendonly, databases, maxmemory-policy) have no field: Redis's tools
- * ask for them, and may set them to what they are.
+ * Rows that are pinned (save, appendonly, databases) have no field: Redis's tools ask for them, and
+ * may set them to what they are.
  *
  * Invariants
  *   1. Every number lies within its row's limits, every text is shorter than CONFIG_TEXT_BYTES.
- *   2. loglevel is one of log_level_of()'s names, in lower case.
+ *   2. loglevel and maxmemory_policy are one of their row's words, as that writes it.
  * Ownership: the texts lie in the struct; it can be copied, which is how a CONFIG SET of several
  * directives is undone.
  * Cost: a directive is found by looking at all rows. Reading a file allocates one line.
@@ -33,12 +33,14 @@ struct config {
     char http_bind[CONFIG_TEXT_BYTES];
     char logfile[CONFIG_TEXT_BYTES];
     char loglevel[CONFIG_TEXT_BYTES];
+    char maxmemory_policy[CONFIG_TEXT_BYTES];
     char requirepass[CONFIG_TEXT_BYTES];
     char hash_seed[CONFIG_TEXT_BYTES]; /* any text: the seed is its hash; "" = a random seed */
     char file[CONFIG_TEXT_BYTES];      /* the file that was read; not a directive */
     uint64_t port, http_port;          /* 0 = off */
     uint64_t tcp_backlog, tcp_keepalive, timeout, maxclients;
-    uint64_t maxmemory;           /* bytes; 0 = no limit */
+    uint64_t maxmemory; /* bytes; 0 = no limit */
+    uint64_t maxmemory_samples, lfu_log_factor, lfu_decay_time;
     uint64_t proto_max_bulk_len;  /* bytes */
     uint64_t output_buffer_limit; /* bytes that wait for a slow reader before it is closed */
     uint64_t gc_budget_us, gc_threshold;

@@ -61,7 +61,9 @@ static enum status subject_find(struct call *c, uint32_t i, bool counted, struct
     }
     s->e = counted ? keyspace_lookup(c->keyspace, c->argv[i], c->now_ms)
                    : keyspace_find(c->keyspace, c->argv[i], c->now_ms);
-    if (s->e) s->v = entry_value(s->e);
+    if (!s->e) return STATUS_OK;
+    if (!counted) keyspace_touch(c->keyspace, s->e);
+    s->v = entry_value(s->e);
     return STATUS_OK;
 }
 

@@ -109,7 +109,8 @@ uint64_t container_length(const struct obj *o);
 /* The same without those that are gone and not yet removed: what a walk shows. */
 uint64_t container_shown(const struct heap *h, const struct obj *o);
 
-/* Instead of a reply: dispatch_resume() gives it when what the session waits for is there. */
+/* Nothing more is run for the session until what it waits for is there; dispatch_resume() then
+ * gives the reply, but for SESSION_WAITS_ROOM, where the command had one. */
 void call_wait(struct call *c, enum session_wait what);
 
 /* --- values (the `v` of commands.def) --- */

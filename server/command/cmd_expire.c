@@ -54,6 +54,7 @@ static enum status expire(struct call *c, enum unit unit, int64_t base_ms)
     if (s) return s;
     struct keyspace *ks = c->keyspace;
     struct entry *e = keyspace_find(ks, c->argv[1], c->now_ms);
+    if (e) keyspace_touch(ks, e);
     if (!e || !options_allow(&o, keyspace_expires_ms(ks, e), when_ms)) {
         reply_integer(c, 0);
         return STATUS_OK;
@@ -127,6 +128,7 @@ enum status cmd_persist(struct call *c)
     enum status s = call_name(c, 1);
     if (s) return s;
     struct entry *e = keyspace_find(c->keyspace, c->argv[1], c->now_ms);
+    if (e) keyspace_touch(c->keyspace, e);
     bool had = e && keyspace_expires_ms(c->keyspace, e) != KEYSPACE_NEVER;
     reply_integer(c, had);
     if (c->out->failed) return STATUS_OOM;

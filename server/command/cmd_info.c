@@ -90,7 +90,7 @@ static void put_memory(struct info *info)
     put_bytes(info, "used_memory_rss", m->resident_bytes);
     put_bytes(info, "used_memory_peak", m->peak_bytes);
     put_bytes(info, "maxmemory", m->max_bytes);
-    put_text(info, "maxmemory_policy", "noeviction");
+    put_text(info, "maxmemory_policy", m->policy);
     put(info, "mem_fragmentation_ratio:%.2f\r\n", m->fragmentation);
     put_number(info, "mem_waiting_to_unmap_bytes", m->waiting_to_unmap_bytes);
     put_text(info, "mem_allocator", "heapd-pools");
@@ -175,7 +175,9 @@ static void put_stats(struct info *info)
     put_number(info, "total_net_output_bytes", s->net_output_bytes);
     put_number(info, "rejected_connections", s->rejected_connections);
     put_number(info, "expired_keys", s->expired_names);
-    put_number(info, "evicted_keys", 0);
+    put_number(info, "evicted_keys", s->evicted_names);
+    put_number(info, "evicted_keys_shared", s->evicted_shared_names);
+    put_number(info, "evicted_bytes", s->evicted_bytes);
     put_number(info, "keyspace_hits", s->keyspace_hits);
     put_number(info, "keyspace_misses", s->keyspace_misses);
     put_number(info, "total_error_replies", s->error_replies);

@@ -264,6 +264,7 @@ static enum status rename_name(struct call *c, bool replace)
     struct keyspace *ks = c->keyspace;
     struct entry *e = keyspace_find(ks, c->argv[1], c->now_ms);
     if (!e) return STATUS_NO_KEY;
+    keyspace_touch(ks, e);
     bool same = view_eq(c->argv[1], c->argv[2]);
     bool refused = !replace && (same || keyspace_find(ks, c->argv[2], c->now_ms));
     if (replace)

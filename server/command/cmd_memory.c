@@ -7,6 +7,11 @@
 
 enum { EMBSTR_BYTES_MAX = 44 }; /* as in Redis, where it is a matter of layout */
 
+/* Redis's words, with which both errors of the access clock end. */
+#define ADJUST                                                                                     \
+    "Please note that when switching between policies at runtime LRU and LFU data will take some " \
+    "time to adjust."
+
 /* --- OBJECT --- */
 
 /* The object that argument 2 stands for; a missing one has been answered with null. */
@@ -81,7 +86,23 @@ enum status cmd_object_idletime(struct call *c)
     enum status status = inspected(c, &s);
     if (status || val_is_none(s.v)) return status;
     if (!s.e) return call_name(c, s.i);
+    if (c->keyspace->access.counts)
+        return call_error(
+            c, "ERR An LFU maxmemory policy is selected, idle time not tracked. " ADJUST);
     reply_integer(c, keyspace_idle_s(c->keyspace, s.e));
+    return STATUS_OK;
+}
+
+enum status cmd_object_freq(struct call *c)
+{
+    struct subject s;
+    enum status status = inspected(c, &s);
+    if (status || val_is_none(s.v)) return status;
+    if (!s.e) return call_name(c, s.i);
+    if (!c->keyspace->access.counts)
+        return call_error(c, "ERR An LFU maxmemory policy is not selected, access frequency not "
+                             "tracked. " ADJUST);
+    reply_integer(c, keyspace_frequency(c->keyspace, s.e));
     return STATUS_OK;
 }
 
@@ -91,6 +112,9 @@ enum status cmd_object_help(struct call *c)
         "ENCODING <key>",
         "    Return the kind of internal representation used in order to store the value",
         "    associated with a <key>.",
+        "FREQ <key>",
+        "    Return the access frequency index of the <key>. The returned integer is",
+        "    proportional to the logarithm of the recent access frequency of the key.",
         "ID <key>",
         "    Return the identity of a container: '#:' and a number that it has for life.",
         "IDLETIME <key>",
@@ -137,8 +161,8 @@ static void put_pair(struct call *c, const char *name, uint64_t n)
     reply_integer(c, (int64_t)n);
 }
 
-/* MEMORY STATS: used is the sum of pools.reserved, large and other; pools.reserved that of
- * pools.live, .free and .overhead. */
+/* MEMORY STATS: used is the sum of pools.live, large and other; pools.reserved that of pools.live,
+ * .free and .overhead. */
 enum status cmd_memory_stats(struct call *c)
 {
     struct pool_stats p;
@@ -154,7 +178,7 @@ enum status cmd_memory_stats(struct call *c)
     put_pair(c, "pools.free", p.free_bytes);
     put_pair(c, "pools.overhead", p.overhead_bytes);
     put_pair(c, "large", p.large_bytes);
-    put_pair(c, "other", used - p.reserved_bytes - p.large_bytes);
+    put_pair(c, "other", used - p.live_bytes - p.large_bytes);
     put_pair(c, "waiting-to-be-unmapped", c->server->mem.trim_bytes);
     put_pair(c, "names.count", keyspace_names(c->keyspace));
     put_pair(c, "names.entry-bytes", c->keyspace->entry_bytes);

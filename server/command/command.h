@@ -3,9 +3,10 @@
  * `v` of REF, and heapctl's hints.
  *
  * net/ calls dispatch() with one request and writes what it left in the buffer. A command that has
- * to wait (GC COLLECT, MEMORY USAGE of much) leaves nothing: the session's `wait` says so, net/
- * then reads no further request of that connection, and dispatch_resume() gives the reply when the
- * time has come.
+ * to wait (GC COLLECT, MEMORY USAGE of much) leaves nothing: the session's `wait` says so (as it
+ * does after a command that needed memory which is still being made, see room.h), net/ then reads
+ * no further request of that connection, and dispatch_resume() gives the reply when the time has
+ * come.
  */
 #ifndef HEAPD_COMMAND_COMMAND_H
 #define HEAPD_COMMAND_COMMAND_H

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "command/ahead.h"
 #include "command/command.h"
+#include "command/room.h"
 
 /* Commands answer "-ERR unknown command" with their arguments, cut as in Redis. */
 static enum status unknown_command(struct call *c)
@@ -92,14 +93,17 @@ static enum status admit(struct call *c)
         (c->command->flags & COMMAND_NO_AUTH) == 0)
         return call_error(c, "NOAUTH Authentication required.");
     if (s->config.maxmemory && (c->command->flags & COMMAND_DENYOOM) &&
-        server_used_bytes(s) > s->config.maxmemory) {
-        /* What is queued is freed before anything is refused for lack of memory. */
-        while (server_used_bytes(s) > s->config.maxmemory && server_free_step(s)) {
-        }
-        if (server_used_bytes(s) > s->config.maxmemory)
-            return call_error(c, "OOM command not allowed when used memory > 'maxmemory'.");
-    }
+        server_used_bytes(s) > s->config.maxmemory && !room_make(s))
+        return call_error(c, "OOM command not allowed when used memory > 'maxmemory'.");
     return STATUS_OK;
+}
+
+/* Evicting is behind: whose commands need memory waits until it has caught up. */
+static void hold_up(struct call *c)
+{
+    if (c->command && (c->command->flags & COMMAND_DENYOOM) && room_is_short(c->server) &&
+        c->session->wait == SESSION_RUNS)
+        call_wait(c, SESSION_WAITS_ROOM);
 }
 
 static enum status run(struct call *c)
@@ -161,6 +165,7 @@ void dispatch_ahead(struct server *server, struct session *session, const struct
     if (session->handles.made_count) handles_commit(&server->heap, &session->handles);
     account(&c, found, ran);
     server_after_command(server);
+    if (UNLIKELY(server->room == ROOM_BEHIND)) hold_up(&c);
 }
 
 void dispatch(struct server *server, struct session *session, uint32_t argc,

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "command/room.h"
 
 enum {
     STEP_NS = 100000, /* a step of the release queue ends when this has passed */
@@ -43,7 +44,7 @@ void server_turn(struct server *s)
     s->mono_ns = clock_ticker_set(&s->ticker);
     s->wall_offset_ns = clock_read_ns(CLOCK_REALTIME) - s->mono_ns;
     s->now_ms = (s->mono_ns + s->wall_offset_ns) / 1000000;
-    s->keyspace.clock_s = (uint32_t)(s->mono_ns / 1000000000);
+    s->keyspace.access.now_s = (uint32_t)(s->mono_ns / 1000000000);
     sample_rate(s);
 }
 
@@ -74,6 +75,12 @@ static void configure_values(struct value_limits *l, const struct config *c)
     l->zset_text_bytes = (uint32_t)c->zset_max_listpack_value;
 }
 
+static void configure_access(struct access *a, const struct config *c)
+{
+    a->log_factor = (uint32_t)c->lfu_log_factor;
+    a->decay_minutes = (uint32_t)c->lfu_decay_time;
+}
+
 void server_configure(struct server *s)
 {
     struct collect *c = &s->heap.collect;
@@ -82,6 +89,8 @@ void server_configure(struct server *s)
     if (c->threshold_fixed) c->threshold = s->config.gc_threshold;
     if (c->enabled != s->config.gc) collect_enable(&s->heap, s->config.gc);
     configure_values(&s->values.limits, &s->config);
+    configure_access(&s->keyspace.access, &s->config);
+    room_configure(s);
     static const char *const levels[] = {"debug", "verbose", "notice", "warning"};
     for (int i = LOG_DEBUG; i <= LOG_WARNING; i++)
         if (strcmp(s->config.loglevel, levels[i]) == 0) log_level_set((enum log_level)i);
@@ -102,6 +111,7 @@ enum status server_init(struct server *s, const struct config *config)
     if (status) return status;
     value_init(&s->heap, &s->values);
     keyspace_init(&s->keyspace, &s->heap);
+    evict_init(&s->evict, &s->keyspace);
     sessions_init(&s->sessions, &s->heap);
     held_init(&s->held, &s->heap);
     s->heap.collect.slice_slots_max = STRESS_SLOTS;
@@ -126,6 +136,17 @@ void server_fini(struct server *s)
     mem_fini(&s->mem);
 }
 
+/* What is freed after an eviction was evicted, and what clients dropped meanwhile. */
+static bool release(struct server *s, uint32_t slots)
+{
+    if (LIKELY(!s->evicted_last)) return heap_release_step(&s->heap, slots);
+    uint64_t before = server_used_bytes(s);
+    s->evicted_last = heap_release_step(&s->heap, slots);
+    uint64_t after = server_used_bytes(s);
+    if (after < before) s->evict.freed_bytes += before - after;
+    return s->evicted_last;
+}
+
 void server_after_command(struct server *s)
 {
     struct heap *h = &s->heap;
@@ -135,7 +156,7 @@ void server_after_command(struct server *s)
     uint64_t slots = 2 * made + RELEASE_SLOTS_MIN;
     if (slots > UINT32_MAX) slots = UINT32_MAX;
     if (h->weak.first) weak_step(h, (uint32_t)slots);
-    if (h->release_pending) heap_release_step(h, (uint32_t)slots);
+    if (h->release_pending) release(s, (uint32_t)slots);
 }
 
 /* --- bounded steps --- */
@@ -143,7 +164,7 @@ void server_after_command(struct server *s)
 static bool release_share(struct server *s)
 {
     int64_t deadline = clock_mono_ns() + STEP_NS;
-    while (heap_release_step(&s->heap, STEP_SLOTS))
+    while (release(s, STEP_SLOTS))
         if (clock_mono_ns() >= deadline) return true;
     return false;
 }
@@ -179,16 +200,16 @@ static bool trim_share(struct server *s)
 
 bool server_free_step(struct server *s)
 {
-    if (pool_has_spare(s->heap.pool))
-        pool_trim_step(s->heap.pool);
-    else if (s->heap.release_pending)
-        heap_release_step(&s->heap, FREE_SLOTS);
+    if (s->heap.release_pending)
+        release(s, FREE_SLOTS);
     else if (s->heap.weak.first)
         weak_step(&s->heap, FREE_SLOTS);
     else if (s->keyspace.debris)
         keyspace_share(s);
     else if (s->sessions.buried_count)
         handles_share(s);
+    else if (s->heap.collect.phase == COLLECT_FREE)
+        collect_step(&s->heap, false);
     else
         return false;
     return true;
@@ -215,6 +236,7 @@ bool server_step(struct server *s, bool idle)
 {
     bool more = false;
     int64_t due = keyspace_next_expiry_ms(&s->keyspace);
+    if (s->room != ROOM_ENOUGH && room_has_work(s)) more |= measured(s, room_step);
     if (s->heap.release_pending) more |= measured(s, release_share);
     if (s->heap.weak.first) more |= measured(s, weak_share);
     if (s->keyspace.debris || (due != KEYSPACE_NEVER && due <= s->now_ms))
@@ -241,7 +263,7 @@ bool server_step(struct server *s, bool idle)
 
 uint64_t server_used_bytes(const struct server *s)
 {
-    return s->mem.bytes;
+    return heap_used_bytes(&s->heap);
 }
 
 uint64_t server_resident_bytes(void)

@@ -10,7 +10,7 @@
 #include "base/histogram.h"
 #include "command/held.h"
 #include "session/session.h"
-#include "store/keyspace.h"
+#include "store/evict.h"
 
 enum { SERVER_RUN_ID_CHARS = 41, COMMANDS_MAX = 256 };
 
@@ -37,11 +37,18 @@ struct server_stats {
 
 enum server_shutdown { SERVER_RUNS, SERVER_SHUTTING_DOWN };
 
+/* What is done about maxmemory, see room.h: nothing; names are being evicted, in steps too; it was
+ * tried, and nothing was found. */
+enum room { ROOM_ENOUGH, ROOM_BEHIND, ROOM_NONE };
+
 struct server {
     struct mem mem;
     struct heap heap;
     struct value_state values;
     struct keyspace keyspace;
+    struct evict evict;
+    bool evicted_last; /* what is in the release queue was evicted, as far as is known */
+    enum room room;
     struct sessions sessions;
     struct held_all held;
     struct held_list *held_into; /* beside the buffer that replies go to now; NULL: none is kept */
@@ -68,20 +75,21 @@ void server_tick(struct server *s);
 void server_configure(struct server *s);
 
 /*
- * One bounded share of what runs beside commands: release queue, what referred weakly to the dead,
- * expiry, debris, buried handles, walks that sessions wait for, trims, and a slice of the
- * collector. `idle`: no command is waiting. True while more waits. Steps are measured into stats.
+ * One bounded share of what runs beside commands: room under maxmemory, release queue, what
+ * referred weakly to the dead, expiry, debris, buried handles, walks that sessions wait for, trims,
+ * and a slice of the collector. `idle`: no command is waiting. True while more waits. Steps are
+ * measured into stats.
  */
 bool server_step(struct server *s, bool idle);
 /* Frees at least twice what the command allocated (model: a command that allocates n objects frees
  * at least 2n), and removes as many of the slots that referred weakly to the dead. */
 void server_after_command(struct server *s);
-/* For a command that has no memory: frees some of what waits to be freed, wherever it waits; false
- * when nothing does. */
+/* For a command that has no memory: frees some of what is in use and waits to be freed, wherever it
+ * waits; false when nothing does. */
 bool server_free_step(struct server *s);
 /* Resident bytes, from /proc/self/statm. */
 uint64_t server_resident_bytes(void);
-/* The bytes that values, names, tables and buffers take now. */
+/* The bytes that values, names, tables and buffers take now; what maxmemory limits (room.h). */
 uint64_t server_used_bytes(const struct server *s);
 
 #endif

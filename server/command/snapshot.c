@@ -39,6 +39,7 @@ static void take_memory(const struct server *s, struct snapshot_memory *out)
         .peak_bytes = peak > used ? peak : used,
         .resident_bytes = server_resident_bytes(),
         .max_bytes = s->config.maxmemory,
+        .policy = s->evict.policy->name,
         .waiting_to_unmap_bytes = s->mem.trim_bytes,
     };
     if (used) out->fragmentation = (double)out->resident_bytes / (double)used;
@@ -123,6 +124,9 @@ static void take_stats(const struct server *s, struct snapshot_stats *out)
         .keyspace_hits = s->keyspace.hits,
         .keyspace_misses = s->keyspace.misses,
         .expired_names = s->keyspace.expired,
+        .evicted_names = s->keyspace.evicted,
+        .evicted_shared_names = s->evict.names_shared,
+        .evicted_bytes = s->evict.freed_bytes,
         .longest_step_us = stats->longest_step_ns / 1000,
     };
 }
@@ -165,7 +169,8 @@ void snapshot_reset(struct server *s)
     struct collect_stats kept = {.ended = gc->ended};
     memcpy(kept.last, gc->last, sizeof kept.last); /* the pacing needs them, too */
     *gc = kept;
-    s->keyspace.hits = s->keyspace.misses = s->keyspace.expired = 0;
+    s->keyspace.hits = s->keyspace.misses = s->keyspace.expired = s->keyspace.evicted = 0;
+    s->evict.names_shared = s->evict.freed_bytes = 0;
     s->heap.intern.hits = s->heap.intern.misses = 0;
     s->keyspace.evidence.asked_all = s->keyspace.evidence.hits_all = 0;
 }

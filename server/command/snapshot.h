@@ -34,6 +34,7 @@ struct snapshot_clients {
 struct snapshot_memory {
     uint64_t used_bytes, peak_bytes, resident_bytes;
     uint64_t max_bytes;              /* maxmemory; 0 = no limit */
+    const char *policy;              /* maxmemory-policy */
     uint64_t waiting_to_unmap_bytes; /* freed, not part of used */
     double fragmentation;            /* resident to used; 0 when nothing is used */
 };
@@ -72,6 +73,7 @@ struct snapshot_stats {
     uint64_t net_input_bytes, net_output_bytes;
     uint64_t error_replies;
     uint64_t keyspace_hits, keyspace_misses, expired_names;
+    uint64_t evicted_names, evicted_shared_names, evicted_bytes; /* see store/evict.h */
     uint64_t longest_step_us; /* of anything bounded that runs beside commands; thread CPU time */
 };
 

@@ -1,5 +1,6 @@
-/* What a session waits for instead of a reply, and the reply when it is there. */
+/* What a session waits for, and the reply when it is there. */
 #include "command/command.h"
+#include "command/room.h"
 
 void call_wait(struct call *c, enum session_wait what)
 {
@@ -35,6 +36,7 @@ static bool resume(struct call *c)
     switch (c->session->wait) {
     case SESSION_WAITS_COLLECT: return resume_collect(c);
     case SESSION_WAITS_USAGE: return resume_usage(c);
+    case SESSION_WAITS_ROOM: return !room_is_short(c->server); /* it has its reply */
     case SESSION_RUNS: break;
     }
     ASSERT(false);

@@ -121,6 +121,12 @@ void heap_release(struct heap *h, struct obj *o);
 /* Clears about slots_max slots of what waits in the release queue; true while anything is left. */
 bool heap_release_step(struct heap *h, uint32_t slots_max);
 
+/* What is handed out: all bytes of `mem` but what the pools keep free or need themselves. What
+ * waits to be freed is in it. */
+static inline uint64_t heap_used_bytes(const struct heap *h)
+{
+    return h->mem->bytes - pool_unused_bytes(h->pool);
+}
 uint64_t heap_objects(const struct heap *h);
 uint64_t heap_containers(const struct heap *h);
 /* 64 random bits (xoshiro256**), for sampling only. */

@@ -103,6 +103,8 @@ bool pool_trim_step(struct pool *p);
 /* Gives one empty arena back, the kept one too; true while more remains to be done. */
 bool pool_purge_step(struct pool *p);
 
+/* What the arenas take beyond the blocks handed out: reserved - live. */
+uint64_t pool_unused_bytes(const struct pool *p);
 void pool_get_stats(const struct pool *p, struct pool_stats *out);
 void pool_get_class_stats(const struct pool *p, uint32_t class_index, struct pool_class_stats *out);
 bool pool_check(const struct pool *p);

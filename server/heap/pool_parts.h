@@ -88,6 +88,7 @@ struct pool {
     struct mem *mem;
     /* Full from the beginning: the current slab of a class that has no room. */
     struct pool_slab none;
+    uint64_t live_bytes; /* of all classes */
     uint64_t arenas;
     uint64_t arenas_empty; /* in arenas_free[ARENA_SLABS] */
     /* By the number of unused slabs: [ARENA_SLABS] has the empty ones. Bit n - 1: arenas_free[n] is
@@ -174,6 +175,7 @@ static inline char *pool_class_pop(struct pool *p, struct pool_class *c, size_t 
         s->fresh = block + c->stride;
     }
     c->live++;
+    p->live_bytes += c->bytes;
     if (UNLIKELY(++s->used == s->high)) pool_slab_rebin(p, s);
     return block;
 }
@@ -190,6 +192,7 @@ static inline void pool_class_push(struct pool *p, struct pool_slab *s, char *bl
 {
     struct pool_class *c = &p->classes[s->class_index];
     c->live--;
+    p->live_bytes -= c->bytes;
     if (SANITIZE_ON) {
         pool_quarantine(p, c, block);
     } else {

@@ -6,6 +6,11 @@
 #include "heap/pool.h"
 #include "heap/pool_parts.h"
 
+uint64_t pool_unused_bytes(const struct pool *p)
+{
+    return p->arenas * POOL_ARENA_BYTES - p->live_bytes;
+}
+
 void pool_get_stats(const struct pool *p, struct pool_stats *out)
 {
     uint64_t heads = p->arenas * ARENA_HEAD_BYTES;
@@ -159,7 +164,7 @@ static bool sums_check(const struct pool *p)
     struct pool_stats s;
     pool_get_stats(p, &s);
     return s.reserved_bytes == s.live_bytes + s.free_bytes + s.overhead_bytes &&
-           s.reserved_bytes + s.large_bytes <= p->mem->bytes;
+           p->live_bytes == s.live_bytes && s.reserved_bytes + s.large_bytes <= p->mem->bytes;
 }
 
 bool pool_check(const struct pool *p)

@@ -21,8 +21,9 @@
 
 enum { SESSION_NAME_BYTES = 128, SESSION_ADDRESS_BYTES = 64, SESSION_LIBRARY_BYTES = 64 };
 
-/* What a session waits for: nothing, the collection of wait_ticket, the answer to `usage`. */
-enum session_wait { SESSION_RUNS, SESSION_WAITS_COLLECT, SESSION_WAITS_USAGE };
+/* What a session waits for: nothing, the collection of wait_ticket, the answer to `usage`, memory
+ * for its next command. */
+enum session_wait { SESSION_RUNS, SESSION_WAITS_COLLECT, SESSION_WAITS_USAGE, SESSION_WAITS_ROOM };
 
 struct session {
     struct session *previous, *next;

@@ -41,7 +41,7 @@ enum {
     ENTRY_EXPIRES = 1 << 2,
     ENTRY_KEY_SHIFT = 3,
     ENTRY_LONG_KEY = 31,
-    ENTRY_CLOCK_MASK = 0xffffff, /* seconds: 194 days, then it begins again */
+    ENTRY_CLOCK_MASK = 0xffffff,
     ENTRY_TEXT_BYTES_MAX = 1024,
 };
 
@@ -90,16 +90,16 @@ static inline void entry_set_place(struct entry *e, uint32_t place)
     e->rest[0] = place;
 }
 
-/* Of ENTRY_CLOCK_MASK. */
-static inline uint32_t entry_clock_s(const struct entry *e)
+/* As access.h reads it. */
+static inline uint32_t entry_clock(const struct entry *e)
 {
     return e->head >> 8;
 }
 
 /* Most lookups of a second write nothing. */
-static inline void entry_set_clock(struct entry *e, uint32_t clock_s)
+static inline void entry_set_clock(struct entry *e, uint32_t clock)
 {
-    uint32_t head = (e->head & 0xff) | clock_s << 8;
+    uint32_t head = (e->head & 0xff) | clock << 8;
     if (head != e->head) e->head = head;
 }
 

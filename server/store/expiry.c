@@ -185,6 +185,12 @@ const struct expiry_item *expiry_first(const struct expiry *x)
     return x->used ? item_at(x, ROOT) : NULL;
 }
 
+const struct expiry_item *expiry_at(const struct expiry *x, uint32_t index)
+{
+    DASSERT(index < x->used);
+    return item_at(x, (uint64_t)ROOT + index);
+}
+
 int64_t expiry_mean_ms(const struct expiry *x)
 {
     return x->used ? (int64_t)(sum_get(x) / x->used) : 0;

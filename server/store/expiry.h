@@ -54,6 +54,9 @@ enum status expiry_set(struct expiry *x, struct mem *m, struct entry *e, int64_t
 void expiry_remove(struct expiry *x, struct mem *m, struct entry *e);
 /* The earliest, or NULL. */
 const struct expiry_item *expiry_first(const struct expiry *x);
+/* The index-th (< used) of the queue: the first is the earliest, and about the first of a few are
+ * early; the order beyond that is nobody's. */
+const struct expiry_item *expiry_at(const struct expiry *x, uint32_t index);
 /* The mean of all times; 0 for none. */
 int64_t expiry_mean_ms(const struct expiry *x);
 /* The time of a name that has a place. */

@@ -75,7 +75,7 @@ struct entry *keyspace_make_entry(struct keyspace *ks, struct view key,
 {
     struct entry *e = entry_new(ks->h->pool, key, c, expires);
     if (!e) return NULL;
-    entry_set_clock(e, ks->clock_s);
+    entry_set_clock(e, access_new(&ks->access));
     ks->entry_bytes += entry_bytes(e);
     return e;
 }
@@ -145,6 +145,12 @@ void keyspace_expire(struct keyspace *ks, struct entry *e)
     keyspace_unbind(ks, e);
 }
 
+void keyspace_evict(struct keyspace *ks, struct entry *e)
+{
+    ks->evicted++;
+    keyspace_unbind(ks, e);
+}
+
 /* --- looking up --- */
 
 struct entry *keyspace_find(struct keyspace *ks, struct view key, int64_t now_ms)
@@ -170,13 +176,18 @@ struct entry *keyspace_lookup(struct keyspace *ks, struct view key, int64_t now_
         return NULL;
     }
     ks->hits++;
-    entry_set_clock(e, ks->clock_s);
+    keyspace_touch(ks, e);
     return e;
 }
 
 uint32_t keyspace_idle_s(const struct keyspace *ks, const struct entry *e)
 {
-    return (ks->clock_s - entry_clock_s(e)) & ENTRY_CLOCK_MASK;
+    return access_idle_s(&ks->access, entry_clock(e));
+}
+
+uint32_t keyspace_frequency(const struct keyspace *ks, const struct entry *e)
+{
+    return access_count(&ks->access, entry_clock(e));
 }
 
 void keyspace_unbind(struct keyspace *ks, struct entry *e)

@@ -12,8 +12,8 @@
  * finding it removes it, and the heap's step of weak references removes the rest.
  *
  * Called by command/ and daemon.c. Everything that changes a binding passes keyspace_bind_take and
- * its relatives, _rebind, _rename, _unbind, _commit, _flush or an expiry, so that journals and
- * notifications can hook in there. It does not decide what a command does to a value, nor about
+ * its relatives, _rebind, _rename, _unbind, _commit, _flush, _evict or an expiry, so that journals
+ * and notifications can hook in there. It does not decide what a command does to a value, nor about
  * OBJ_REFERRED: that is the command floor's matter.
  *
  * keyspace.c is about single names, keyspace_bind.c gives them values, keyspace_many.c is about
@@ -40,6 +40,7 @@
 #ifndef HEAPD_STORE_KEYSPACE_H
 #define HEAPD_STORE_KEYSPACE_H
 
+#include "store/access.h"
 #include "store/entry.h"
 #include "store/expiry.h"
 #include "store/known.h"
@@ -63,14 +64,13 @@ struct keyspace {
     struct known known;
     struct keyspace_debris *debris;
     struct heap_holder holder;
-    /* Seconds of the monotonic clock, for OBJECT IDLETIME. The daemon sets it once a turn: reading
-     * the clock at each lookup would cost as much as the lookup. */
-    uint32_t clock_s;
+    struct access access;
     struct keyspace_expected expected;
     struct evidence evidence; /* whether the texts that names are bound to repeat */
     uint64_t entry_bytes;     /* of all entries, as the pools count */
     uint64_t hits, misses;    /* counted by keyspace_lookup */
     uint64_t expired;         /* names removed because their time had come */
+    uint64_t evicted;         /* and for lack of memory */
 };
 
 /* Registers itself with the heap as a holder: it must not move, and stays until heap_fini(). */
@@ -101,8 +101,15 @@ static inline void keyspace_expect_nothing(struct keyspace *ks)
 struct entry *keyspace_find(struct keyspace *ks, struct view key, int64_t now_ms);
 /* The same for a command that reads: counts a hit or a miss and sets the access clock. */
 struct entry *keyspace_lookup(struct keyspace *ks, struct view key, int64_t now_ms);
-/* Seconds since the name was last bound or looked up, modulo ENTRY_CLOCK_MASK + 1. */
+/* The name has been found and is made use of: sets the access clock, as a lookup does. */
+static inline void keyspace_touch(struct keyspace *ks, struct entry *e)
+{
+    entry_set_clock(e, access_again(&ks->access, entry_clock(e)));
+}
+/* What the access clock says (access.h): seconds since the name was last bound or looked up, and
+ * how often it is. */
 uint32_t keyspace_idle_s(const struct keyspace *ks, const struct entry *e);
+uint32_t keyspace_frequency(const struct keyspace *ks, const struct entry *e);
 
 /*
  * Binds the key to v, creating the name or binding it anew (the old value is released). Immediates
@@ -184,6 +191,23 @@ void keyspace_clear_expiry(struct keyspace *ks, struct entry *e);
  * dropped, about entries_max of them in all. True while there is more to do at now_ms. What dies
  * goes through the heap's release queue, which is stepped elsewhere. */
 bool keyspace_step(struct keyspace *ks, int64_t now_ms, uint32_t entries_max);
+/*
+ * For eviction (evict.h). Calls each for about so many names, of those that have a TTL or of all;
+ * for one at least if there are any. They are drawn at random: those that lie together in the table
+ * come together, and one may come twice. The callback changes nothing in the keyspace.
+ */
+typedef void keyspace_sampled(void *ctx, struct entry *e);
+struct keyspace_sample {
+    uint32_t names;
+    bool with_expiry;
+};
+void keyspace_sample(struct keyspace *ks, struct keyspace_sample what, keyspace_sampled *each,
+                     void *ctx);
+/* A name whose key has this hash and that has this access clock, or NULL. Nothing is removed. */
+struct entry *keyspace_sampled_before(const struct keyspace *ks, uint32_t hash, uint32_t clock);
+/* Removes a name for lack of memory. */
+void keyspace_evict(struct keyspace *ks, struct entry *e);
+
 /* When the next name expires, or KEYSPACE_NEVER. */
 int64_t keyspace_next_expiry_ms(const struct keyspace *ks);
 

@@ -77,7 +77,7 @@ static enum status bind_anew(struct keyspace *ks, struct entry **slot, struct en
         s = expiry_set(&ks->expiry, ks->h->mem, now, options.expires_ms);
         ASSERT(!s);
     }
-    entry_set_clock(now, ks->clock_s);
+    entry_set_clock(now, access_again(&ks->access, entry_clock(old)));
     if (was != c->o) keyspace_forget(ks, old, was);
     if (now != old) keyspace_free_entry(ks, old);
     keyspace_drop(ks, was);
@@ -179,12 +179,12 @@ enum status keyspace_share_value(struct keyspace *ks, struct entry **e, val *out
         *out = val_target(v);
         return STATUS_OK;
     }
-    uint32_t clock_s = entry_clock_s(*e);
+    uint32_t clock = entry_clock(*e);
     enum status s = val_keep(ks->h, v, out);
     if (s) return s;
     struct entry_content c = {.o = val_obj(*out)};
     s = rebind(ks, e, &c);
-    if (!s) entry_set_clock(*e, clock_s);
+    if (!s) entry_set_clock(*e, clock);
     return s;
 }
 
@@ -210,7 +210,7 @@ enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to
         keyspace_free_entry(ks, *slot);
         *slot = target;
     }
-    entry_set_clock(target, entry_clock_s(e));
+    entry_set_clock(target, entry_clock(e));
     if (entry_place(e)) {
         entry_set_place(target, entry_place(e));
         expiry_moved(&ks->expiry, target);
@@ -280,6 +280,7 @@ void keyspace_commit(struct keyspace *ks, const struct keyspace_staged *staged)
     ASSERT(slot);
     struct entry *old = *slot;
     struct obj *was = entry_referred(old);
+    entry_set_clock(staged->e, access_again(&ks->access, entry_clock(old)));
     keyspace_clear_expiry(ks, old);
     keyspace_forget(ks, old, was);
     *slot = staged->e;

@@ -1,7 +1,7 @@
 /* Many names at a time: flushing, the steps after it, walks, the heap's questions, the check. */
 #include "store/keyspace_parts.h"
 
-enum { FINI_SLOTS = 1 << 16 };
+enum { FINI_SLOTS = 1 << 16, SAMPLE_WALKS_MAX = 4 };
 
 /* --- FLUSHALL and the steps after it --- */
 
@@ -119,6 +119,72 @@ uint64_t keyspace_names_with_expiry(const struct keyspace *ks)
     return ks->expiry.used;
 }
 
+/* --- samples --- */
+
+struct sampling {
+    keyspace_sampled *each;
+    void *ctx;
+    uint32_t seen;
+};
+
+static void visit_sampled(void *ctx, void *slot)
+{
+    struct sampling *s = ctx;
+    s->seen++;
+    s->each(s->ctx, entry_in(slot));
+}
+
+static uint32_t below(struct heap *h, uint32_t n)
+{
+    return (uint32_t)((heap_random(h) >> 32) * n >> 32);
+}
+
+/* Neighbours in the table: a few cache misses for all of them, where names drawn one by one take
+ * some for each. A walk ends early at the end of the table, and where buckets are empty. */
+static void sample_table(struct keyspace *ks, uint32_t names, struct sampling *s)
+{
+    const struct table *t = &ks->names;
+    if (names > t->used) names = t->used;
+    uint32_t at = names ? below(ks->h, t->buckets) : 0;
+    for (uint32_t i = 0; s->seen < names && i < SAMPLE_WALKS_MAX; i++)
+        at = (uint32_t)(table_walk(t, &keyspace_names_type, at, t->buckets, names - s->seen,
+                                   visit_sampled, s) %
+                        t->buckets);
+}
+
+void keyspace_sample(struct keyspace *ks, struct keyspace_sample what, keyspace_sampled *each,
+                     void *ctx)
+{
+    struct sampling s = {each, ctx, 0};
+    if (!what.with_expiry) {
+        sample_table(ks, what.names, &s);
+        return;
+    }
+    if (!ks->expiry.used) return;
+    for (uint32_t i = 0; i < what.names; i++)
+        each(ctx, expiry_at(&ks->expiry, below(ks->h, ks->expiry.used))->e);
+}
+
+struct seen_before {
+    const struct keyspace *ks;
+    uint32_t hash, clock;
+};
+
+static bool slot_was_seen(const void *needle, const void *slot)
+{
+    const struct seen_before *s = needle;
+    const struct entry *e = entry_in(slot);
+    return entry_clock(e) == s->clock && keyspace_hash(s->ks, entry_key(e)) == s->hash;
+}
+
+struct entry *keyspace_sampled_before(const struct keyspace *ks, uint32_t hash, uint32_t clock)
+{
+    struct seen_before needle = {ks, hash, clock};
+    struct entry **slot =
+        table_find(&ks->names, &keyspace_names_type, hash, slot_was_seen, &needle);
+    return slot ? *slot : NULL;
+}
+
 /* --- the heap's questions --- */
 
 struct held {
@@ -159,6 +225,7 @@ static void heap_emptied(void *ctx, struct obj *o)
 void keyspace_init(struct keyspace *ks, struct heap *h)
 {
     *ks = (struct keyspace){.h = h, .holder = {.name = "names", .each = each_held, .self = ks}};
+    access_init(&ks->access, h->hash_seed);
     table_init(&ks->names);
     expiry_init(&ks->expiry);
     known_init(&ks->known);

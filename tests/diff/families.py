@@ -81,7 +81,7 @@ def server_unknown(g):
 
 
 def server_object(g):
-    return [b"OBJECT", g.pick([b"ENCODING", b"REFCOUNT", b"IDLETIME", b"foo"]), g.any_key()]
+    return [b"OBJECT", g.pick([b"ENCODING", b"REFCOUNT", b"IDLETIME", b"FREQ", b"foo"]), g.any_key()]
 
 
 def server_echo(g):

@@ -89,6 +89,10 @@ static const struct {
     {"timeout", "0", false},
     {"maxclients", "10000", false},
     {"maxmemory", "0", false},
+    {"maxmemory-policy", "noeviction", false},
+    {"maxmemory-samples", "5", false},
+    {"lfu-log-factor", "10", false},
+    {"lfu-decay-time", "1", false},
     {"proto-max-bulk-len", "536870912", false},
     {"output-buffer-limit", "1073741824", false},
     {"loglevel", "notice", false},
@@ -111,7 +115,6 @@ static const struct {
     {"save", "", true},
     {"appendonly", "no", true},
     {"databases", "1", true},
-    {"maxmemory-policy", "noeviction", true},
 };
 
 enum { DIRECTIVES = sizeof defaults / sizeof *defaults };
@@ -184,7 +187,10 @@ static void test_config_load_file_faults(void **state)
         {"logfile 'a\\'", ":1: unbalanced quotes"},
         {"logfile \"a\\", ":1: unbalanced quotes"},
         {"gc maybe", ":1: gc: 'maybe' is not yes or no"},
-        {"loglevel loud", ":1: loglevel: 'loud' is not debug, verbose, notice or warning"},
+        {"loglevel loud", ":1: loglevel: 'loud' is not one of debug, verbose, notice, warning"},
+        {"maxmemory-policy lru",
+         ":1: maxmemory-policy: 'lru' is not one of volatile-lru, volatile-lfu, volatile-random, "
+         "volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, noeviction"},
         {"maxmemory 1tb", ":1: maxmemory: '1tb' is not a size from 0 bytes on, such as 100mb"},
         {"proto-max-bulk-len 5",
          ":1: proto-max-bulk-len: '5' is not a size from 1048576 bytes on, such as 100mb"},
@@ -298,6 +304,12 @@ static void test_config_set_at_run_time(void **state)
         {"timeout", "60", "60"},
         {"MaxClients", "5", "5"},
         {"maxmemory", "1mb", "1048576"},
+        {"maxmemory-policy", "Volatile-TTL", "volatile-ttl"},
+        {"maxmemory-policy", "noeviction", "noeviction"},
+        {"maxmemory-policy", "volatile-lru", "volatile-lru"},
+        {"maxmemory-samples", "10", "10"},
+        {"lfu-log-factor", "0", "0"},
+        {"lfu-decay-time", "0", "0"},
         {"proto-max-bulk-len", "1gb", "1073741824"},
         {"list-max-listpack-size", "-2", "-2"},
         {"set-max-listpack-value", "1kb", "1024"},
@@ -351,6 +363,14 @@ static void test_config_set_refuses(void **state)
          "argument couldn't be parsed into an integer"},
         {"maxmemory", "1xb", CONFIG_SET_INVALID, "argument must be a memory value"},
         {"maxmemory", "-1", CONFIG_SET_INVALID, "argument must be a memory value"},
+        {"maxmemory-samples", "0", CONFIG_SET_INVALID,
+         "argument must be between 1 and 2147483647 inclusive"},
+        {"maxmemory-policy", "volatile-", CONFIG_SET_INVALID,
+         "argument(s) must be one of the following: volatile-lru, volatile-lfu, volatile-random, "
+         "volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, noeviction"},
+        {"maxmemory-policy", "", CONFIG_SET_INVALID,
+         "argument(s) must be one of the following: volatile-lru, volatile-lfu, volatile-random, "
+         "volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, noeviction"},
         {"proto-max-bulk-len", "5", CONFIG_SET_INVALID,
          "argument must be between 1048576 and 9223372036854775807 inclusive"},
         {"gc", "maybe", CONFIG_SET_INVALID, "argument must be 'yes' or 'no'"},

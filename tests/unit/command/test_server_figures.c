@@ -24,7 +24,7 @@ static void test_server_clocks(void **state)
     usleep(2000);
     server_turn(&w.server);
     assert_true(w.server.now_ms >= now + 2);
-    assert_int_equal(w.server.keyspace.clock_s, w.server.mono_ns / 1000000000);
+    assert_int_equal(w.server.keyspace.access.now_s, w.server.mono_ns / 1000000000);
     assert_int_equal(strlen(w.server.run_id), SERVER_RUN_ID_CHARS - 1);
     world_fini(&w);
 }

@@ -7,6 +7,7 @@
 #ifndef TEST_COMMAND_WORLD_H
 #define TEST_COMMAND_WORLD_H
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -95,7 +95,7 @@ static struct entry *find(struct model *m, uint32_t k)
     assert_int_equal(e != NULL, !val_is_none(m->keys[k].v));
     if (e) {
         assert_bound(m, e, &m->keys[k]);
-        assert_int_equal(entry_clock_s(e), m->keys[k].clock_s);
+        assert_int_equal(entry_clock(e), m->keys[k].clock_s);
     }
     return e;
 }
@@ -107,7 +107,7 @@ static void do_bind(struct model *m, uint32_t k)
     if (options.keep_ttl) (void)find(m, k);
     if (world_below(&m->w, 3) == 0) options.expires_ms = draw_time(m);
     static char chars[TEXT_CHARS];
-    struct expected *x = &m->keys[k], now = {.v = VAL_NIL, .clock_s = m->w.ks.clock_s};
+    struct expected *x = &m->keys[k], now = {.v = VAL_NIL, .clock_s = m->w.ks.access.now_s};
     struct view key = world_key(k, text);
     struct entry *e;
     enum status s;
@@ -136,7 +136,7 @@ static void do_lookup(struct model *m, uint32_t k)
     }
     struct entry *e = keyspace_lookup(&m->w.ks, world_key(k, text), m->now_ms);
     assert_int_equal(e != NULL, there);
-    if (there) m->keys[k].clock_s = m->w.ks.clock_s;
+    if (there) m->keys[k].clock_s = m->w.ks.access.now_s;
     m->hits += there;
     m->misses += !there;
     (void)find(m, k);
@@ -178,7 +178,8 @@ static void do_share(struct model *m, uint32_t k)
     assert_ptr_equal(e, find(m, k));
     val_retain(&m->w.heap, v);
     (void)world_bind(&m->w, to, v, KEYSPACE_NEVER);
-    m->keys[to] = (struct expected){.v = v, .when_ms = KEYSPACE_NEVER, .clock_s = m->w.ks.clock_s};
+    m->keys[to] =
+        (struct expected){.v = v, .when_ms = KEYSPACE_NEVER, .clock_s = m->w.ks.access.now_s};
 }
 
 /* Staged and committed, or not. */
@@ -197,7 +198,7 @@ static void do_stage(struct model *m, uint32_t k)
         return;
     }
     keyspace_commit(&m->w.ks, &staged);
-    m->keys[k] = (struct expected){VAL_NIL, i, KEYSPACE_NEVER, m->w.ks.clock_s};
+    m->keys[k] = (struct expected){VAL_NIL, i, KEYSPACE_NEVER, m->w.ks.access.now_s};
     (void)find(m, k);
 }
 
@@ -225,7 +226,7 @@ static void do_rebind(struct model *m, uint32_t k)
     enum status s;
     x->v = VAL_NIL;
     x->text = m->next_value++;
-    x->clock_s = m->w.ks.clock_s;
+    x->clock_s = m->w.ks.access.now_s;
     struct view text = text_of(x->text, chars);
     int64_t n;
     if (world_below(&m->w, 2) == 0) {
@@ -298,7 +299,7 @@ static void do_something(struct model *m)
     case 14: do_lists(m, k); break;
     case 15:
         m->now_ms += world_below(&m->w, 40);
-        m->w.ks.clock_s++;
+        m->w.ks.access.now_s++;
         if (world_below(&m->w, 12)) break;
         assert_int_equal(keyspace_flush(&m->w.ks), STATUS_OK);
         for (uint32_t i = 0; i < KEYS; i++) forget(m, i);
@@ -384,11 +385,11 @@ static void test_keyspace_rename_keeps_ttl_and_clock(void **state)
     char text[WORLD_KEY_CHARS];
     (void)state;
     world_init(&w, 1);
-    w.ks.clock_s = 7;
+    w.ks.access.now_s = 7;
     struct entry *e = world_bind(&w, 1, world_string(&w, 1), 500);
     (void)world_bind(&w, 2, world_string(&w, 2), 100);
     (void)world_bind(&w, 3, world_string(&w, 3), KEYSPACE_NEVER);
-    w.ks.clock_s = 9;
+    w.ks.access.now_s = 9;
     for (uint32_t to = 2; to <= 4; to++) { /* over a TTL, over none, and to a new name */
         val v = entry_value(e);
         assert_int_equal(keyspace_rename(&w.ks, e, world_key(to, text)), STATUS_OK);
@@ -396,7 +397,7 @@ static void test_keyspace_rename_keeps_ttl_and_clock(void **state)
         e = world_find(&w, to, 0);
         assert_non_null(e);
         assert_int_equal(entry_value(e).w, v.w);
-        assert_int_equal(entry_clock_s(e), 7);
+        assert_int_equal(entry_clock(e), 7);
         assert_int_equal(keyspace_expires_ms(&w.ks, e), 500);
         assert_int_equal(keyspace_names_with_expiry(&w.ks), 1);
         world_check(&w);

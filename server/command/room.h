@@ -1,0 +1,51 @@
+/*
+ * Room under maxmemory: what is done before a command that may need memory is run, and after it.
+ *
+ * Used memory (server_used_bytes, used_memory in INFO) is what is handed out: objects, names,
+ * tables, buffers of clients. What the pools keep free in their arenas, and what was freed and
+ * waits to be unmapped, is not in it: evicting a name gives bytes back to the pools at once, and
+ * pages to the system later or never, so a limit on those could not be kept by evicting.
+ *
+ * dispatch.c calls room_make before each command of the flag denyoom while more is used than
+ * maxmemory allows. What waits to be freed is freed first: the release queue, names that FLUSHALL
+ * dropped, handles of closed clients, slots that referred to the dead, what the collector has
+ * condemned. Then names are evicted (store/evict.h), one by one, each with what it alone kept
+ * alive, until there is room. When nothing is left that may go and helps, the command is refused,
+ * at once.
+ *
+ * No command works at that for longer than ROOM_NS. If there is not room by then, it goes on in
+ * steps beside commands (room_step), and commands are run meanwhile, as in Redis. In Redis memory
+ * then grows without bound if they need more than is evicted beside them. Here a client whose
+ * command was run while more than ROOM_SLACK beyond the limit was used is not read from until it is
+ * less (SESSION_WAITS_ROOM): so at most ROOM_SLACK more is used than maxmemory, and what one
+ * command of each client takes. Clients that only read are not held up.
+ *
+ * Invariants
+ *   1. room is ROOM_BEHIND while there is something to be done in steps, and then alone sessions
+ * wait. Ownership: none. Cost: with no limit, or below it, two compares a command; beyond it see
+ * evict.h.
+ */
+#ifndef HEAPD_COMMAND_ROOM_H
+#define HEAPD_COMMAND_ROOM_H
+
+#include "command/server.h"
+
+enum {
+    ROOM_NS = 400000,     /* of a command or of a step */
+    ROOM_SLACK_PART = 32, /* of maxmemory, but no more than */
+    ROOM_SLACK_BYTES = 16 << 20,
+};
+
+/* More is used than maxmemory allows. True: there is room, or soon will be; false: there is none.
+ */
+bool room_make(struct server *s);
+/* The limit or the policy may have changed. */
+void room_configure(struct server *s);
+/* A step of what room_make did not end; true while more is to be done. To be called while there is
+ * work: also when it had found nothing, and there is room now without it. */
+bool room_has_work(const struct server *s);
+bool room_step(struct server *s);
+/* Whether a client whose command needed memory has to wait. */
+bool room_is_short(const struct server *s);
+
+#endif
