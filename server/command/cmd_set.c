@@ -106,15 +106,15 @@ enum status cmd_srem(struct call *c)
     return STATUS_OK;
 }
 
-/* A member that is held weakly is moved as it is. The member goes into the other set first, which
- * can fail and then has changed nothing, and leaves this one second, which cannot: so its counts
- * say at every moment who refers to it. */
+/* A member that has an object is moved as it is, also one that is held weakly. It goes into the
+ * other set first, which can fail and then has changed nothing, and leaves this one second, which
+ * cannot: so its counts say at every moment who refers to it. */
 static enum status move_member(struct call *c, struct subject *from, struct subject *to,
                                const struct needle *member)
 {
     bool added;
     val slot = set_slot(from->o, member);
-    struct needle moved = val_is_weak(slot) ? needle_of_val(c->heap, slot) : *member;
+    struct needle moved = val_is_obj(slot) ? needle_of_val(c->heap, slot) : *member;
     moved.weakly = false;
     enum status status = to->o ? STATUS_OK : call_ensure(c, 2, OBJ_SET, to);
     if (status) return status;
