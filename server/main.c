@@ -15,7 +15,7 @@
 #include "monitor/monitor.h"
 
 /* Descriptors that are not clients: listeners, the loop's own, the log, HTTP and its clients. */
-enum { DESCRIPTORS_RESERVED = 32 + MONITOR_CONNECTIONS_MAX };
+enum { DESCRIPTORS_RESERVED = 32 + MONITOR_CONNECTIONS_MAX, DESCRIPTORS_OF_THREAD = 8 };
 
 static const char usage[] =
     "usage: heapd [FILE] [--directive value ...]\n"
@@ -26,11 +26,12 @@ static const char usage[] =
     "conf/heapd.conf explains them all.\n";
 
 /* As many as maxclients asks for, or as the system allows. */
-static uint64_t raise_descriptors(uint64_t clients)
+static uint64_t raise_descriptors(uint64_t clients, uint64_t io_threads)
 {
+    const rlim_t reserved = DESCRIPTORS_RESERVED + (rlim_t)io_threads * DESCRIPTORS_OF_THREAD;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return clients;
-    rlim_t wanted = (rlim_t)clients + DESCRIPTORS_RESERVED;
+    rlim_t wanted = (rlim_t)clients + reserved;
     if (limit.rlim_cur >= wanted) return clients;
     struct rlimit raised = {.rlim_cur = wanted, .rlim_max = limit.rlim_max};
     if (limit.rlim_max < wanted) raised.rlim_max = wanted; /* allowed to root */
@@ -38,7 +39,7 @@ static uint64_t raise_descriptors(uint64_t clients)
     raised = (struct rlimit){.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
     if (setrlimit(RLIMIT_NOFILE, &raised) != 0) raised = limit;
     if (raised.rlim_cur >= wanted) return clients;
-    return raised.rlim_cur > DESCRIPTORS_RESERVED ? raised.rlim_cur - DESCRIPTORS_RESERVED : 0;
+    return raised.rlim_cur > reserved ? raised.rlim_cur - reserved : 0;
 }
 
 int main(int argc, char **argv)
@@ -60,7 +61,7 @@ int main(int argc, char **argv)
                 strerror(failed));
         return 1;
     }
-    uint64_t clients = raise_descriptors(config.maxclients);
+    uint64_t clients = raise_descriptors(config.maxclients, config.io_threads - 1);
     if (clients == 0) {
         fprintf(stderr, "heapd: the limit of open files leaves no room for clients\n");
         return 1;

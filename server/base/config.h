@@ -38,6 +38,7 @@ struct config {
     char hash_seed[CONFIG_TEXT_BYTES]; /* any text: the seed is its hash; "" = a random seed */
     char file[CONFIG_TEXT_BYTES];      /* the file that was read; not a directive */
     uint64_t port, http_port;          /* 0 = off */
+    uint64_t io_threads;               /* that read and write, the heap's own among them */
     uint64_t tcp_backlog, tcp_keepalive, timeout, maxclients;
     uint64_t maxmemory; /* bytes; 0 = no limit */
     uint64_t maxmemory_samples, lfu_log_factor, lfu_decay_time;

@@ -121,7 +121,7 @@ static void account(struct call *c, enum status found, enum status ran)
     server_tick(s);
     s->stats.commands++;
     c->session->commands++;
-    c->session->active_ms = s->now_ms;
+    session_touch(c->session, s->now_ms);
     if (found || ran) s->stats.error_replies++;
     if (!c->command) return;
     struct command_stats *stats = &s->stats.command[command_index(c->command)];

@@ -64,6 +64,37 @@ void held_drop_behind(struct held_all *all, struct held_list *list, struct held 
         list->first = NULL;
 }
 
+void held_gather(struct held_list *to, struct held_list *from)
+{
+    if (!from->first) return;
+    if (to->last)
+        to->last->behind = from->first;
+    else
+        to->first = from->first;
+    to->last = from->last;
+    to->bytes += from->bytes;
+    to->count += from->count;
+    *from = (struct held_list){0};
+}
+
+bool held_return(struct held_all *all, struct held_list *list)
+{
+    struct bundle b = {0};
+    for (struct held *held = list->first; held; held = held->behind) bundle_add(&b, &held->letter);
+    *list = (struct held_list){0};
+    return mailbox_put(&all->returned, &b);
+}
+
+void held_drop_returned(struct held_all *all)
+{
+    struct letter *l = mailbox_take(&all->returned);
+    while (l) {
+        struct letter *next = l->next;
+        drop(all, (struct held *)((char *)l - offsetof(struct held, letter)));
+        l = next;
+    }
+}
+
 void held_shift(struct held_list *list, size_t from, size_t bytes)
 {
     for (struct held *held = list->first; held; held = held->behind)

@@ -11,6 +11,10 @@
  * (server.held_into); net/ sends, and lets go when the last byte has left or the client has. A
  * string that is held has a count more than its owners, so nobody writes into it in place.
  *
+ * Where an I/O thread has sent it, that thread gives it back (held_return), and the heap's thread
+ * lets go. Of a list that another thread has, that thread reads `behind`, `o`, `bytes` and `at`,
+ * which are set once, and no other field.
+ *
  * Invariants (held_check)
  *   1. Along a list `at` never decreases; bytes == the sum of what is held.
  *   2. `all` lists what the lists hold, each once; every one holds one count of its string (the
@@ -21,6 +25,7 @@
 #ifndef HEAPD_COMMAND_HELD_H
 #define HEAPD_COMMAND_HELD_H
 
+#include "base/mailbox.h"
 #include "heap/heap.h"
 
 enum { HELD_BYTES_MIN = 16 << 10 }; /* below, copying costs less than holding */
@@ -28,6 +33,7 @@ enum { HELD_BYTES_MIN = 16 << 10 }; /* below, copying costs less than holding */
 struct held {
     struct held *next, *previous; /* among all */
     struct held *behind;          /* in the list */
+    struct letter letter;         /* on its way back */
     struct obj *o;
     struct view bytes;
     size_t at;
@@ -43,6 +49,7 @@ struct held_all {
     struct heap *h;
     struct held *first;
     uint64_t count;
+    struct mailbox returned; /* by other threads */
     struct heap_holder holder;
 };
 
@@ -54,6 +61,13 @@ bool held_add(struct held_all *all, struct held_list *list, struct obj *o, struc
               size_t at) MUST_USE;
 /* Lets go of what is behind `last` in the list; NULL: of everything. */
 void held_drop_behind(struct held_all *all, struct held_list *list, struct held *last);
+/* The list `from`, which is empty then, goes behind `to`: values that wait to be given back. Their
+ * order means nothing any more. */
+void held_gather(struct held_list *to, struct held_list *from);
+/* From any thread: gives back what the list holds. True when the heap's thread is to be woken, and
+ * to call held_drop_returned. */
+bool held_return(struct held_all *all, struct held_list *list);
+void held_drop_returned(struct held_all *all);
 /* The buffer has got `bytes` more in front of `from`. */
 void held_shift(struct held_list *list, size_t from, size_t bytes);
 

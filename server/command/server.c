@@ -263,7 +263,7 @@ bool server_step(struct server *s, bool idle)
 
 uint64_t server_used_bytes(const struct server *s)
 {
-    return heap_used_bytes(&s->heap);
+    return heap_used_bytes(&s->heap) + s->io_bytes;
 }
 
 uint64_t server_resident_bytes(void)

@@ -61,6 +61,7 @@ struct server {
     int64_t started_ms;
     char run_id[SERVER_RUN_ID_CHARS];
     enum server_shutdown shutdown;
+    uint64_t io_bytes;         /* input that I/O threads hold; kept by net/ */
     uint64_t allocated_before; /* heap.allocated at the last release, see server_after_command */
 };
 

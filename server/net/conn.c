@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/panic.h"
+#include "net/arrival.h"
 
 static_assert(sizeof(struct view) == sizeof(struct proto_view) &&
                   offsetof(struct view, p) == offsetof(struct proto_view, p) &&
@@ -44,7 +45,7 @@ void conn_close(struct conn *c)
     if (c->state == CONN_CLOSING) return;
     c->state = CONN_CLOSING;
     c->reading = false;
-    net_move(c->net, c, NET_NOWHERE);
+    net_move(c->net, &c->seat, NET_NOWHERE);
     end_session(c);
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
@@ -84,7 +85,7 @@ static bool send_replies(struct conn *c)
         return false;
     }
     uint64_t waits = outbox_bytes(&c->out);
-    c->session.output_bytes = waits;
+    session_set_output(&c->session, waits);
     if (waits > c->net->server->config.output_buffer_limit) {
         log_closing(c, "more replies wait for it than output-buffer-limit allows", waits);
         conn_close(c);
@@ -123,7 +124,7 @@ static void end(struct conn *c)
     end_session(c);
     c->state = CONN_LINGERING;
     c->linger_until_ns = c->net->server->mono_ns + NET_LINGER_NS;
-    net_move(c->net, c, NET_LINGERING);
+    net_move(c->net, &c->seat, NET_LINGERING);
     read_on(c, true);
 }
 
@@ -133,7 +134,7 @@ static void settle(struct conn *c)
 {
     if (c->state == CONN_OPEN && has_finished(c)) c->state = CONN_FINISHING;
     if (c->state == CONN_FINISHING) {
-        net_move(c->net, c, NET_NOWHERE);
+        net_move(c->net, &c->seat, NET_NOWHERE);
         read_on(c, false);
         if (outbox_bytes(&c->out) == 0) end(c);
         return;
@@ -142,8 +143,8 @@ static void settle(struct conn *c)
     bool left = inbox_bytes(&c->in) && !c->hungry;
     bool sated = c->share.turn == c->net->turn && c->share.bytes >= CONN_SHARE_BYTES;
     enum net_place place = waits ? NET_WAITING : can && (left || sated) ? NET_READY : NET_NOWHERE;
-    c->session.input_bytes = inbox_bytes(&c->in);
-    if (place != c->place) net_move(c->net, c, place);
+    session_set_input(&c->session, inbox_bytes(&c->in));
+    if (place != c->seat.place) net_move(c->net, &c->seat, place);
     read_on(c, can && place == NET_NOWHERE && !c->ended);
 }
 
@@ -170,11 +171,8 @@ static bool may_go_on(const struct conn *c, const struct replies *out, uint64_t 
 
 static void run_one(struct conn *c, const struct ahead *request, struct replies *out)
 {
-    struct net *net = c->net;
     c->share.commands++;
-    if (request->argc == 0) return;
-    dispatch_ahead(net->server, &c->session, request, &out->buf);
-    if (c->session.last_command == net->kill_name) net_shut_killed(net, c);
+    if (request->argc) net_run(c->net, &c->session, request, &out->buf);
 }
 
 /* Runs the plain requests at the front, several of which are looked at before the first runs.
@@ -293,7 +291,7 @@ static void on_written(uv_write_t *request, int status)
         conn_close(c);
         return;
     }
-    c->session.active_ms = c->net->server->now_ms;
+    session_touch(&c->session, c->net->server->now_ms);
     conn_continue(c);
 }
 
@@ -346,7 +344,7 @@ static void on_bytes(struct conn *c, size_t n)
     begin_share(c);
     c->share.bytes += n;
     net->server->stats.net_input_bytes += n;
-    c->session.active_ms = net->server->now_ms;
+    session_touch(&c->session, net->server->now_ms);
     if (net->draining) {
         c->ended = n >= c->drain_bytes;
         c->drain_bytes -= c->ended ? c->drain_bytes : n;
@@ -376,51 +374,6 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 
 /* --- the beginning --- */
 
-static void put_address(char to[SESSION_ADDRESS_BYTES], const struct sockaddr_storage *from)
-{
-    char name[INET6_ADDRSTRLEN] = "?";
-    bool six = from->ss_family == AF_INET6;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
-    const struct sockaddr_in *in4 = (const struct sockaddr_in *)from;
-    if (six)
-        uv_ip6_name(in6, name, sizeof name);
-    else
-        uv_ip4_name(in4, name, sizeof name);
-    unsigned port = ntohs(six ? in6->sin6_port : in4->sin_port);
-    snprintf(to, SESSION_ADDRESS_BYTES, six ? "[%s]:%u" : "%s:%u", name, port);
-}
-
-static void introduce(struct conn *c)
-{
-    struct sockaddr_storage address = {0};
-    int length = sizeof address;
-    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&address, &length) == 0)
-        put_address(c->session.address, &address);
-    length = sizeof address;
-    if (uv_tcp_getsockname(&c->tcp, (struct sockaddr *)&address, &length) == 0)
-        put_address(c->session.local_address, &address);
-    uv_os_fd_t fd;
-    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0) c->session.fd = fd;
-    uv_tcp_nodelay(&c->tcp, 1);
-    uint64_t keepalive = c->net->server->config.tcp_keepalive;
-    if (keepalive) uv_tcp_keepalive(&c->tcp, 1, (unsigned)keepalive);
-}
-
-static bool is_one_too_many(const struct net *net)
-{
-    uint64_t most = net->server->config.maxclients;
-    if (most > net->clients_max) most = net->clients_max;
-    return net->server->sessions.count >= most;
-}
-
-static void refuse(struct conn *c)
-{
-    static char text[] = "-ERR max number of clients reached\r\n";
-    uv_buf_t buf = {.base = text, .len = sizeof text - 1};
-    c->net->server->stats.rejected_connections++;
-    uv_try_write(stream_of(c), &buf, 1);
-}
-
 bool conn_accept(struct net *net, uv_stream_t *listening)
 {
     struct server *s = net->server;
@@ -428,7 +381,7 @@ bool conn_accept(struct net *net, uv_stream_t *listening)
     if (!c) return false;
     *c = (struct conn){.net = net, .state = CONN_OPEN};
     inbox_init(&c->in);
-    outbox_init(&c->out, &s->held);
+    outbox_init(&c->out, (struct outlet){.all = &s->held});
     c->out.request.data = c;
     struct request_limits limits = REQUEST_LIMITS_DEFAULT;
     limits.bulk_bytes_max = s->config.proto_max_bulk_len;
@@ -437,15 +390,15 @@ bool conn_accept(struct net *net, uv_stream_t *listening)
     c->tcp.data = c;
     net->open++;
     net_turn(net);
-    bool accepted = uv_accept(listening, stream_of(c)) == 0, many = is_one_too_many(net);
-    if (accepted && many) refuse(c);
+    bool accepted = uv_accept(listening, stream_of(c)) == 0, many = arrival_is_one_too_many(net);
+    if (accepted && many) arrival_refuse(net, stream_of(c));
     if (!accepted || many || session_open(&s->sessions, &c->session, s->now_ms)) {
         conn_close(c);
         return true;
     }
     c->session_open = true;
     s->stats.connections++;
-    introduce(c);
+    arrival_introduce(net, &c->tcp, &c->session);
     read_on(c, true);
     return true;
 }
@@ -457,6 +410,6 @@ int conn_check(const struct conn *c)
     bool left = c->state == CONN_OPEN && inbox_bytes(&c->in) && !c->hungry;
     if (c->reading && left) return 2;
     bool waits = c->state == CONN_OPEN && c->session.wait != SESSION_RUNS;
-    if (waits != (c->place == NET_WAITING)) return 3;
+    if (waits != (c->seat.place == NET_WAITING)) return 3;
     return 0;
 }

@@ -1,5 +1,6 @@
 /*
- * One client's connection: reads requests, runs them, writes the replies, and ends well.
+ * One client's connection: reads requests, runs them, writes the replies, and ends well. Where
+ * there are I/O threads, remote.h stands in its place.
  *
  * libuv calls it when bytes arrive; net.c when it is to go on without an event (input left over, a
  * wait that ended). Each time it takes a share: requests are parsed in place and run one after
@@ -52,8 +53,7 @@ enum conn_state { CONN_OPEN, CONN_FINISHING, CONN_LINGERING, CONN_CLOSING };
 struct conn {
     struct session session;
     struct net *net;
-    struct conn *previous, *next; /* in the queue `place` */
-    enum net_place place;
+    struct net_seat seat;
     enum conn_state state;
     bool reading;   /* uv_read_start is in force */
     bool ended;     /* the input has ended, or no more of it is wanted */
@@ -91,6 +91,11 @@ void conn_close(struct conn *c);
 static inline struct conn *conn_of(struct session *s)
 {
     return (struct conn *)s;
+}
+
+static inline struct conn *conn_in(struct net_seat *seat)
+{
+    return (struct conn *)((char *)seat - offsetof(struct conn, seat));
 }
 
 /* The number of the invariant above that does not hold, or 0. */

@@ -1,6 +1,7 @@
 /*
  * The bytes that a connection has received and not yet executed: the unfinished rest of a request,
- * or requests that wait for their connection's next share. conn.c alone calls it.
+ * or requests that wait for their connection's next share. conn.c calls it, and for connections of
+ * I/O threads wire.c and parcel.c.
  *
  * Reads go into a buffer that all connections share, and are parsed there: a request that arrives
  * whole is never copied and an idle connection holds no memory. Only a rest is copied here. A small

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "net/conn.h"
+#include "net/remote.h"
 
 enum { COMPLAINT_MS = 1000 }; /* the log hears of failing accepts at most so often */
 
@@ -29,6 +30,13 @@ static void complain(struct net *net, const char *why)
     log_line(LOG_WARNING, "a connection was not accepted: %s", why);
 }
 
+/* False when there was no memory for the connection, and it still waits. */
+static bool take_next(struct listener *l)
+{
+    uv_stream_t *stream = (uv_stream_t *)&l->tcp;
+    return l->net->io ? remote_accept(l->net, stream) : conn_accept(l->net, stream);
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct listener *l = stream->data;
@@ -37,7 +45,7 @@ static void on_connection(uv_stream_t *stream, int status)
         complain(l->net, uv_strerror(status));
         return;
     }
-    l->stalled = !conn_accept(l->net, stream);
+    l->stalled = !take_next(l);
     if (l->stalled) complain(l->net, "no memory");
 }
 
@@ -106,6 +114,6 @@ void listener_retry_all(struct net *net)
 {
     for (uint32_t i = 0; i < net->listener_count; i++) {
         struct listener *l = net->listeners[i];
-        if (l->stalled) l->stalled = !conn_accept(net, (uv_stream_t *)&l->tcp);
+        if (l->stalled) l->stalled = !take_next(l);
     }
 }

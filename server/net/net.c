@@ -3,73 +3,88 @@
 #include <sys/socket.h>
 
 #include "net/conn.h"
+#include "net/io.h"
 #include "net/listener.h"
+#include "net/remote.h"
 
 /* --- the queues --------------------------------------------------------------------------------
  */
 
-static void unlink_conn(struct net *net, struct conn *c)
+static void unlink_seat(struct net *net, struct net_seat *seat)
 {
-    struct net_queue *q = &net->queues[c->place];
-    if (c->previous)
-        c->previous->next = c->next;
+    struct net_queue *q = &net->queues[seat->place];
+    if (seat->previous)
+        seat->previous->next = seat->next;
     else
-        q->first = c->next;
-    if (c->next)
-        c->next->previous = c->previous;
+        q->first = seat->next;
+    if (seat->next)
+        seat->next->previous = seat->previous;
     else
-        q->last = c->previous;
-    c->previous = c->next = NULL;
-    c->place = NET_NOWHERE;
+        q->last = seat->previous;
+    seat->previous = seat->next = NULL;
+    seat->place = NET_NOWHERE;
 }
 
-void net_move(struct net *net, struct conn *c, enum net_place place)
+void net_move(struct net *net, struct net_seat *seat, enum net_place place)
 {
-    if (c->place != NET_NOWHERE) unlink_conn(net, c);
+    if (seat->place != NET_NOWHERE) unlink_seat(net, seat);
     if (place == NET_NOWHERE) return;
     struct net_queue *q = &net->queues[place];
-    c->place = place;
-    c->previous = q->last;
+    seat->place = place;
+    seat->previous = q->last;
     if (q->last)
-        q->last->next = c;
+        q->last->next = seat;
     else
-        q->first = c;
-    q->last = c;
+        q->first = seat;
+    q->last = seat;
     if (place == NET_READY) net_keep_going(net);
 }
 
 /* Calls `each` for those that are in the queue now; it may move or close the one that it is given,
  * and no other. */
-static void for_each(struct net *net, enum net_place place, void (*each)(struct conn *))
+static void for_each(struct net *net, enum net_place place, void (*each)(struct net_seat *))
 {
-    struct conn *c = net->queues[place].first, *last = net->queues[place].last;
-    while (c) {
-        struct conn *next = c == last ? NULL : c->next;
-        each(c);
-        c = next;
+    struct net_seat *seat = net->queues[place].first, *last = net->queues[place].last;
+    while (seat) {
+        struct net_seat *next = seat == last ? NULL : seat->next;
+        each(seat);
+        seat = next;
     }
 }
 
 /* The same for all open sessions. */
-static void for_each_session(struct net *net, void (*each)(struct conn *))
+static void for_each_session(struct net *net, void (*each)(struct net *, struct session *))
 {
     struct session *s = net->server->sessions.first;
     while (s) {
         struct session *next = s->next;
-        each(conn_of(s));
+        each(net, s);
         s = next;
     }
 }
 
+static void close_session(struct net *net, struct session *s)
+{
+    if (net->io)
+        remote_end(remote_of(s));
+    else
+        conn_close(conn_of(s));
+}
+
 /* --- the turn ----------------------------------------------------------------------------------
  */
+
+static void go_on(struct net_seat *seat)
+{
+    conn_continue(conn_in(seat));
+}
 
 /* Runs in each turn that must not block. */
 static void on_going(uv_idle_t *handle)
 {
     struct net *net = handle->data;
     net_turn(net);
-    for_each(net, NET_READY, conn_continue);
+    for_each(net, NET_READY, go_on);
 }
 
 void net_keep_going(struct net *net)
@@ -81,6 +96,7 @@ static void before_poll(uv_prepare_t *handle)
 {
     struct net *net = handle->data;
     if (net->turn_open) net_keep_going(net);
+    if (net->io) io_flush(net->io);
 }
 
 void net_may_block(struct net *net)
@@ -88,40 +104,61 @@ void net_may_block(struct net *net)
     uv_idle_stop(&net->going);
 }
 
+/* --- requests, and who is killed -----------------------------------------------------------------
+ */
+
 /* The handles are closed in the check phase: the turn's loops over connections close none but the
- * one that they are at. */
-void net_shut_killed(struct net *net, const struct conn *killer)
+ * one that they are at. The descriptors of remote connections stay theirs as long as there is a
+ * session (remote.h). */
+void net_shut_killed(struct net *net, const struct session *killer)
 {
     net->kills = true;
     for (struct session *s = net->server->sessions.first; s; s = s->next)
-        if (s->kill && s != &killer->session) shutdown(s->fd, SHUT_RDWR);
+        if (s->kill && s != killer) shutdown(s->fd, SHUT_RDWR);
 }
 
-static void close_killed(struct conn *c)
+static void close_killed(struct net *net, struct session *s)
 {
-    if (c->session.kill) conn_close(c);
+    if (s->kill) close_session(net, s);
+}
+
+static void resume_conn(struct net_seat *seat)
+{
+    conn_resume(conn_in(seat));
+}
+
+static void resume_remote(struct net_seat *seat)
+{
+    remote_resume(remote_in(seat));
 }
 
 bool net_after_steps(struct net *net)
 {
     if (net->kills) for_each_session(net, close_killed);
     net->kills = false;
-    if (net->queues[NET_WAITING].first) for_each(net, NET_WAITING, conn_resume);
+    if (net->queues[NET_WAITING].first)
+        for_each(net, NET_WAITING, net->io ? resume_remote : resume_conn);
     net->turn_open = false;
     net->busy = false;
     return net->queues[NET_READY].first != NULL;
 }
 
-static void close_idle(struct conn *c)
+static void close_idle(struct net *net, struct session *s)
 {
-    const struct server *s = c->net->server;
-    int64_t idle_ms = s->now_ms - c->session.active_ms;
-    if (c->session.wait == SESSION_RUNS && idle_ms > (int64_t)s->config.timeout * 1000)
-        conn_close(c);
+    const struct server *server = net->server;
+    int64_t idle_ms = server->now_ms - session_active_ms(s);
+    if (s->wait == SESSION_RUNS && idle_ms > (int64_t)server->config.timeout * 1000)
+        close_session(net, s);
 }
 
-static void close_lingering(struct conn *c)
+static void close_conn(struct net_seat *seat)
 {
+    conn_close(conn_in(seat));
+}
+
+static void close_lingering(struct net_seat *seat)
+{
+    struct conn *c = conn_in(seat);
     if (c->net->server->mono_ns >= c->linger_until_ns) conn_close(c);
 }
 
@@ -159,14 +196,15 @@ enum status net_init(struct net *net, struct server *server, uv_loop_t *loop, ui
     net->going.data = net->tick.data = net->before_poll.data = net;
     uv_prepare_start(&net->before_poll, before_poll);
     uv_timer_start(&net->tick, on_tick, NET_TICK_MS, NET_TICK_MS);
-    return STATUS_OK;
+    return server->config.io_threads > 1 ? io_new(&net->io, net) : STATUS_OK;
 }
 
 void net_close(struct net *net)
 {
     listener_close_all(net);
-    for_each_session(net, conn_close);
-    for_each(net, NET_LINGERING, conn_close);
+    for_each_session(net, close_session);
+    for_each(net, NET_LINGERING, close_conn);
+    if (net->io) io_close(net->io);
     uv_close((uv_handle_t *)&net->going, NULL);
     uv_close((uv_handle_t *)&net->tick, NULL);
     uv_close((uv_handle_t *)&net->before_poll, NULL);
@@ -174,8 +212,15 @@ void net_close(struct net *net)
 
 void net_fini(struct net *net)
 {
+    if (net->io) io_free(net->io);
     mem_free(&net->server->mem, net->shared_in, INBOX_SHARED_BYTES);
-    replies_fini(&net->shared_out, &net->server->held);
+    replies_fini(&net->shared_out, &(struct outlet){.all = &net->server->held});
+}
+
+static void drain_conn(struct net *net, struct session *s)
+{
+    (void)net;
+    conn_drain(conn_of(s));
 }
 
 void net_drain(struct net *net)
@@ -183,8 +228,12 @@ void net_drain(struct net *net)
     net_turn(net);
     net->draining = true;
     listener_close_all(net);
-    for_each_session(net, conn_drain);
-    for_each(net, NET_LINGERING, conn_close);
+    if (net->io) {
+        io_drain(net->io);
+        return;
+    }
+    for_each_session(net, drain_conn);
+    for_each(net, NET_LINGERING, close_conn);
 }
 
 bool net_is_drained(const struct net *net)
@@ -196,9 +245,9 @@ int net_check(const struct net *net)
 {
     if (replies_bytes(&net->shared_out) != 0) return 1;
     for (int place = 0; place < NET_PLACES; place++) {
-        const struct conn *previous = NULL;
-        for (const struct conn *c = net->queues[place].first; c; previous = c, c = c->next)
-            if ((int)c->place != place || c->previous != previous) return 2;
+        const struct net_seat *previous = NULL;
+        for (const struct net_seat *s = net->queues[place].first; s; previous = s, s = s->next)
+            if ((int)s->place != place || s->previous != previous) return 2;
         if (net->queues[place].last != previous) return 2;
     }
     if (net->queues[NET_NOWHERE].first) return 2;

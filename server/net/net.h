@@ -36,18 +36,25 @@ enum {
     NET_LINGER_NS = 1000000000, /* how long a client may take to read the end and to close */
 };
 
-struct conn;
+struct io;
 struct listener;
 
 enum net_place { NET_NOWHERE, NET_READY, NET_WAITING, NET_LINGERING, NET_PLACES };
 
+/* A connection's seat in a queue; of either kind of connection. */
+struct net_seat {
+    struct net_seat *previous, *next;
+    enum net_place place;
+};
+
 struct net_queue {
-    struct conn *first, *last;
+    struct net_seat *first, *last;
 };
 
 struct net {
     struct server *server;
     uv_loop_t *loop;
+    struct io *io; /* NULL: every connection is this thread's own (conn.h), else none (remote.h) */
     char *shared_in; /* INBOX_SHARED_BYTES */
     struct replies shared_out;
     struct request_batch batch; /* of the connection that is running; nothing in it stays */
@@ -100,10 +107,18 @@ bool net_is_drained(const struct net *net);
 
 /* After a CLIENT KILL, before its reply leaves: who was killed finds the connection ended by then.
  * The killer, when it is one of them, still gets its reply. */
-void net_shut_killed(struct net *net, const struct conn *killer);
+void net_shut_killed(struct net *net, const struct session *killer);
 
 /* Moves a connection to a queue's end, out of the one that it is in. */
-void net_move(struct net *net, struct conn *c, enum net_place place);
+void net_move(struct net *net, struct net_seat *seat, enum net_place place);
+
+/* Runs a request, and sees to those that it has killed. */
+static inline void net_run(struct net *net, struct session *session, const struct ahead *request,
+                           struct proto_buf *out)
+{
+    dispatch_ahead(net->server, session, request, out);
+    if (session->last_command == net->kill_name) net_shut_killed(net, session);
+}
 
 /* The number of the invariant above that does not hold, or 0. */
 int net_check(const struct net *net);

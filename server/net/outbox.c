@@ -13,28 +13,31 @@ void replies_init(struct replies *r)
 }
 
 /* Forgets everything; the buffer keeps so much room at most. */
-static void clear(struct replies *r, struct held_all *all, size_t kept_bytes)
+static void clear(struct replies *r, const struct outlet *outlet, size_t kept_bytes)
 {
-    if (r->held.count) held_drop_behind(all, &r->held, NULL);
+    if (r->held.count && outlet->landed)
+        held_gather(outlet->landed, &r->held);
+    else if (r->held.count)
+        held_drop_behind(outlet->all, &r->held, NULL);
     proto_buf_clear(&r->buf, kept_bytes);
 }
 
-void replies_fini(struct replies *r, struct held_all *all)
+void replies_fini(struct replies *r, const struct outlet *outlet)
 {
-    clear(r, all, 0);
+    clear(r, outlet, 0);
     proto_buf_fini(&r->buf);
 }
 
-void outbox_init(struct outbox *out, struct held_all *all)
+void outbox_init(struct outbox *out, struct outlet outlet)
 {
-    *out = (struct outbox){.all = all};
+    *out = (struct outbox){.outlet = outlet};
 }
 
 void outbox_fini(struct outbox *out)
 {
     DASSERT(!out->under_way);
-    replies_fini(&out->flying, out->all);
-    replies_fini(&out->behind, out->all);
+    replies_fini(&out->flying, &out->outlet);
+    replies_fini(&out->behind, &out->outlet);
 }
 
 /* The pieces of the replies in their order; there is room for two for each that is held, and one.
@@ -81,7 +84,7 @@ static int send_pieces(struct outbox *out, uv_stream_t *stream, struct replies *
     replies_init(from);
     int error = uv_write(&out->request, stream, pieces + gone, count - gone, done);
     out->under_way = error == 0;
-    if (error) replies_fini(&out->flying, out->all);
+    if (error) replies_fini(&out->flying, &out->outlet);
     return error;
 }
 
@@ -94,7 +97,7 @@ static int send_from(struct outbox *out, uv_stream_t *stream, struct replies *fr
     if (most > PIECES_SMALL) pieces = malloc(most * sizeof *pieces);
     if (pieces) error = send_pieces(out, stream, from, pieces, done);
     if (pieces != small) free(pieces);
-    clear(from, out->all, kept_bytes);
+    clear(from, &out->outlet, kept_bytes);
     return error;
 }
 
@@ -102,7 +105,7 @@ int outbox_send(struct outbox *out, uv_stream_t *stream, struct replies *shared,
 {
     if (out->under_way) return 0;
     if (shared->buf.n == 0) {
-        clear(shared, out->all, OUTBOX_SHARED_KEPT_BYTES); /* it may have failed */
+        clear(shared, &out->outlet, OUTBOX_SHARED_KEPT_BYTES); /* it may have failed */
         return 0;
     }
     return send_from(out, stream, shared, OUTBOX_SHARED_KEPT_BYTES, done);
@@ -111,7 +114,7 @@ int outbox_send(struct outbox *out, uv_stream_t *stream, struct replies *shared,
 void outbox_landed(struct outbox *out)
 {
     out->under_way = false;
-    replies_fini(&out->flying, out->all);
+    replies_fini(&out->flying, &out->outlet);
 }
 
 int outbox_resend(struct outbox *out, uv_stream_t *stream, uv_write_cb done)

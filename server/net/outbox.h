@@ -1,5 +1,5 @@
 /*
- * The replies of a connection on their way out. conn.c alone calls it.
+ * The replies of a connection on their way out. conn.c and wire.c call it.
  *
  * Replies are written into a buffer that all connections share and sent from there at once; what
  * the socket does not take becomes the connection's own, buffer and all, and is written by libuv
@@ -7,6 +7,9 @@
  * and nothing is copied: large values are not even in the buffer, but beside it, held by their
  * strings (command/held.h), and are sent in between, several pieces to one system call. It decides
  * nothing about limits: it only knows how many bytes wait.
+ *
+ * On an I/O thread the replies come from another one (wire.c). What was held is then not let go
+ * here, but collected for the heap's thread.
  *
  * Invariants (outbox_check)
  *   1. Nothing waits behind unless a write is under way.
@@ -39,17 +42,23 @@ static inline uint64_t replies_bytes(const struct replies *r)
     return r->buf.n + r->held.bytes;
 }
 
-struct outbox {
+/* Where held values go when their bytes have left, or will not. */
+struct outlet {
     struct held_all *all;
+    struct held_list *landed; /* NULL: they are let go at once; else they are gathered here */
+};
+
+struct outbox {
+    struct outlet outlet;
     struct replies flying, behind;
     uv_write_t request;
     bool under_way;
 };
 
 void replies_init(struct replies *r);
-void replies_fini(struct replies *r, struct held_all *all);
+void replies_fini(struct replies *r, const struct outlet *outlet);
 
-void outbox_init(struct outbox *out, struct held_all *all);
+void outbox_init(struct outbox *out, struct outlet outlet);
 void outbox_fini(struct outbox *out);
 
 /* Where replies go now. */

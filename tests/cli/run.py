@@ -56,6 +56,10 @@ def holds(whole, part):
         raise AssertionError(f"\n  {part!r}\n  is not in {whole!r}")
 
 
+# Handed to the server: ./test --io-threads N.
+MORE = os.environ.get("HEAPD_TEST_ARGUMENTS", "").split()
+
+
 class World:
     """A heapd, the heapctl to try on it, and a home folder."""
 
@@ -63,7 +67,7 @@ class World:
         self.heapctl, self.home = heapctl, home
         self.port = free_port()
         self.server = subprocess.Popen(
-            [heapd, "--port", str(self.port), "--http-port", "0", "--bind", "127.0.0.1"],
+            [heapd, "--port", str(self.port), "--http-port", "0", "--bind", "127.0.0.1", *MORE],
             cwd=home, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:

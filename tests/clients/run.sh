@@ -39,7 +39,9 @@ if [ "$kind" = redis ]; then
     "$server" --port "$PORT" --bind 127.0.0.1 --save '' --appendonly no --databases 1 \
         --dir "$work" >"$work/log" 2>&1 &
 else
-    "$server" --port "$PORT" --http-port 0 --bind 127.0.0.1 >"$work/log" 2>&1 &
+    # shellcheck disable=SC2086 # words of ./test --io-threads N
+    "$server" --port "$PORT" --http-port 0 --bind 127.0.0.1 ${HEAPD_TEST_ARGUMENTS:-} \
+        >"$work/log" 2>&1 &
 fi
 pid=$!
 trap 'kill "$pid" 2>/dev/null; rm -rf "$work"' EXIT

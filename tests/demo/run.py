@@ -206,12 +206,17 @@ def fails(done, code, *words):
     assert len(lines) == 1 and all(word in lines[0] for word in words), done.stderr
 
 
+# Handed to the server: ./test --io-threads N.
+MORE = os.environ.get("HEAPD_TEST_ARGUMENTS", "").split()
+
+
 @contextlib.contextmanager
 def server():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([HEAPD, "--port", str(port), "--http-port", "0", "--loglevel", "warning"])
+    process = subprocess.Popen([HEAPD, "--port", str(port), "--http-port", "0", "--loglevel", "warning",
+                                *MORE])
     try:
         deadline = time.monotonic() + 20
         while True:

@@ -28,6 +28,7 @@ PONG = b"+PONG\r\n"
 CHECKS = []
 HEAPD = None
 SANITIZED = False
+MORE = os.environ.get("HEAPD_TEST_ARGUMENTS", "").split()  # ./test --io-threads N
 
 
 def check(title):
@@ -141,7 +142,7 @@ class Server:
         self.port = free_port()
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [HEAPD, "--port", str(self.port), "--http-port", "0", *map(str, options)],
+            [HEAPD, "--port", str(self.port), "--http-port", "0", *MORE, *map(str, options)],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
 
     def __enter__(self):
@@ -683,7 +684,7 @@ def main():
     parser.add_argument("--only", default="", help="checks whose title holds this text")
     options = parser.parse_args()
     HEAPD = os.path.abspath(options.heapd)
-    SANITIZED = b"__asan_init" in pathlib.Path(HEAPD).read_bytes()
+    SANITIZED = any(name in pathlib.Path(HEAPD).read_bytes() for name in (b"__asan_init", b"__tsan_init"))
     passed = failed = 0
     for title, function in CHECKS:
         if options.only not in title:

@@ -89,6 +89,10 @@ class Client:
         return self.reply()
 
 
+# Handed to every server: ./test --io-threads N.
+MORE = os.environ.get("HEAPD_TEST_ARGUMENTS", "").split()
+
+
 class Server:
     """A running heapd; leaving the block ends it and demands exit code 0."""
 
@@ -96,7 +100,7 @@ class Server:
         self.port, self.http_port = free_ports(2)
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [HEAPD, "--port", str(self.port), "--http-port", str(self.http_port), *options],
+            [HEAPD, "--port", str(self.port), "--http-port", str(self.http_port), *MORE, *options],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
 
     def __enter__(self):

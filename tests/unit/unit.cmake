@@ -4,7 +4,8 @@
 # build folder. A leak fails the test where the build is sanitized; elsewhere the variables say nothing.
 include_guard(GLOBAL)
 
-set(HEAPD_TEST_ENVIRONMENT "ASAN_OPTIONS=detect_leaks=1;UBSAN_OPTIONS=print_stacktrace=1")
+set(HEAPD_TEST_ENVIRONMENT "ASAN_OPTIONS=detect_leaks=1;UBSAN_OPTIONS=print_stacktrace=1"
+                           "TSAN_OPTIONS=atexit_sleep_ms=0")
 
 function(heapd_unit_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBS")

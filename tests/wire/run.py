@@ -12,6 +12,7 @@ its way out (a sanitizer does) fails the run.
 import argparse
 import contextlib
 import fnmatch
+import os
 import pathlib
 import re
 import socket
@@ -372,12 +373,16 @@ def free_port():
         return s.getsockname()[1]
 
 
+# Handed to the server: ./test --io-threads N.
+MORE = os.environ.get("HEAPD_TEST_ARGUMENTS", "").split()
+
+
 class Server:
     def __init__(self, binary, port):
         self.port = port or free_port()
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [binary, "--port", str(self.port), "--http-port", "0"],
+            [binary, "--port", str(self.port), "--http-port", "0", *MORE],
             stdout=self.log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

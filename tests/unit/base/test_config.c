@@ -82,6 +82,7 @@ static const struct {
 } defaults[] = {
     {"bind", "127.0.0.1", false},
     {"port", "7379", false},
+    {"io-threads", "1", false},
     {"http-bind", "127.0.0.1", false},
     {"http-port", "7380", false},
     {"tcp-backlog", "511", false},

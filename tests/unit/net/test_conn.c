@@ -18,43 +18,6 @@
 
 #include "world.h"
 
-static void send_text(struct world *w, int fd, const char *text)
-{
-    world_send(w, fd, text, strlen(text));
-}
-
-static void send_times(struct world *w, int fd, const char *text, size_t times)
-{
-    size_t n = strlen(text);
-    char *all = malloc(n * times);
-    assert_non_null(all);
-    for (size_t i = 0; i < times; i++) memcpy(all + i * n, text, n);
-    world_send(w, fd, all, n * times);
-    free(all);
-}
-
-static void expect_times(struct world *w, int fd, const char *text, size_t times)
-{
-    for (size_t i = 0; i < times; i++) world_expect(w, fd, text);
-}
-
-/* A reset, as of a client whose machine is gone. */
-static void vanish(int fd)
-{
-    struct linger now = {.l_onoff = 1};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    close(fd);
-}
-
-/* Small buffers in between, so that little unread output makes a slow reader. */
-static int connect_narrow(struct world *w)
-{
-    int fd = world_connect(w), bytes = 64 << 10;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-    setsockopt(world_conn(w)->session.fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
-    return fd;
-}
-
 static void test_request_cut_anywhere(void **state)
 {
     (void)state;
@@ -87,9 +50,9 @@ static void test_bulk_of_any_size(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         char head[64], reply[64];
         snprintf(head, sizeof head, "PING\r\n*2\r\n$6\r\nLENGTH\r\n$%zu\r\n", sizes[i]);
-        send_text(w, fd, head);
+        world_say(w, fd, head);
         world_send(w, fd, bulk, sizes[i]);
-        send_text(w, fd, "\r\nPING\r\nPING\r\n");
+        world_say(w, fd, "\r\nPING\r\nPING\r\n");
         snprintf(reply, sizeof reply, "+PONG\r\n:%zu\r\n+PONG\r\n+PONG\r\n", sizes[i]);
         world_expect(w, fd, reply);
         assert_in_range(world_conn(w)->in.cap, 0, INBOX_KEPT_BYTES);
@@ -104,8 +67,8 @@ static void test_many_arguments_leave_no_memory(void **state)
     (void)state;
     struct world *w = world_new(NULL);
     int fd = world_connect(w);
-    send_text(w, fd, "*100001\r\n$4\r\nPING\r\n");
-    send_times(w, fd, "$1\r\na\r\n", 100000);
+    world_say(w, fd, "*100001\r\n$4\r\nPING\r\n");
+    world_say_times(w, fd, "$1\r\na\r\n", 100000);
     world_expect(w, fd, "+PONG\r\n");
     assert_in_range(world_conn(w)->in.cap, 0, INBOX_KEPT_BYTES);
     assert_in_range(world_conn(w)->reader.room, 0, REQUEST_ARGS_KEPT);
@@ -119,7 +82,7 @@ static void test_announced_bulk_takes_no_memory(void **state)
     struct world *w = world_new(NULL);
     int fd = world_connect(w);
     size_t before = w->server.mem.bytes;
-    send_text(w, fd, "*2\r\n$4\r\nECHO\r\n$536870912\r\nabc");
+    world_say(w, fd, "*2\r\n$4\r\nECHO\r\n$536870912\r\nabc");
     for (int i = 0; i < 10; i++) world_turn(w);
     assert_in_range(w->server.mem.bytes - before, 0, 2 * INBOX_SHARED_BYTES);
     close(fd);
@@ -133,17 +96,17 @@ static void test_share_ends_and_goes_on(void **state)
     int greedy = world_connect(w);
     struct conn *c = world_conn(w);
     int other = world_connect(w);
-    send_times(w, greedy, "PING\r\n", 10000);
-    send_text(w, other, "PING\r\n");
+    world_say_times(w, greedy, "PING\r\n", 10000);
+    world_say(w, other, "PING\r\n");
     WORLD_UNTIL(w, c->session.commands > 0);
     assert_in_range(c->session.commands, 1, CONN_SHARE_COMMANDS);
-    assert_int_equal(c->place, NET_READY);
+    assert_int_equal(c->seat.place, NET_READY);
     assert_false(c->reading);
     world_expect(w, other, "+PONG\r\n");
     assert_in_range(c->session.commands, 1, 4 * CONN_SHARE_COMMANDS);
-    expect_times(w, greedy, "+PONG\r\n", 10000);
+    world_expect_times(w, greedy, "+PONG\r\n", 10000);
     world_turn(w);
-    assert_int_equal(c->place, NET_NOWHERE);
+    assert_int_equal(c->seat.place, NET_NOWHERE);
     assert_true(c->reading);
     assert_false(uv_is_active((uv_handle_t *)&w->net.going));
     close(greedy);
@@ -154,16 +117,16 @@ static void test_share_ends_and_goes_on(void **state)
 static void slow_reader_stops_and_goes_on(const char *what)
 {
     struct world *w = world_new(NULL);
-    int fd = connect_narrow(w);
+    int fd = world_connect_narrow(w);
     struct conn *c = world_conn(w);
-    send_times(w, fd, what, 200);
+    world_say_times(w, fd, what, 200);
     WORLD_UNTIL(w, c->slow);
     uint64_t run = c->session.commands;
     assert_in_range(run, CONN_HIGH_BYTES / 100011, 60);
     for (int i = 0; i < 20; i++) world_turn(w);
     assert_int_equal(c->session.commands, run);
     assert_false(c->reading);
-    assert_in_range(c->session.output_bytes, CONN_HIGH_BYTES, 3 * CONN_HIGH_BYTES);
+    assert_in_range(session_output(&c->session), CONN_HIGH_BYTES, 3 * CONN_HIGH_BYTES);
     char *reply = malloc(100011);
     assert_non_null(reply);
     for (int i = 0; i < 200; i++) {
@@ -172,10 +135,10 @@ static void slow_reader_stops_and_goes_on(const char *what)
         assert_memory_equal(reply + 100007, "xx\r\n", 4);
     }
     free(reply);
-    send_text(w, fd, "PING\r\n");
+    world_say(w, fd, "PING\r\n");
     world_expect(w, fd, "+PONG\r\n");
     assert_false(c->slow);
-    assert_int_equal(c->session.output_bytes, 0);
+    assert_int_equal(session_output(&c->session), 0);
     close(fd);
     world_free(w);
 }
@@ -192,11 +155,11 @@ static void test_output_limit_closes(void **state)
     (void)state;
     for (int held = 0; held < 2; held++) {
         struct world *w = world_new((const char *const[]){"--output-buffer-limit", "2mb", NULL});
-        int fd = connect_narrow(w);
-        send_text(w, fd, held ? "HOLD 1000000\r\n" : "BULK 1000000\r\n");
+        int fd = world_connect_narrow(w);
+        world_say(w, fd, held ? "HOLD 1000000\r\n" : "BULK 1000000\r\n");
         for (int i = 0; i < 10; i++) world_turn(w);
         assert_int_equal(w->server.sessions.count, 1);
-        send_text(w, fd, held ? "HOLD 9000000\r\n" : "BULK 9000000\r\n");
+        world_say(w, fd, held ? "HOLD 9000000\r\n" : "BULK 9000000\r\n");
         WORLD_UNTIL(w, w->net.open == 0);
         assert_int_equal(w->server.held.count, 0);
         close(fd);
@@ -210,11 +173,11 @@ static void test_wait_holds_back_the_pipeline(void **state)
     struct world *w = world_new(NULL);
     int fd = world_connect(w);
     struct conn *c = world_conn(w);
-    send_text(w, fd, "PING\r\nWAIT\r\nPING\r\nWAIT\r\nPING\r\n");
+    world_say(w, fd, "PING\r\nWAIT\r\nPING\r\nWAIT\r\nPING\r\n");
     world_expect(w, fd, "+PONG\r\n");
     for (int i = 0; i < 10; i++) world_turn(w);
     assert_int_equal(c->session.commands, 2);
-    assert_int_equal(c->place, NET_WAITING);
+    assert_int_equal(c->seat.place, NET_WAITING);
     w->go = true;
     world_expect(w, fd, ":1\r\n+PONG\r\n:1\r\n+PONG\r\n");
     close(fd);
@@ -227,7 +190,7 @@ static void test_waiting_client_is_closed(void **state)
     (void)state;
     struct world *w = world_new(NULL);
     int fd = world_connect(w);
-    send_text(w, fd, "WAIT\r\n");
+    world_say(w, fd, "WAIT\r\n");
     WORLD_UNTIL(w, w->server.sessions.waiting == 1);
     conn_close(world_conn(w));
     assert_int_equal(w->server.sessions.waiting, 0);
@@ -240,8 +203,8 @@ static void test_broken_request_is_told_and_closed(void **state)
     (void)state;
     struct world *w = world_new(NULL);
     int fd = world_connect(w);
-    send_text(w, fd, "PING\r\n*1\r\n!\r\nPING\r\n");
-    send_times(w, fd, "more and more", 100000);
+    world_say(w, fd, "PING\r\n*1\r\n!\r\nPING\r\n");
+    world_say_times(w, fd, "more and more", 100000);
     world_expect(w, fd, "+PONG\r\n-ERR Protocol error: expected '$', got '!'\r\n");
     world_expect_end(w, fd);
     assert_int_equal(w->server.sessions.count, 0);
@@ -256,7 +219,7 @@ static void test_lingering_ends(void **state)
     (void)state;
     struct world *w = world_new(NULL);
     int fd = world_connect(w);
-    send_text(w, fd, "QUIT\r\nPING\r\n");
+    world_say(w, fd, "QUIT\r\nPING\r\n");
     world_expect(w, fd, "+OK\r\n");
     world_expect_end(w, fd);
     WORLD_UNTIL(w, w->net.open == 0);
@@ -269,10 +232,10 @@ static void test_half_closed_peer_is_answered(void **state)
     (void)state;
     struct world *w = world_new(NULL);
     int fd = world_connect(w);
-    send_times(w, fd, "PING\r\n", 5000);
-    send_text(w, fd, "WAIT\r\nPING\r\nECHO unfinished");
+    world_say_times(w, fd, "PING\r\n", 5000);
+    world_say(w, fd, "WAIT\r\nPING\r\nECHO unfinished");
     shutdown(fd, SHUT_WR);
-    expect_times(w, fd, "+PONG\r\n", 5000);
+    world_expect_times(w, fd, "+PONG\r\n", 5000);
     w->go = true;
     world_expect(w, fd, ":1\r\n+PONG\r\n");
     world_expect_end(w, fd);
@@ -286,13 +249,13 @@ static void test_client_vanishes_while_written_to(void **state)
     (void)state;
     struct world *w = world_new(NULL);
     for (int how = 0; how < 4; how++) {
-        int fd = connect_narrow(w);
+        int fd = world_connect_narrow(w);
         bool held = how >= 2;
-        send_text(w, fd,
+        world_say(w, fd,
                   held ? "HOLD 3000000\r\nHOLD 3000000\r\n" : "BULK 3000000\r\nBULK 3000000\r\n");
         WORLD_UNTIL(w, world_conn(w)->out.under_way);
         assert_true(held == (w->server.held.count > 0));
-        how % 2 ? vanish(fd) : (void)close(fd);
+        how % 2 ? world_vanish(fd) : (void)close(fd);
         WORLD_UNTIL(w, w->net.open == 0);
         assert_int_equal(w->server.held.count, 0);
     }
@@ -303,8 +266,8 @@ static void test_closed_with_a_write_under_way(void **state)
 {
     (void)state;
     struct world *w = world_new(NULL);
-    int fd = connect_narrow(w);
-    send_text(w, fd, "BULK 3000000\r\nHOLD 3000000\r\n");
+    int fd = world_connect_narrow(w);
+    world_say(w, fd, "BULK 3000000\r\nHOLD 3000000\r\n");
     WORLD_UNTIL(w, world_conn(w)->out.under_way);
     world_free(w);
     close(fd);
@@ -319,7 +282,7 @@ static void test_killed_by_another(void **state)
     int killer = world_connect(w);
     char text[64];
     snprintf(text, sizeof text, "KILL %llu\r\n", (unsigned long long)c->session.id);
-    send_text(w, killer, text);
+    world_say(w, killer, text);
     world_expect(w, killer, "+OK\r\n");
     world_expect_end(w, victim);
     WORLD_UNTIL(w, w->net.open == 1);
@@ -333,13 +296,13 @@ static void test_reply_without_memory_ends_the_client(void **state)
     (void)state;
     struct world *w = world_new(NULL);
     int fd = world_connect(w), other = world_connect(w);
-    send_text(w, fd, "NOMEM\r\nPING\r\n");
+    world_say(w, fd, "NOMEM\r\nPING\r\n");
     world_expect_end(w, fd);
-    send_text(w, other, "PING\r\n");
+    world_say(w, other, "PING\r\n");
     world_expect(w, other, "+PONG\r\n");
     close(fd);
     fd = world_connect(w);
-    send_text(w, fd, "PING\r\nNOMEM\r\nPING\r\n");
+    world_say(w, fd, "PING\r\nNOMEM\r\nPING\r\n");
     world_expect(w, fd, "+PONG\r\n");
     world_expect_end(w, fd);
     close(fd);
@@ -355,13 +318,13 @@ static void test_one_client_too_many(void **state)
     world_expect(w, c, "-ERR max number of clients reached\r\n");
     world_expect_end(w, c);
     assert_int_equal(w->server.stats.rejected_connections, 1);
-    send_text(w, a, "PING\r\n");
+    world_say(w, a, "PING\r\n");
     world_expect(w, a, "+PONG\r\n");
     close(a);
     WORLD_UNTIL(w, w->server.sessions.count == 1);
     close(c);
     c = world_connect(w);
-    send_text(w, c, "PING\r\n");
+    world_say(w, c, "PING\r\n");
     world_expect(w, c, "+PONG\r\n");
     close(b);
     close(c);
@@ -372,13 +335,13 @@ static void test_drain_answers_what_arrived(void **state)
 {
     (void)state;
     struct world *w = world_new(NULL);
-    int idle = world_connect(w), busy = world_connect(w), slow = connect_narrow(w);
-    send_text(w, slow, "BULK 2000000\r\n");
+    int idle = world_connect(w), busy = world_connect(w), slow = world_connect_narrow(w);
+    world_say(w, slow, "BULK 2000000\r\n");
     WORLD_UNTIL(w, world_conn(w)->out.under_way);
-    send_times(w, busy, "PING\r\n", 3000);
+    world_say_times(w, busy, "PING\r\n", 3000);
     net_drain(&w->net);
     world_expect_end(w, idle);
-    expect_times(w, busy, "+PONG\r\n", 3000);
+    world_expect_times(w, busy, "+PONG\r\n", 3000);
     world_expect_end(w, busy);
     assert_false(net_is_drained(&w->net));
     char *reply = malloc(2000012);
@@ -421,7 +384,7 @@ static void test_nth_allocation_fails(void **state)
 #endif
         w->server.mem.fail_at = 0;
         close(fd);
-        send_text(w, witness, "PING\r\n");
+        world_say(w, witness, "PING\r\n");
         world_expect(w, witness, "+PONG\r\n");
         /* A connection that waits for memory in libuv is taken at the next tick. */
         WORLD_UNTIL(w, w->net.open == 1 && w->server.sessions.count == 1);

@@ -54,7 +54,7 @@ static struct wire *wire_new(void)
     assert_int_equal(heap_init(&w->heap, &w->mem, 1), STATUS_OK);
     value_init(&w->heap, &w->values);
     held_init(&w->all, &w->heap);
-    outbox_init(&w->out, &w->all);
+    outbox_init(&w->out, (struct outlet){.all = &w->all});
     w->out.request.data = w;
     replies_init(&w->shared);
     return w;
@@ -66,7 +66,7 @@ static void wire_free(struct wire *w)
     uv_run(&w->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&w->loop), 0);
     outbox_fini(&w->out);
-    replies_fini(&w->shared, &w->all);
+    replies_fini(&w->shared, &w->out.outlet);
     assert_int_equal(w->all.count, 0);
     assert_int_equal(heap_objects(&w->heap), 0);
     heap_fini(&w->heap);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -118,21 +119,50 @@ static void on_check(uv_check_t *handle)
         net_may_block(&w->net);
 }
 
+static void check_conn(const struct conn *c)
+{
+    assert_int_equal(conn_check(c), 0);
+    assert_int_equal(inbox_check(&c->in), 0);
+    assert_int_equal(outbox_check(&c->out), 0);
+    assert_int_equal(request_reader_check(&c->reader), 0);
+}
+
+static void check_thread(const struct io_thread *t)
+{
+    for (const struct wire *w = t->wires; w; w = w->next) {
+        assert_ptr_equal(w->thread, t);
+        if (w->next) assert_ptr_equal(w->next->previous, w);
+        assert_int_equal(wire_check(w), 0);
+        assert_int_equal(inbox_check(&w->in), 0);
+        assert_int_equal(outbox_check(&w->out), 0);
+        assert_int_equal(request_reader_check(&w->reader), 0);
+    }
+}
+
 static void check_all(struct world *w)
 {
     assert_int_equal(net_check(&w->net), 0);
     for (struct session *s = w->server.sessions.first; s; s = s->next) {
-        const struct conn *c = conn_of(s);
-        assert_int_equal(conn_check(c), 0);
-        assert_int_equal(inbox_check(&c->in), 0);
-        assert_int_equal(outbox_check(&c->out), 0);
-        assert_int_equal(request_reader_check(&c->reader), 0);
+        if (w->net.io)
+            assert_int_equal(remote_check(remote_of(s)), 0);
+        else
+            check_conn(conn_of(s));
     }
+    for (uint32_t i = 0; w->net.io && i < w->net.io->count; i++)
+        check_thread(&w->net.io->threads[i]);
+}
+
+/* The loops of I/O threads run in this one, in turn with the heap's. */
+static void turn_threads(struct world *w)
+{
+    for (uint32_t i = 0; w->net.io && i < w->net.io->count; i++)
+        uv_run(&w->net.io->threads[i].loop, UV_RUN_NOWAIT);
 }
 
 void world_turn(struct world *w)
 {
     uv_run(&w->loop, UV_RUN_NOWAIT);
+    turn_threads(w);
     check_all(w);
 }
 
@@ -152,6 +182,7 @@ struct world *world_new(const char *const *options)
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     the_world = w;
+    signal(SIGPIPE, SIG_IGN); /* as the process does */
     char *argv[16] = {"heapd"}, error[CONFIG_ERROR_BYTES];
     int argc = 1;
     for (; options && options[argc - 1]; argc++) argv[argc] = (char *)(uintptr_t)options[argc - 1];
@@ -172,7 +203,8 @@ void world_free(struct world *w)
 {
     net_close(&w->net);
     uv_close((uv_handle_t *)&w->check, NULL);
-    uv_run(&w->loop, UV_RUN_DEFAULT);
+    while (uv_run(&w->loop, UV_RUN_NOWAIT)) turn_threads(w);
+    for (int i = 0; i < 5; i++) turn_threads(w);
     assert_int_equal(w->net.open, 0);
     assert_int_equal(w->server.sessions.count, 0);
     net_fini(&w->net);
@@ -200,10 +232,22 @@ int world_connect(struct world *w)
     return fd;
 }
 
-struct conn *world_conn(struct world *w)
+struct session *world_session(struct world *w)
 {
     assert_non_null(w->server.sessions.first);
-    return conn_of(w->server.sessions.first);
+    return w->server.sessions.first;
+}
+
+struct conn *world_conn(struct world *w)
+{
+    assert_null(w->net.io);
+    return conn_of(world_session(w));
+}
+
+struct wire *world_wire(struct world *w)
+{
+    assert_non_null(w->net.io);
+    return &remote_of(world_session(w))->wire;
 }
 
 void world_send(struct world *w, int fd, const char *text, size_t n)
@@ -252,4 +296,39 @@ void world_expect_end(struct world *w, int fd)
     ssize_t got = -1;
     WORLD_UNTIL(w, (got = recv(fd, &byte, 1, MSG_DONTWAIT)) >= 0 || errno != EAGAIN);
     assert_true(got == 0 || errno == ECONNRESET);
+}
+
+void world_say(struct world *w, int fd, const char *text)
+{
+    world_send(w, fd, text, strlen(text));
+}
+
+void world_say_times(struct world *w, int fd, const char *text, size_t times)
+{
+    size_t n = strlen(text);
+    char *all = malloc(n * times);
+    assert_non_null(all);
+    for (size_t i = 0; i < times; i++) memcpy(all + i * n, text, n);
+    world_send(w, fd, all, n * times);
+    free(all);
+}
+
+void world_expect_times(struct world *w, int fd, const char *text, size_t times)
+{
+    for (size_t i = 0; i < times; i++) world_expect(w, fd, text);
+}
+
+void world_vanish(int fd)
+{
+    struct linger now = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    close(fd);
+}
+
+int world_connect_narrow(struct world *w)
+{
+    int fd = world_connect(w), bytes = 64 << 10;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    setsockopt(world_session(w)->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    return fd;
 }

@@ -13,12 +13,13 @@
  *   NOMEM            a reply that does not fit into memory
  *
  * The loop, the clients' sockets and the test run in one thread: world_turn() runs one turn of the
- * loop, and checks every invariant of net/ after it.
+ * loop, and checks every invariant of net/ after it. With the option --io-threads the loops of the
+ * I/O threads run in it too, a turn of each after a turn of the heap's.
  */
 #ifndef HEAPD_TESTS_NET_WORLD_H
 #define HEAPD_TESTS_NET_WORLD_H
 
-#include "net/conn.h"
+#include "net/io.h"
 #include "net/listener.h"
 
 struct world {
@@ -45,14 +46,23 @@ void world_turn(struct world *w);
 
 /* A client's socket, non-blocking; its connection is accepted. */
 int world_connect(struct world *w);
-/* The newest connection. */
+/* The same with small buffers in between, so that little unread output makes a slow reader. */
+int world_connect_narrow(struct world *w);
+/* A reset, as of a client whose machine is gone. */
+void world_vanish(int fd);
+/* The newest connection, of either kind. */
+struct session *world_session(struct world *w);
 struct conn *world_conn(struct world *w);
+struct wire *world_wire(struct world *w);
 /* Sends all of it, turning the loop where the socket is full. */
 void world_send(struct world *w, int fd, const char *text, size_t n);
+void world_say(struct world *w, int fd, const char *text);
+void world_say_times(struct world *w, int fd, const char *text, size_t times);
 /* Reads n bytes, turning the loop where there are none. */
 void world_read(struct world *w, int fd, char *to, size_t n);
 /* Reads exactly this text. */
 void world_expect(struct world *w, int fd, const char *text);
+void world_expect_times(struct world *w, int fd, const char *text, size_t times);
 /* Reads the end of the stream. */
 void world_expect_end(struct world *w, int fd);
 

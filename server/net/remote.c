@@ -1,0 +1,261 @@
+#include <fcntl.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/panic.h"
+#include "net/arrival.h"
+#include "net/io.h"
+
+static_assert(offsetof(struct remote, session) == 0, "remote_of is a cast");
+
+static void post(struct remote *r, enum letter_kind kind)
+{
+    io_send(r->wire.thread, &r->letters[kind]);
+}
+
+static void end_session(struct remote *r)
+{
+    if (!r->session_open) return;
+    r->session_open = false;
+    net_move(r->net, &r->seat, NET_NOWHERE);
+    session_close(&r->net->server->sessions, &r->session);
+}
+
+void remote_end(struct remote *r)
+{
+    if (!r->session_open) return;
+    end_session(r);
+    post(r, LETTER_END);
+}
+
+/* --- requests --- */
+
+static bool may_run(const struct remote *r)
+{
+    return r->session.wait == SESSION_RUNS && !r->session.close_after_reply && !r->session.kill;
+}
+
+/* Whether another request may run in this share; `before`: replies that were there before. */
+static bool may_go_on(const struct remote *r, uint64_t before)
+{
+    const struct replies *out = &r->parcel.out;
+    return may_run(r) && !out->buf.failed && replies_bytes(out) - before < CONN_SEND_BYTES &&
+           r->net->server->mono_ns - r->share_began_ns < CONN_SHARE_NS;
+}
+
+/* Several requests are looked at before the first of them runs; those that may not run any more
+ * stay in the parcel. */
+static void run_some(struct remote *r, uint64_t before)
+{
+    struct parcel *p = &r->parcel;
+    struct net *net = r->net;
+    struct ahead *ahead = net->ahead;
+    uint32_t count = 0;
+    const struct view *argv = p->next;
+    for (; count < BATCH_REQUESTS_MAX && p->taken + count < p->count; count++) {
+        ahead[count] = (struct ahead){.argv = argv, .argc = p->argc[p->taken + count]};
+        argv += ahead[count].argc;
+    }
+    if (count > 1) ahead_look(net->server, ahead, count);
+    for (uint32_t i = 0; i < count && may_go_on(r, before); i++) {
+        parcel_take(p);
+        net_run(net, &r->session, &ahead[i], &p->out.buf);
+    }
+}
+
+/* The parcel goes back with what there is. */
+static void send_back(struct remote *r)
+{
+    struct parcel *p = &r->parcel;
+    p->end = r->session.close_after_reply || p->out.buf.failed;
+    p->waits = r->session.wait != SESSION_RUNS;
+    p->more = p->waits || parcel_has_requests(p);
+    if (p->out.buf.failed)
+        log_line(LOG_WARNING,
+                 "client id=%" PRIu64 " addr=%s closed: no memory for its replies (%" PRIu64
+                 " bytes)",
+                 r->session.id, r->session.address, replies_bytes(&p->out));
+    r->here = false;
+    net_move(r->net, &r->seat, NET_NOWHERE);
+    post(r, LETTER_PARCEL);
+}
+
+static void run_share(struct remote *r)
+{
+    struct server *s = r->net->server;
+    struct replies *out = &r->parcel.out;
+    uint64_t before = replies_bytes(out);
+    r->share_began_ns = s->mono_ns;
+    s->held_into = &out->held;
+    while (parcel_has_requests(&r->parcel) && may_go_on(r, before)) run_some(r, before);
+    s->held_into = NULL;
+    s->stats.net_output_bytes += replies_bytes(out) - before;
+}
+
+/* After anything happened while the parcel is here: runs a share, then keeps the parcel for a wait,
+ * or sends it back. Replies before a wait do not wait too: it takes them along, and comes again. */
+static void go_on(struct remote *r)
+{
+    if (may_run(r)) run_share(r);
+    bool waits = r->session.wait != SESSION_RUNS, replied = replies_bytes(&r->parcel.out) > 0;
+    if (waits && !replied) {
+        if (r->seat.place != NET_WAITING) net_move(r->net, &r->seat, NET_WAITING);
+        return;
+    }
+    send_back(r);
+}
+
+void remote_resume(struct remote *r)
+{
+    struct proto_buf *out = &r->parcel.out.buf;
+    size_t before = out->n;
+    if (!dispatch_resume(r->net->server, &r->session, out)) return;
+    r->net->server->stats.net_output_bytes += out->n - before;
+    net_move(r->net, &r->seat, NET_NOWHERE);
+    go_on(r);
+}
+
+/* --- letters --- */
+
+static void arrived(struct remote *r)
+{
+    struct server *s = r->net->server;
+    r->here = true;
+    s->stats.net_input_bytes += r->parcel.read_bytes;
+    r->parcel.read_bytes = 0;
+    if (!r->session_open) return;
+    r->net->busy = true;
+    if (r->session.wait == SESSION_RUNS) session_touch(&r->session, s->now_ms);
+    go_on(r);
+}
+
+static void closed(struct remote *r)
+{
+    struct server_stats *stats = &r->net->server->stats;
+    stats->net_input_bytes += r->read_bytes;
+    stats->net_output_bytes += r->error_bytes;
+    if (r->why)
+        log_line(LOG_WARNING, "client id=%" PRIu64 " addr=%s closed: %s (%" PRIu64 " bytes)",
+                 r->session.id, r->session.address, r->why, r->why_bytes);
+    end_session(r);
+    post(r, LETTER_FAREWELL);
+}
+
+static void gone(struct remote *r)
+{
+    struct net *net = r->net;
+    r->wire.thread->connections--;
+    mem_free(&net->server->mem, r, sizeof *r);
+    net->open--;
+    if (net->draining) net_keep_going(net); /* the daemon looks whether it was the last one */
+}
+
+void remote_receive(struct remote *r, enum letter_kind kind)
+{
+    switch (kind) {
+    case LETTER_PARCEL: arrived(r); return;
+    case LETTER_CLOSED: closed(r); return;
+    case LETTER_GONE: gone(r); return;
+    case LETTER_BEGIN:
+    case LETTER_END:
+    case LETTER_FAREWELL:
+    case LETTER_DRAIN:
+    case LETTER_STOP:
+    case LETTER_KINDS: break;
+    }
+    ASSERT(false);
+}
+
+/* --- the beginning --- */
+
+/* Where a connection stands until its thread has its socket: libuv cannot move a handle from one
+ * loop to another, so the thread gets a descriptor of its own for it. */
+struct door {
+    uv_tcp_t tcp;
+    struct net *net;
+};
+
+static void on_door_closed(uv_handle_t *handle)
+{
+    struct door *door = handle->data;
+    mem_free(&door->net->server->mem, door, sizeof *door);
+}
+
+static struct io_thread *idlest(struct io *io)
+{
+    struct io_thread *best = &io->threads[0];
+    for (uint32_t i = 1; i < io->count; i++)
+        if (io->threads[i].connections < best->connections) best = &io->threads[i];
+    return best;
+}
+
+static void init(struct remote *r, struct net *net, struct io_thread *thread)
+{
+    struct server *s = net->server;
+    struct wire *w = &r->wire;
+    *r = (struct remote){.net = net};
+    for (int i = 0; i < LETTERS_OF_REMOTE; i++) r->letters[i].kind = i;
+    parcel_init(&r->parcel);
+    w->thread = thread;
+    inbox_init(&w->in);
+    outbox_init(&w->out, (struct outlet){.all = &s->held, .landed = &thread->landed});
+    w->out.request.data = w;
+    struct request_limits limits = REQUEST_LIMITS_DEFAULT;
+    limits.bulk_bytes_max = s->config.proto_max_bulk_len;
+    request_reader_init(&w->reader, &limits);
+}
+
+/* False: it cannot be served; what was made for it is undone. */
+static bool begin(struct remote *r, struct door *door)
+{
+    struct net *net = r->net;
+    struct server *s = net->server;
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&door->tcp, &fd) != 0) return false;
+    r->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (r->fd < 0) return false;
+    if (session_open(&s->sessions, &r->session, s->now_ms)) {
+        close(r->fd);
+        return false;
+    }
+    r->session_open = true;
+    arrival_introduce(net, &door->tcp, &r->session);
+    r->session.fd = r->fd;
+    s->stats.connections++;
+    net->open++;
+    r->wire.thread->connections++;
+    post(r, LETTER_BEGIN);
+    return true;
+}
+
+bool remote_accept(struct net *net, uv_stream_t *listening)
+{
+    struct mem *m = &net->server->mem;
+    struct remote *r = mem_alloc(m, sizeof *r);
+    struct door *door = r ? mem_alloc(m, sizeof *door) : NULL;
+    if (!door) {
+        mem_free(m, r, sizeof *r);
+        return false;
+    }
+    init(r, net, idlest(net->io));
+    door->net = net;
+    uv_tcp_init(net->loop, &door->tcp);
+    door->tcp.data = door;
+    net_turn(net);
+    uv_stream_t *stream = (uv_stream_t *)&door->tcp;
+    bool accepted = uv_accept(listening, stream) == 0, many = arrival_is_one_too_many(net);
+    if (accepted && many) arrival_refuse(net, stream);
+    if (!accepted || many || !begin(r, door)) mem_free(m, r, sizeof *r);
+    uv_close((uv_handle_t *)&door->tcp, on_door_closed);
+    return true;
+}
+
+int remote_check(const struct remote *r)
+{
+    if (!r->session_open && r->seat.place != NET_NOWHERE) return 1;
+    bool waits = r->session_open && r->here && r->session.wait != SESSION_RUNS;
+    if (waits != (r->seat.place == NET_WAITING)) return 2;
+    if (r->here && parcel_check(&r->parcel)) return 3;
+    return 0;
+}
