@@ -264,21 +264,11 @@ static bool is_large_scanned(struct attack *a, const struct obj *o)
     return c->scanning && (c->scanning->flags & OBJ_IDENTIFIED) && c->limit - c->cursor > 20;
 }
 
-static bool is_table_scanned_in_black(struct attack *a, const struct obj *o)
-{
-    (void)o;
-    const struct collect *c = &heap_of(a)->collect;
-    return c->phase == COLLECT_BLACK && c->scanning && c->scanning->type != OBJ_LIST &&
-           (c->scanning->flags & OBJ_IDENTIFIED) && c->limit > c->cursor;
-}
-
 /* A container is changed in the middle of its scan. */
 static void disturb(struct attack *a)
 {
     int s = client(a);
-    bool come = draw(&a->w, 2) ? run_until(a, is_large_scanned, NULL)
-                               : run_on_until(a, TRIAL_SLICES, is_table_scanned_in_black, NULL);
-    if (!come) return;
+    if (!run_until(a, is_large_scanned, NULL)) return;
     struct target t = target_of(a, heap_of(a)->collect.scanning);
     if (!hold(a, s, t)) return;
     if (draw(&a->w, 3))
@@ -292,6 +282,42 @@ static bool is_committed(struct attack *a, const struct obj *o)
 {
     (void)o;
     return has_committed(a);
+}
+
+static bool is_scanned_in_black(struct attack *a, const struct obj *o)
+{
+    const struct collect *c = &heap_of(a)->collect;
+    return c->phase == COLLECT_BLACK && c->scanning == o && c->cursor < c->limit;
+}
+
+/* The table of a set is split while it is scanned in black, so that slots come to lie behind the
+ * end of the scan; nothing else refers to what they refer to. */
+static void split_in_black(struct attack *a)
+{
+    enum { CHILDREN = 32 };
+    int s = client(a);
+    struct target into = aim(a);
+    if (!hold(a, s, into)) return;
+    a->quiet = true;
+    send(a, s, "REF NEW set");
+    struct target t = replied_handle(a, OBJ_SET);
+    const struct obj *o = object_held(a, s, t);
+    for (int i = 0; i < CHILDREN; i++) {
+        send(a, s, "REF NEW list");
+        struct target child = replied_handle(a, OBJ_LIST);
+        send(a, s, "REF RPUSH %s n0", child.handle);
+        send(a, s, "REF SADD %s %s", t.handle, child.handle);
+        send(a, s, "RELEASE %s", child.handle);
+    }
+    a->quiet = false;
+    attack_store_in(a, s, into, t);
+    send(a, s, "RELEASE %s", t.handle);
+    if (run_on_until(a, TRIAL_SLICES, is_scanned_in_black, o) && hold(a, s, t)) {
+        for (int i = 0; i < CHILDREN; i++) send(a, s, "SADD %s a%d b%d c%d", t.handle, i, i, i);
+        send(a, s, "RELEASE %s", t.handle);
+    }
+    run_on_until(a, TRIAL_SLICES, is_committed, NULL);
+    check(a);
 }
 
 static bool is_idle(struct attack *a, const struct obj *o)
@@ -373,25 +399,11 @@ static const struct {
     void (*run)(struct attack *a);
     unsigned weight;
 } attacks[] = {
-    {store, 22},
-    {shrink, 20},
-    {fresh, 12},
-    {ring, 6},
-    {attack_touch, 14},
-    {name, 10},
-    {grow, 8},
-    {move, 8},
-    {look, 4},
-    {disturb, 4},
-    {look_at_condemned, 2},
-    {expire, 4},
-    {copy, 3},
-    {touch_and_kill, 2},
-    {close_client, 2},
-    {disable, 2},
-    {freeze, 1},
-    {collect, 1},
-    {weaken, 2},
+    {store, 22},        {shrink, 20}, {fresh, 12},         {ring, 6},
+    {attack_touch, 14}, {name, 10},   {grow, 8},           {move, 8},
+    {look, 4},          {disturb, 4}, {split_in_black, 1}, {look_at_condemned, 2},
+    {expire, 4},        {copy, 3},    {touch_and_kill, 2}, {close_client, 2},
+    {disable, 2},       {freeze, 1},  {collect, 1},        {weaken, 2},
 };
 
 /* Which attack makes what is rare in the others. */
@@ -401,7 +413,7 @@ static const struct {
 } remedies[] = {
     {COLLECT_HIT_DISTURBED_GRAY, disturb},
     {COLLECT_HIT_DISTURBED_BLACK, disturb},
-    {COLLECT_HIT_SLOT_MOVED, disturb},
+    {COLLECT_HIT_SLOT_MOVED, split_in_black},
     {COLLECT_HIT_DIED_SCANNED, touch_and_kill},
     {COLLECT_HIT_DIED_LISTED, touch_and_kill},
     {COLLECT_HIT_DEAD_CLEARED, look_at_condemned},
