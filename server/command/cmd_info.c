@@ -91,6 +91,7 @@ static void put_memory(struct info *info)
     put_bytes(info, "used_memory_peak", m->peak_bytes);
     put_bytes(info, "maxmemory", m->max_bytes);
     put_text(info, "maxmemory_policy", m->policy);
+    put_number(info, "mem_not_counted_for_evict", m->unlimited_bytes);
     put(info, "mem_fragmentation_ratio:%.2f\r\n", m->fragmentation);
     put_number(info, "mem_waiting_to_unmap_bytes", m->waiting_to_unmap_bytes);
     put_text(info, "mem_allocator", "heapd-pools");

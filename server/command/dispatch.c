@@ -93,7 +93,7 @@ static enum status admit(struct call *c)
         (c->command->flags & COMMAND_NO_AUTH) == 0)
         return call_error(c, "NOAUTH Authentication required.");
     if (s->config.maxmemory && (c->command->flags & COMMAND_DENYOOM) &&
-        server_used_bytes(s) > s->config.maxmemory && !room_make(s))
+        room_counted_bytes(s) > s->config.maxmemory && !room_make(s))
         return call_error(c, "OOM command not allowed when used memory > 'maxmemory'.");
     return STATUS_OK;
 }
@@ -165,7 +165,7 @@ void dispatch_ahead(struct server *server, struct session *session, const struct
     if (session->handles.made_count) handles_commit(&server->heap, &session->handles);
     account(&c, found, ran);
     server_after_command(server);
-    if (UNLIKELY(server->room == ROOM_BEHIND)) hold_up(&c);
+    if (UNLIKELY(server->room.state == ROOM_BEHIND)) hold_up(&c);
 }
 
 void dispatch(struct server *server, struct session *session, uint32_t argc,

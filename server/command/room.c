@@ -1,80 +1,97 @@
 #include "command/room.h"
 
-enum { NAMES = 8 /* between two looks at the clock */ };
+enum {
+    NAMES = 4, /* between two looks at the clock */
+    FRUITLESS_MAX = 10,
+};
 
 static uint64_t wanted_bytes(const struct server *s)
 {
-    uint64_t used = server_used_bytes(s), most = s->config.maxmemory;
+    uint64_t used = room_counted_bytes(s), most = s->config.maxmemory;
     return most && used > most ? used - most : 0;
 }
 
-/* A name that went may have left garbage, which gives more than the next name. */
+static bool is_collecting(const struct collect *c)
+{
+    return c->full_wanted != c->full_done;
+}
+
+/*
+ * A shared name that went may have left garbage, which gives more than the next name; and garbage
+ * is all that can help where no name does. The collector's own pace is for memory that may be had
+ * later. As long as it finds nothing, it is asked only half as often each time.
+ */
 static void want_collection(struct server *s)
 {
-    struct collect *c = &s->heap.collect;
-    if (c->enabled && c->candidates.count && c->full_wanted == c->full_done)
-        (void)collect_full_begin(&s->heap);
+    struct room *r = &s->room;
+    const struct collect *c = &s->heap.collect;
+    if (!c->enabled || !c->candidates.count || is_collecting(c)) return;
+    if (++r->wanted < 1U << r->fruitless) return;
+    bool found = c->stats.collected_objects != r->collected_before;
+    r->fruitless = found ? 0 : r->fruitless + (r->fruitless < FRUITLESS_MAX);
+    r->collected_before = c->stats.collected_objects;
+    r->wanted = 0;
+    (void)collect_full_begin(&s->heap);
 }
 
-/* Frees some of what waits, or else what a name gives; false when there is nothing. */
-static bool make_some(struct server *s, bool *evicted)
+/* Evicts a name, or says what is to be done instead. */
+static enum room_state evict(struct server *s)
 {
-    *evicted = false;
-    if (server_free_step(s)) return true;
-    *evicted = evict_one(&s->evict, wanted_bytes(s));
-    s->evicted_last |= *evicted;
-    return *evicted;
+    s->evict.collecting = is_collecting(&s->heap.collect);
+    switch (evict_one(&s->evict, wanted_bytes(s))) {
+    case EVICT_WENT: s->room.evicted_last = true; return ROOM_ENOUGH;
+    case EVICT_LATER: return ROOM_BEHIND;
+    case EVICT_NO_HELP: break;
+    }
+    return ROOM_NONE;
 }
 
-static enum room make(struct server *s)
+static enum room_state make(struct server *s)
 {
     int64_t deadline = 0;
     uint64_t shared_before = s->evict.names_shared;
-    enum room room = ROOM_ENOUGH;
-    for (uint32_t names = 0; room == ROOM_ENOUGH && wanted_bytes(s);) {
-        bool evicted;
-        if (!make_some(s, &evicted)) {
-            room = ROOM_NONE;
-            break;
+    enum room_state state = ROOM_ENOUGH;
+    for (uint32_t names = 0; state == ROOM_ENOUGH && wanted_bytes(s);) {
+        if (!server_free_step(s)) {
+            state = evict(s);
+            /* Most often one name is enough, and costs less than to read the clock. */
+            if (++names % NAMES) continue;
         }
-        /* Most often one name is enough, and costs less than to read the clock. */
-        names += evicted;
-        if (evicted && names % NAMES) continue;
         int64_t now = clock_mono_ns();
         if (!deadline) deadline = now + ROOM_NS;
-        if (now >= deadline) room = ROOM_BEHIND;
+        if (now >= deadline && state == ROOM_ENOUGH) state = ROOM_BEHIND;
     }
-    if (room == ROOM_ENOUGH) evict_enough(&s->evict);
-    if (room == ROOM_NONE || s->evict.names_shared != shared_before) want_collection(s);
-    return room;
+    if (state == ROOM_ENOUGH) evict_enough(&s->evict);
+    if (state == ROOM_NONE || s->evict.names_shared != shared_before) want_collection(s);
+    return state;
 }
 
 bool room_make(struct server *s)
 {
-    s->room = make(s);
-    return s->room != ROOM_NONE;
+    s->room.state = make(s);
+    return s->room.state != ROOM_NONE;
 }
 
 void room_configure(struct server *s)
 {
     evict_configure(&s->evict, s->config.maxmemory_policy, s->config.maxmemory_samples);
-    s->room = wanted_bytes(s) ? ROOM_BEHIND : ROOM_ENOUGH;
+    s->room.state = wanted_bytes(s) ? ROOM_BEHIND : ROOM_ENOUGH;
 }
 
 bool room_has_work(const struct server *s)
 {
-    return s->room == ROOM_BEHIND || (s->room == ROOM_NONE && !wanted_bytes(s));
+    return s->room.state == ROOM_BEHIND || (s->room.state == ROOM_NONE && !wanted_bytes(s));
 }
 
 bool room_step(struct server *s)
 {
-    s->room = make(s);
-    return s->room == ROOM_BEHIND;
+    s->room.state = make(s);
+    return s->room.state == ROOM_BEHIND;
 }
 
 bool room_is_short(const struct server *s)
 {
     uint64_t slack = s->config.maxmemory / ROOM_SLACK_PART;
     if (slack > ROOM_SLACK_BYTES) slack = ROOM_SLACK_BYTES;
-    return s->room == ROOM_BEHIND && wanted_bytes(s) > slack;
+    return s->room.state == ROOM_BEHIND && wanted_bytes(s) > slack;
 }

@@ -1,10 +1,11 @@
 /*
  * Room under maxmemory: what is done before a command that may need memory is run, and after it.
  *
- * Used memory (server_used_bytes, used_memory in INFO) is what is handed out: objects, names,
- * tables, buffers of clients. What the pools keep free in their arenas, and what was freed and
- * waits to be unmapped, is not in it: evicting a name gives bytes back to the pools at once, and
- * pages to the system later or never, so a limit on those could not be kept by evicting.
+ * Limited is used memory (server_used_bytes, used_memory in INFO), that is what is handed out:
+ * objects, names, tables, buffers of clients. What the pools keep free in their arenas, and what
+ * was freed and waits to be unmapped, is not in it: evicting a name gives bytes back to the pools
+ * at once, and pages to the system later or never, so a limit on those could not be kept by
+ * evicting.
  *
  * dispatch.c calls room_make before each command of the flag denyoom while more is used than
  * maxmemory allows. What waits to be freed is freed first: the release queue, names that FLUSHALL
@@ -20,10 +21,16 @@
  * less (SESSION_WAITS_ROOM): so at most ROOM_SLACK more is used than maxmemory, and what one
  * command of each client takes. Clients that only read are not held up.
  *
+ * The collector's table of places is used memory and not limited (mem_not_counted_for_evict in
+ * INFO): it grows with what a trial reaches and is gone soon, and names would be evicted for the
+ * search for what could be freed instead.
+ *
+ * Where names that went may have left garbage, or no name helps, a full collection is asked for.
+ *
  * Invariants
- *   1. room is ROOM_BEHIND while there is something to be done in steps, and then alone sessions
- * wait. Ownership: none. Cost: with no limit, or below it, two compares a command; beyond it see
- * evict.h.
+ *   1. The state is ROOM_BEHIND while there is something to be done in steps, and then alone
+ * sessions wait. Ownership: none. Cost: with no limit, or below it, two compares a command; beyond
+ * it see evict.h.
  */
 #ifndef HEAPD_COMMAND_ROOM_H
 #define HEAPD_COMMAND_ROOM_H
@@ -31,11 +38,16 @@
 #include "command/server.h"
 
 enum {
-    ROOM_NS = 400000,     /* of a command or of a step */
+    ROOM_NS = 200000,     /* of a command or of a step */
     ROOM_SLACK_PART = 32, /* of maxmemory, but no more than */
     ROOM_SLACK_BYTES = 16 << 20,
 };
 
+/* What is compared with maxmemory. */
+static inline uint64_t room_counted_bytes(const struct server *s)
+{
+    return server_used_bytes(s) - collect_table_bytes(&s->heap);
+}
 /* More is used than maxmemory allows. True: there is room, or soon will be; false: there is none.
  */
 bool room_make(struct server *s);

@@ -139,12 +139,12 @@ void server_fini(struct server *s)
 /* What is freed after an eviction was evicted, and what clients dropped meanwhile. */
 static bool release(struct server *s, uint32_t slots)
 {
-    if (LIKELY(!s->evicted_last)) return heap_release_step(&s->heap, slots);
+    if (LIKELY(!s->room.evicted_last)) return heap_release_step(&s->heap, slots);
     uint64_t before = server_used_bytes(s);
-    s->evicted_last = heap_release_step(&s->heap, slots);
+    s->room.evicted_last = heap_release_step(&s->heap, slots);
     uint64_t after = server_used_bytes(s);
     if (after < before) s->evict.freed_bytes += before - after;
-    return s->evicted_last;
+    return s->room.evicted_last;
 }
 
 void server_after_command(struct server *s)
@@ -236,7 +236,7 @@ bool server_step(struct server *s, bool idle)
 {
     bool more = false;
     int64_t due = keyspace_next_expiry_ms(&s->keyspace);
-    if (s->room != ROOM_ENOUGH && room_has_work(s)) more |= measured(s, room_step);
+    if (s->room.state != ROOM_ENOUGH && room_has_work(s)) more |= measured(s, room_step);
     if (s->heap.release_pending) more |= measured(s, release_share);
     if (s->heap.weak.first) more |= measured(s, weak_share);
     if (s->keyspace.debris || (due != KEYSPACE_NEVER && due <= s->now_ms))

@@ -37,9 +37,19 @@ struct server_stats {
 
 enum server_shutdown { SERVER_RUNS, SERVER_SHUTTING_DOWN };
 
-/* What is done about maxmemory, see room.h: nothing; names are being evicted, in steps too; it was
- * tried, and nothing was found. */
-enum room { ROOM_ENOUGH, ROOM_BEHIND, ROOM_NONE };
+/* What is done about maxmemory: nothing; names are being evicted, in steps too; it was tried, and
+ * nothing was found. */
+enum room_state { ROOM_ENOUGH, ROOM_BEHIND, ROOM_NONE };
+
+/* room.h */
+struct room {
+    enum room_state state;
+    bool evicted_last; /* what is in the release queue was evicted, as far as is known */
+    /* How often a collection might have helped since the last one was asked for, how many of those
+     * that were asked for found nothing, and what the collector had found before. */
+    uint32_t wanted, fruitless;
+    uint64_t collected_before;
+};
 
 struct server {
     struct mem mem;
@@ -47,8 +57,7 @@ struct server {
     struct value_state values;
     struct keyspace keyspace;
     struct evict evict;
-    bool evicted_last; /* what is in the release queue was evicted, as far as is known */
-    enum room room;
+    struct room room;
     struct sessions sessions;
     struct held_all held;
     struct held_list *held_into; /* beside the buffer that replies go to now; NULL: none is kept */

@@ -40,6 +40,7 @@ static void take_memory(const struct server *s, struct snapshot_memory *out)
         .resident_bytes = server_resident_bytes(),
         .max_bytes = s->config.maxmemory,
         .policy = s->evict.policy->name,
+        .unlimited_bytes = collect_table_bytes(&s->heap),
         .waiting_to_unmap_bytes = s->mem.trim_bytes,
     };
     if (used) out->fragmentation = (double)out->resident_bytes / (double)used;

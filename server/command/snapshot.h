@@ -35,6 +35,7 @@ struct snapshot_memory {
     uint64_t used_bytes, peak_bytes, resident_bytes;
     uint64_t max_bytes;              /* maxmemory; 0 = no limit */
     const char *policy;              /* maxmemory-policy */
+    uint64_t unlimited_bytes;        /* part of used, and not limited: see room.h */
     uint64_t waiting_to_unmap_bytes; /* freed, not part of used */
     double fragmentation;            /* resident to used; 0 when nothing is used */
 };

@@ -280,6 +280,12 @@ void collect_enable(struct heap *h, bool on)
     if (!on && c->trial_open && !c->full_running) trial_abandon(c);
 }
 
+uint64_t collect_table_bytes(const struct heap *h)
+{
+    return (uint64_t)h->collect.segment_count * COLLECT_SEGMENT_PLACES *
+           sizeof(struct collect_place);
+}
+
 uint64_t collect_backlog(const struct heap *h)
 {
     const struct collect *c = &h->collect;

@@ -297,6 +297,8 @@ void collect_freeze(struct heap *h, bool on);
 void collect_enable(struct heap *h, bool on);
 /* Objects that wait for the collector: candidates, and the places of the running trial. */
 uint64_t collect_backlog(const struct heap *h);
+/* What the trial's table of places takes. */
+uint64_t collect_table_bytes(const struct heap *h);
 bool collect_check(const struct heap *h);
 
 /* candidates.c: the buffer. Adding clears nothing and sets OBJ_CANDIDATE; without memory the buffer

@@ -38,6 +38,8 @@ static const struct number rows[] = {
     ONLY_JSON(memory, resident_bytes),
     GAUGE(memory, max_bytes, "heapd_memory_max_bytes", "The limit maxmemory; 0 is none."),
     ONLY_JSON(memory, policy),
+    GAUGE(memory, unlimited_bytes, "heapd_memory_unlimited_bytes",
+          "Used memory that maxmemory does not limit: the table of the running trial."),
     GAUGE(memory, waiting_to_unmap_bytes, "heapd_memory_waiting_to_unmap_bytes",
           "Memory that is free and goes back to the system in steps."),
     GAUGE(memory, fragmentation, "heapd_memory_fragmentation_ratio",

@@ -208,24 +208,26 @@ static bool may_try(struct evict *ev, const struct entry *e)
     return true;
 }
 
-bool evict_one(struct evict *ev, uint64_t wanted_bytes)
+enum evict_result evict_one(struct evict *ev, uint64_t wanted_bytes)
 {
-    if (ev->policy->order == EVICT_NONE) return false;
+    if (ev->policy->order == EVICT_NONE) return EVICT_NO_HELP;
     struct entry *e = choose(ev);
-    if (!e) return false;
+    if (!e) return EVICT_NO_HELP;
     ev->count = keeps(ev->policy) ? ev->count - 1 : 0;
     struct heap *h = ev->ks->h;
     bool is_sole = class_of(h, e) == EVICT_SOLE;
     if (is_sole)
         ev->vain -= ev->vain > 0;
+    else if (wanted_bytes <= entries_bytes(ev) && ev->collecting)
+        return EVICT_LATER;
     else if (wanted_bytes > entries_bytes(ev) && !may_try(ev, e))
-        return false;
+        return EVICT_NO_HELP;
     ev->names_shared += !is_sole;
     uint64_t before = heap_used_bytes(h);
     keyspace_evict(ev->ks, e);
     uint64_t after = heap_used_bytes(h);
     if (after < before) ev->freed_bytes += before - after;
-    return true;
+    return EVICT_WENT;
 }
 
 bool evict_check(const struct evict *ev)

@@ -20,7 +20,8 @@
  *
  * A name that is not SOLE goes only where that helps (evict_one's `wanted`):
  *   - what is wanted is not more than the entries of all names that may go: then entries are freed
- *     until it is there, and objects when they have lost their last name; or
+ *     until it is there, and objects when they have lost their last name (but not while garbage is
+ *     being looked for: what names that went before have left may be enough); or
  *   - for a trial: up to EVICT_VAIN_MAX of them whose object has at most EVICT_SHARERS_MAX
  *     references, in the hope that the others are names that go next. A SOLE name that goes allows
  *     one more; the tries begin anew when there was enough memory, or when the collector freed
@@ -79,6 +80,7 @@ struct evict {
     struct evict_candidate candidates[EVICT_CANDIDATES];
     uint32_t vain;           /* tries so far */
     uint64_t collected_seen; /* objects that the collector had freed at the last one */
+    bool collecting;         /* garbage is being looked for: names that are not SOLE can wait */
     uint64_t names_shared;   /* evicted names that freed their entry alone; ks->evicted has all */
     uint64_t freed_bytes;    /* by evictions; who frees their objects in steps adds to it */
 };
@@ -89,9 +91,11 @@ const struct evict_policy *evict_policy_at(uint32_t index);
 /* The policy has one of those names. Clocks of the other kind are read as access.h says. */
 void evict_configure(struct evict *ev, const char *policy, uint64_t samples);
 
-/* Evicts one name. wanted_bytes: what is to be freed in all. False, with nothing changed: no name
- * may go, or none that may would help. */
-bool evict_one(struct evict *ev, uint64_t wanted_bytes);
+/* Evicts one name. wanted_bytes: what is to be freed in all. EVICT_NO_HELP, with nothing changed:
+ * no name may go, or none that may would help. EVICT_LATER: one would, but the collector may find
+ * more. */
+enum evict_result { EVICT_WENT, EVICT_LATER, EVICT_NO_HELP };
+enum evict_result evict_one(struct evict *ev, uint64_t wanted_bytes);
 /* There is enough memory. */
 static inline void evict_enough(struct evict *ev)
 {

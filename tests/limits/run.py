@@ -360,6 +360,68 @@ def million_pipeline():
         assert c.line() == b"+PONG"
 
 
+# --- maxmemory ----------------------------------------------------------------------------------
+
+@check("maxmemory is kept under twice as much data")
+def maxmemory_is_kept():
+    limit = (8 if SANITIZED else 32) * MIB
+    for policy in ("allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-ttl"):
+        expiry = ("EX", 1000) if policy == "volatile-ttl" else ()
+        with Server("--maxmemory", limit, "--maxmemory-policy", policy) as server, server.client() as c, server.client() as watcher:
+            for first in range(0, 2 * limit // 1000, 64):
+                c.send(b"".join(request("SET", f"name:{i}", b"%01000d" % i, *expiry) for i in range(first, first + 64)))
+                assert all(c.line() == b"+OK" for _ in range(64))
+                if first % 1024 == 0:
+                    assert int(watcher.info()["used_memory"]) < limit + MIB // 4
+            info = watcher.info()
+            assert int(info["evicted_keys"]) > 0.9 * limit / 1000 and int(info["evicted_bytes"]) > 0.9 * limit
+            assert c.call("GET", f"name:{first + 63}") is not None or policy != "allkeys-lru"
+
+
+@check("values much larger than the names that go for them, from many clients")
+def maxmemory_small_for_big():
+    limit, size, clients = (8 if SANITIZED else 32) * MIB, MIB // 2, 6
+    with Server("--maxmemory", limit, "--maxmemory-policy", "allkeys-random") as server, server.client() as watcher:
+        with server.client() as c:
+            for first in range(0, limit // 40, 64):
+                c.send(b"".join(request("SET", f"n{i}", i) for i in range(first, first + 64)))
+                assert all(c.line() == b"+OK" for _ in range(64))
+
+        def write(number):
+            with server.client() as c:
+                for i in range(0, 8 * limit // size // clients, 8):
+                    c.send(b"".join(request("SET", f"big:{number}:{k}", b"%0*d" % (size, k)) for k in range(i, i + 8)))
+                    replies.extend(c.line() for _ in range(8))
+        replies, most = [], 0
+        writers = [threading.Thread(target=write, args=(number,)) for number in range(clients)]
+        for writer in writers:
+            writer.start()
+        while any(writer.is_alive() for writer in writers):
+            most = max(most, int(watcher.info()["used_memory"]))
+        for writer in writers:
+            writer.join()
+        assert set(replies) == {b"+OK"}, set(replies)
+        # The slack, and for each client a value that it has set and one that is being received.
+        assert most < limit + limit // 32 + clients * 2 * (size + MIB // 4) + MIB, most - limit
+        eventually(lambda: int(watcher.info()["used_memory"]) <= limit)
+
+
+@check("a smaller maxmemory is reached in steps, and readers are served meanwhile")
+def maxmemory_is_lowered():
+    names = 30000 if SANITIZED else 300000
+    with Server() as server, server.client() as c, server.client() as watcher:
+        for first in range(0, names, 100):
+            c.send(b"".join(request("SET", f"name:{i}", b"%0100d" % i) for i in range(first, first + 100)))
+            assert all(c.line() == b"+OK" for _ in range(100))
+        limit = int(watcher.info()["used_memory"]) // 2
+        assert c.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", limit) == b"+OK"
+        c.send(request("SET", "another", "value"))
+        assert watcher.call("PING") == b"+PONG"
+        assert c.line() == b"+OK"
+        eventually(lambda: int(watcher.info()["used_memory"]) <= limit)
+        assert watcher.info()["blocked_clients"] == "0"
+
+
 # --- many clients -------------------------------------------------------------------------------
 
 @check("10,000 idle connections: served, or refused with the error")

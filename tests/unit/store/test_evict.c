@@ -9,6 +9,16 @@
 
 enum { NAMES = 64, STEPS = 3000, TTL_MS = 1000000, MUCH = 1 << 30 };
 
+static void assert_went(enum evict_result r)
+{
+    assert_int_equal(r, EVICT_WENT);
+}
+
+static void assert_useless(enum evict_result r)
+{
+    assert_int_equal(r, EVICT_NO_HELP);
+}
+
 static void evict_world(struct world *w, struct evict *ev, const char *policy, uint64_t seed)
 {
     world_init(w, seed);
@@ -46,11 +56,11 @@ static void test_evict_nothing_where_nothing_may_go(void **state)
     for (uint32_t i = 0; evict_policy_at(i); i++) {
         const struct evict_policy *p = evict_policy_at(i);
         evict_world(&w, &ev, p->name, i);
-        assert_false(evict_one(&ev, MUCH)); /* an empty keyspace */
+        assert_useless(evict_one(&ev, MUCH)); /* an empty keyspace */
         for (uint32_t k = 0; k < 20; k++)
             (void)world_bind(&w, k, world_string(&w, k), KEYSPACE_NEVER);
         bool may = !p->with_expiry && p->order != EVICT_NONE;
-        assert_int_equal(evict_one(&ev, MUCH), may);
+        assert_int_equal(evict_one(&ev, MUCH), may ? EVICT_WENT : EVICT_NO_HELP);
         assert_int_equal(names(&w), may ? 19 : 20);
         assert_int_equal(w.ks.evicted, may);
         assert_true(evict_check(&ev));
@@ -109,7 +119,7 @@ static void evict_something(struct history *h)
         sole += is_sole(h, k);
     }
     uint64_t shared_before = h->ev.names_shared;
-    bool went = evict_one(&h->ev, 1);
+    bool went = evict_one(&h->ev, 1) == EVICT_WENT;
     assert_int_equal(went, may > 0 && p->order != EVICT_NONE);
     for (uint32_t k = 0; k < NAMES; k++) {
         if (!h->kinds[k] || world_find(&h->w, k, 0)) continue;
@@ -171,10 +181,10 @@ static void test_evict_ttl_takes_the_earliest(void **state)
         int64_t first = keyspace_next_expiry_ms(&w.ks);
         assert_true(first > last);
         last = first;
-        assert_true(evict_one(&ev, MUCH));
+        assert_went(evict_one(&ev, MUCH));
         assert_true(n == 499 || keyspace_next_expiry_ms(&w.ks) > first);
     }
-    assert_false(evict_one(&ev, MUCH));
+    assert_useless(evict_one(&ev, MUCH));
     assert_int_equal(names(&w), 1);
     world_fini(&w);
 }
@@ -197,7 +207,7 @@ static uint32_t right_in_1000(const char *policy, uint64_t samples)
         for (uint32_t uses = i < COUNT / 2 ? 1 : 30; uses; uses--)
             assert_non_null(keyspace_lookup(&w.ks, world_key(k, text), 0));
     }
-    for (uint32_t n = 0; n < COUNT / 2; n++) assert_true(evict_one(&ev, 1));
+    for (uint32_t n = 0; n < COUNT / 2; n++) assert_went(evict_one(&ev, 1));
     uint32_t right = 0;
     for (uint32_t i = 0; i < COUNT / 2; i++)
         right += !world_find(&w, (uint32_t)((uint64_t)i * 7919 % COUNT), 0);
@@ -224,15 +234,15 @@ static void test_evict_forgets_candidates_that_were_used(void **state)
     evict_world(&w, &ev, "allkeys-lru", 5);
     for (uint32_t k = 0; k < 20; k++) (void)world_bind(&w, k, world_string(&w, k), KEYSPACE_NEVER);
     w.ks.access.now_s = 10;
-    for (int n = 0; n < 5; n++) assert_true(evict_one(&ev, 1));
+    for (int n = 0; n < 5; n++) assert_went(evict_one(&ev, 1));
     assert_true(ev.count > 0);
     for (uint32_t k = 0; k < 20; k++) (void)keyspace_lookup(&w.ks, world_key(k, text), 0);
     w.ks.access.now_s = 20;
     (void)world_bind(&w, 100, world_string(&w, 100), KEYSPACE_NEVER);
-    for (int n = 0; n < 14; n++) assert_true(evict_one(&ev, 1));
+    for (int n = 0; n < 14; n++) assert_went(evict_one(&ev, 1));
     assert_non_null(world_find(&w, 100, 0)); /* 15 were older */
     assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
-    assert_false(evict_one(&ev, 1)); /* what FLUSHALL dropped is no candidate */
+    assert_useless(evict_one(&ev, 1)); /* what FLUSHALL dropped is no candidate */
     world_fini(&w);
 }
 
@@ -250,7 +260,7 @@ static void test_evict_what_frees_goes_first(void **state)
     w.ks.access.now_s = 1000; /* used last, and yet */
     for (uint32_t k = 200; k < 300; k++)
         (void)world_bind(&w, k, world_string(&w, k), KEYSPACE_NEVER);
-    for (int n = 0; n < 90; n++) assert_true(evict_one(&ev, MUCH));
+    for (int n = 0; n < 90; n++) assert_went(evict_one(&ev, MUCH));
     assert_int_equal(ev.names_shared, 0);
     assert_int_equal(names(&w), 210);
     world_check(&w);
@@ -268,10 +278,14 @@ static void test_evict_keeps_names_that_free_nothing(void **state)
     for (uint32_t k = 0; k < 1000; k++)
         (void)world_bind(&w, k, world_retained(&w, w.held[0]), KEYSPACE_NEVER);
     uint64_t entries = w.ks.entry_bytes;
-    for (int n = 0; n < 100; n++) assert_false(evict_one(&ev, entries + 1));
+    for (int n = 0; n < 100; n++) assert_useless(evict_one(&ev, entries + 1));
     assert_int_equal(names(&w), 1000);
-    /* The entries are memory too, where that is enough. */
-    assert_true(evict_one(&ev, entries));
+    /* The entries are memory too, where that is enough, and garbage is not looked for. */
+    ev.collecting = true;
+    assert_int_equal(evict_one(&ev, entries), EVICT_LATER);
+    assert_useless(evict_one(&ev, entries + 1));
+    ev.collecting = false;
+    assert_went(evict_one(&ev, entries));
     assert_int_equal(names(&w), 999);
     assert_int_equal(ev.names_shared, 1);
     assert_true(ev.freed_bytes > 0 && ev.freed_bytes < 200);
@@ -293,11 +307,11 @@ static void test_evict_tries_end(void **state)
         (void)world_bind(&w, k, val_of_obj(o), KEYSPACE_NEVER);
     }
     uint32_t tries = 0;
-    while (evict_one(&ev, MUCH)) tries++;
+    while (evict_one(&ev, MUCH) == EVICT_WENT) tries++;
     assert_int_equal(tries, EVICT_VAIN_MAX);
-    for (int n = 0; n < 100; n++) assert_false(evict_one(&ev, MUCH));
+    for (int n = 0; n < 100; n++) assert_useless(evict_one(&ev, MUCH));
     evict_enough(&ev);
-    assert_true(evict_one(&ev, MUCH));
+    assert_went(evict_one(&ev, MUCH));
     world_check(&w);
     world_fini(&w);
 }
@@ -314,7 +328,7 @@ static void test_evict_pairs(void **state)
         (void)world_bind(&w, k, world_retained(&w, o), KEYSPACE_NEVER);
         (void)world_bind(&w, 100 + k, val_of_obj(o), KEYSPACE_NEVER);
     }
-    for (int n = 0; n < 100; n++) assert_true(evict_one(&ev, MUCH));
+    for (int n = 0; n < 100; n++) assert_went(evict_one(&ev, MUCH));
     while (heap_release_step(&w.heap, 100)) {
     }
     assert_true(heap_objects(&w.heap) < 90);
@@ -337,7 +351,7 @@ static void test_evict_cycles(void **state)
         (void)world_bind(&w, k, val_of_obj(o), KEYSPACE_NEVER);
     }
     for (uint32_t round = 1; round <= 3; round++) {
-        while (evict_one(&ev, MUCH)) {
+        while (evict_one(&ev, MUCH) == EVICT_WENT) {
         }
         assert_int_equal(w.ks.evicted, round * EVICT_VAIN_MAX);
         world_collect(&w);
@@ -361,7 +375,7 @@ static void test_evict_weak_names(void **state)
         (void)world_bind(&w, k, weak, KEYSPACE_NEVER);
     }
     for (int n = 0; n < 10; n++) {
-        assert_true(evict_one(&ev, MUCH));
+        assert_went(evict_one(&ev, MUCH));
         world_check(&w);
     }
     assert_int_equal(ev.names_shared, 0);
@@ -381,7 +395,7 @@ static void test_evict_without_memory(void **state)
         for (uint32_t k = 0; k < 300; k++) (void)world_bind(&w, k, world_string(&w, k), TTL_MS + k);
         w.mem.fail_at = 1;
         w.mem.fail_on = true;
-        for (uint32_t n = 0; n < 300; n++) assert_true(evict_one(&ev, MUCH));
+        for (uint32_t n = 0; n < 300; n++) assert_went(evict_one(&ev, MUCH));
         w.mem.fail_at = 0;
         w.mem.fail_on = false;
         assert_int_equal(names(&w), 0);
