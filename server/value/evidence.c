@@ -2,11 +2,6 @@
 
 #include "value/str.h"
 
-static bool is_candidate(struct view text)
-{
-    return text.n >= EVIDENCE_TEXT_BYTES_MIN && text.n <= EVIDENCE_TEXT_BYTES_MAX;
-}
-
 /* Whether the filter has the hash; it has from now on. */
 static bool seen_before(struct evidence_filter *f, uint32_t hash)
 {
@@ -48,13 +43,9 @@ static struct obj *intern(struct heap *h, struct view text, uint32_t hash)
     return NULL;
 }
 
-struct obj *evidence_intern(struct heap *h, struct evidence *ev, struct view text)
+struct obj *evidence_ask(struct heap *h, struct evidence *ev, struct view text)
 {
-    if (!is_candidate(text)) return NULL;
-    if (ev->skip) {
-        ev->skip--;
-        return NULL;
-    }
+    DASSERT(ev->skip == 0);
     uint32_t hash = needle_of_text(h, text).hash;
     struct obj *known = intern_find(h, text, hash);
     bool seen = seen_before(&h->values->seen, hash) || known;

@@ -53,8 +53,25 @@ struct evidence {
     uint64_t asked_all, hits_all;
 };
 
-/* A counted interned string equal to the text, or NULL: keep the text as any other. */
-RC_NEW struct obj *evidence_intern(struct heap *h, struct evidence *ev, struct view text);
+/* Whether a text of so many bytes is not asked about: it is too short or too long, or the kind
+ * pauses, which comes to an end with as many of these calls. */
+static inline bool evidence_passes(struct evidence *ev, size_t bytes)
+{
+    if (bytes < EVIDENCE_TEXT_BYTES_MIN || bytes > EVIDENCE_TEXT_BYTES_MAX) return true;
+    if (ev->skip == 0) return false;
+    ev->skip--;
+    return true;
+}
+
+/* Asks about a text that does not pass. A counted interned string equal to it, or NULL: keep the
+ * text as any other. */
+RC_NEW struct obj *evidence_ask(struct heap *h, struct evidence *ev, struct view text);
+/* The same of any text. */
+RC_NEW static inline struct obj *evidence_intern(struct heap *h, struct evidence *ev,
+                                                 struct view text)
+{
+    return evidence_passes(ev, text.n) ? NULL : evidence_ask(h, ev, text);
+}
 
 /* "some", "often" or "rare". */
 const char *evidence_verdict_name(const struct evidence *ev);

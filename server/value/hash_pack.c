@@ -30,11 +30,11 @@ void hash_in_of_text(struct view text, struct hash_in *out)
     out->item = pack_item_of_text(text);
 }
 
-enum status hash_in_settle(struct heap *h, struct hash_in *in, struct evidence *ev)
+/* With the evidence of a field that asks about the text. */
+enum status hash_in_settle_text(struct heap *h, struct hash_in *in, struct evidence *ev)
 {
-    if (hash_in_is_settled(h, in)) return STATUS_OK;
     struct view text = in->item.text;
-    if (ev) in->ref = evidence_intern(h, ev, text);
+    if (ev) in->ref = evidence_ask(h, ev, text);
     if (!in->ref && text.n > h->values->limits.hash_text_bytes) {
         val v;
         enum status s = val_of_text(h, text, &v);

@@ -188,8 +188,16 @@ static inline bool hash_in_is_settled(const struct heap *h, const struct hash_in
     return n <= VAL_SHORT_BYTES_MAX || (n < EVIDENCE_TEXT_BYTES_MIN && n <= limit);
 }
 
-/* Before it is stored in a field of that evidence; NULL: of which nothing is known. */
-enum status hash_in_settle(struct heap *h, struct hash_in *in, struct evidence *ev) MUST_USE;
+/* Before it is stored in a field of that evidence; NULL: of which nothing is known. What repeats
+ * nowhere passes here on its way, which therefore is short. */
+enum status hash_in_settle_text(struct heap *h, struct hash_in *in, struct evidence *ev) MUST_USE;
+static inline enum status hash_in_settle(struct heap *h, struct hash_in *in, struct evidence *ev)
+{
+    size_t n = in->item.text.n;
+    if (in->ref || n <= VAL_SHORT_BYTES_MAX) return STATUS_OK;
+    bool is_long = n > h->values->limits.hash_text_bytes, passes = !ev || evidence_passes(ev, n);
+    return is_long || !passes ? hash_in_settle_text(h, in, passes ? NULL : ev) : STATUS_OK;
+}
 /* It is not stored: gives up what hash_in_settle has made. */
 void hash_in_unsettle(struct heap *h, struct hash_in *in);
 

@@ -369,9 +369,10 @@ static void fill_body(struct heap *h, struct obj *o, const struct filling *f, bo
 /* Bytes of the values, when it is known where each is stored; 0: no memory. */
 static size_t fill_value_bytes(struct heap *h, const struct filling *f, const struct shape *s)
 {
+    struct shape_name *const *names = s ? shape_names(s) : NULL;
     size_t bytes = 0;
     for (uint32_t i = 0; i < f->n; i++) {
-        if (hash_in_settle(h, &f->in[i], s ? shape_evidence(s, i) : NULL)) return 0;
+        if (hash_in_settle(h, &f->in[i], names ? &names[i]->evidence : NULL)) return 0;
         bytes += hash_in_bytes(&f->in[i]);
     }
     return bytes;
