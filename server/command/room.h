@@ -17,9 +17,9 @@
  * No command works at that for longer than ROOM_NS. If there is not room by then, it goes on in
  * steps beside commands (room_step), and commands are run meanwhile, as in Redis. In Redis memory
  * then grows without bound if they need more than is evicted beside them. Here a client whose
- * command was run while more than ROOM_SLACK beyond the limit was used is not read from until it is
- * less (SESSION_WAITS_ROOM): so at most ROOM_SLACK more is used than maxmemory, and what one
- * command of each client takes. Clients that only read are not held up.
+ * command was run while more than a slack beyond the limit was used is not read from until it is
+ * less (SESSION_WAITS_ROOM): so at most the slack more is used than maxmemory, and what a command
+ * of each client takes. Clients that only read are not held up.
  *
  * The collector's table of places is used memory and not limited (mem_not_counted_for_evict in
  * INFO): it grows with what a trial reaches and is gone soon, and names would be evicted for the
@@ -27,10 +27,11 @@
  *
  * Where names that went may have left garbage, or no name helps, a full collection is asked for.
  *
- * Invariants
- *   1. The state is ROOM_BEHIND while there is something to be done in steps, and then alone
- * sessions wait. Ownership: none. Cost: with no limit, or below it, two compares a command; beyond
- * it see evict.h.
+ * Invariants: none of its own. While something is left for room_step the state is ROOM_BEHIND, and
+ *    sessions wait for room only then, so every wait ends.
+ * Ownership: none.
+ * Cost: two compares a command without a limit, and adding up some counters below it; beyond it see
+ *    evict.h.
  */
 #ifndef HEAPD_COMMAND_ROOM_H
 #define HEAPD_COMMAND_ROOM_H
@@ -39,7 +40,7 @@
 
 enum {
     ROOM_NS = 200000,     /* of a command or of a step */
-    ROOM_SLACK_PART = 32, /* of maxmemory, but no more than */
+    ROOM_SLACK_PART = 32, /* the slack is this part of maxmemory, but no more than */
     ROOM_SLACK_BYTES = 16 << 20,
 };
 

@@ -40,7 +40,7 @@
  *   3. keyspace.access counts exactly if the policy is one of LFU.
  * Ownership: numbers; the keyspace is borrowed.
  * Cost: no memory. A name that goes costs looking at `samples` names, neighbours in the table, and
- * at most EVICT_LOOKS_MAX; removing it is O(1), or O(log n) with a TTL.
+ *    at most at EVICT_LOOKS_MAX; removing it is O(1), or O(log n) with a TTL.
  */
 #ifndef HEAPD_STORE_EVICT_H
 #define HEAPD_STORE_EVICT_H
