@@ -118,13 +118,15 @@ static const uint8_t *find_tagged(const uint64_t *word, uint8_t tag, const struc
     return NULL;
 }
 
-const uint8_t *hash_pack_find(const struct obj *o, const struct needle *field)
+static inline const uint8_t *find(const struct obj *o, const struct needle *field,
+                                  struct evidence **ev)
 {
     const uint64_t *word = hash_pack_word(o);
     const struct shape *s = hash_pack_shape(*word);
     if (s) {
         int position = shape_position(s, field);
         if (position == SHAPE_ABSENT) return NULL;
+        if (ev) *ev = shape_evidence(s, (uint32_t)position);
         const uint8_t *at = hash_pack_at(word, (uint32_t)position);
         return (*word & HASH_PACK_GAPS) && pack_kind(at) == PACK_GAP ? NULL : at;
     }
@@ -132,6 +134,18 @@ const uint8_t *hash_pack_find(const struct obj *o, const struct needle *field)
     if (!pack_item_of_needle(field, &it)) return NULL;
     if (hash_pack_tags(*word)) return find_tagged(word, hash_pack_tag(field->hash), &it);
     return pack_find_pair(hash_pack_entries(word), hash_pack_count(*word), &it);
+}
+
+const uint8_t *hash_pack_find(const struct obj *o, const struct needle *field)
+{
+    return find(o, field, NULL);
+}
+
+const uint8_t *hash_pack_find_to_set(const struct obj *o, const struct needle *field,
+                                     struct evidence **ev)
+{
+    *ev = NULL;
+    return find(o, field, ev);
 }
 
 /* --- the body as a whole --- */

@@ -179,22 +179,13 @@ static inline size_t hash_in_bytes(const struct hash_in *in)
  * bytes. False: it has no entry (a weak reference, nil). The text is borrowed from *v. */
 bool hash_in_of_val(const struct heap *h, const val *v, struct hash_in *out);
 void hash_in_of_text(struct view text, struct hash_in *out);
-/* Whether it is an entry already, wherever it is stored: a reference, or a text that is too short
- * to be anything but bytes. */
-static inline bool hash_in_is_settled(const struct heap *h, const struct hash_in *in)
-{
-    if (in->ref) return true;
-    size_t n = in->item.text.n, limit = h->values->limits.hash_text_bytes;
-    return n <= VAL_SHORT_BYTES_MAX || (n < EVIDENCE_TEXT_BYTES_MIN && n <= limit);
-}
-
 /* Before it is stored in a field of that evidence; NULL: of which nothing is known. What repeats
  * nowhere passes here on its way, which therefore is short. */
 enum status hash_in_settle_text(struct heap *h, struct hash_in *in, struct evidence *ev) MUST_USE;
 static inline enum status hash_in_settle(struct heap *h, struct hash_in *in, struct evidence *ev)
 {
+    if (in->ref || in->item.text.n <= VAL_SHORT_BYTES_MAX) return STATUS_OK;
     size_t n = in->item.text.n;
-    if (in->ref || n <= VAL_SHORT_BYTES_MAX) return STATUS_OK;
     bool is_long = n > h->values->limits.hash_text_bytes, passes = !ev || evidence_passes(ev, n);
     return is_long || !passes ? hash_in_settle_text(h, in, passes ? NULL : ev) : STATUS_OK;
 }
@@ -220,6 +211,9 @@ bool hash_pack_next(struct hash_pack_iter *it);
 uint32_t hash_pack_length(const struct obj *o);
 /* The entry of a field's value, or NULL. */
 const uint8_t *hash_pack_find(const struct obj *o, const struct needle *field);
+/* The same of a field that is to be set; *ev is what is known of its values, or NULL. */
+const uint8_t *hash_pack_find_to_set(const struct obj *o, const struct needle *field,
+                                     struct evidence **ev);
 
 /* --- changes (hash_pack_change.c, hash_pack_place.c) --- */
 

@@ -270,23 +270,17 @@ static enum status append(struct heap *h, struct obj *o, const struct needle *fi
     return status;
 }
 
-/* What is known of a field that is there. */
-static struct evidence *evidence_of(const struct obj *o, const struct needle *field)
-{
-    const struct shape *s = hash_pack_shape(*hash_pack_word(o));
-    return s ? shape_evidence(s, (uint32_t)shape_position(s, field)) : NULL;
-}
-
 enum status hash_pack_set(struct heap *h, struct obj *o, const struct needle *field,
                           struct hash_in *in, bool *created)
 {
     DASSERT(h->collect.scanning != o);
-    const uint8_t *at = obj_body(o) ? hash_pack_find(o, field) : NULL;
-    enum status s = STATUS_OK;
+    struct evidence *ev;
+    const uint8_t *at = obj_body(o) ? hash_pack_find_to_set(o, field, &ev) : NULL;
+    enum status s;
     if (!at) {
         s = append(h, o, field, in);
     } else {
-        if (!hash_in_is_settled(h, in)) s = hash_in_settle(h, in, evidence_of(o, field));
+        s = hash_in_settle(h, in, ev);
         if (!s) s = hash_pack_replace(h, o, at, in);
     }
     if (s)
