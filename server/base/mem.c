@@ -202,6 +202,32 @@ void mem_unmap(struct mem *m, void *p, size_t bytes)
     pages_free(p, cost);
 }
 
+static char *page_after(const void *p)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (char *)(((uintptr_t)p + page - 1) & ~(uintptr_t)(page - 1)); // NOLINT: an address
+}
+
+size_t mem_lendable(const void *p, size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = (uintptr_t)page_after(p), to = ((uintptr_t)p + bytes) & ~(uintptr_t)(page - 1);
+    return to > from ? to - from : 0;
+}
+
+void mem_lend(struct mem *m, void *p, size_t bytes)
+{
+    size_t pages = mem_lendable(p, bytes);
+    if (!pages) return;
+    count_remove(m, pages);
+    madvise(page_after(p), pages, MADV_DONTNEED);
+}
+
+void mem_reclaim(struct mem *m, const void *p, size_t bytes)
+{
+    count_add(m, mem_lendable(p, bytes));
+}
+
 void mem_give_back_at_once(bool on)
 {
 #ifdef HEAPD_MIMALLOC

@@ -12,6 +12,7 @@
  *      and in whole pages from there on and for mem_map.
  *   2. bytes_peak >= bytes.
  *   3. trim_bytes == what waits in the trim queue; it is not part of bytes.
+ *   4. Pages lent to the system (mem_lend) are not part of bytes.
  * Ownership: a block belongs to the caller until mem_free() with the same size.
  * Cost: small and large blocks as the allocator's; a freed mapped block costs O(1) here and
  * one munmap of MEM_TRIM_BYTES per mem_trim_step().
@@ -59,6 +60,14 @@ void mem_free(struct mem *m, void *p, size_t bytes);
 void *mem_map(struct mem *m, size_t bytes, size_t align) __attribute__((warn_unused_result));
 /* Gives mapped pages back at once. */
 void mem_unmap(struct mem *m, void *p, size_t bytes);
+
+/* The whole pages within these bytes of a mapped block: what mem_lend gives back of them. */
+size_t mem_lendable(const void *p, size_t bytes);
+/* Gives those pages back to the system, but not their addresses: touched again they read as zeros.
+ * mem_reclaim comes before that, so that they are counted again; also before the block is unmapped.
+ * Neither can fail. */
+void mem_lend(struct mem *m, void *p, size_t bytes);
+void mem_reclaim(struct mem *m, const void *p, size_t bytes);
 
 /*
  * Around steps that free much: what is freed meanwhile goes back to the system at once, page by

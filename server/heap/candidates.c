@@ -15,16 +15,21 @@ static struct collect_chunk *chunk_get(struct heap *h)
     struct candidates *b = &h->collect.candidates;
     struct collect_chunk *chunk = b->spare;
     b->spare = NULL;
-    return chunk ? chunk : mem_alloc(h->mem, sizeof *chunk);
+    if (chunk) return chunk;
+    chunk = mem_alloc(h->mem, sizeof *chunk);
+    b->chunks += chunk != NULL;
+    return chunk;
 }
 
 static void chunk_put(struct heap *h, struct collect_chunk *chunk)
 {
     struct candidates *b = &h->collect.candidates;
-    if (b->spare)
-        mem_free(h->mem, chunk, sizeof *chunk);
-    else
+    if (!b->spare) {
         b->spare = chunk;
+        return;
+    }
+    mem_free(h->mem, chunk, sizeof *chunk);
+    b->chunks--;
 }
 
 static bool append(struct heap *h, struct obj *o)
@@ -109,4 +114,9 @@ void candidates_fini(struct heap *h)
     }
     if (b->spare) mem_free(h->mem, b->spare, sizeof *b->spare);
     *b = (struct candidates){0};
+}
+
+size_t candidates_bytes(const struct candidates *b)
+{
+    return b->chunks * sizeof(struct collect_chunk);
 }

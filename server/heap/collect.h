@@ -195,7 +195,8 @@ struct collect_stats {
 /* The candidate buffer: chunks, first in first out (candidates.c). */
 struct candidates {
     struct collect_chunk *first, *last, *spare;
-    uint64_t count; /* dead cells included */
+    uint64_t chunks; /* the spare one counts */
+    uint64_t count;  /* dead cells included */
     uint64_t dead;
     bool lost; /* memory was out: some are known to nobody, and the cells must be walked */
     /* When the buffer became non-empty, or the last trial began to take what was there, and when
@@ -308,5 +309,7 @@ void candidates_add(struct heap *h, struct obj *o);
  * freed). */
 struct obj *candidates_take(struct heap *h);
 void candidates_fini(struct heap *h);
+/* What the buffer takes. */
+size_t candidates_bytes(const struct candidates *b);
 
 #endif

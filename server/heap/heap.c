@@ -130,6 +130,19 @@ bool heap_release_step(struct heap *h, uint32_t slots_max)
     return h->release_now || h->release_head;
 }
 
+bool heap_compact_step(struct heap *h, uint64_t *cursor, uint32_t slots_max)
+{
+    enum { TABLE_SHIFT = 40 };
+    typedef bool step(struct heap * h, uint64_t * cursor, uint32_t slots_max);
+    static step *const steps[] = {intern_compact_step, ident_compact_numbers_step,
+                                  ident_compact_objects_step};
+    enum { STEPS = sizeof steps / sizeof steps[0] };
+    uint64_t at = *cursor >> TABLE_SHIFT, within = *cursor & (((uint64_t)1 << TABLE_SHIFT) - 1);
+    if (at < STEPS && !steps[at](h, &within, slots_max)) at++;
+    *cursor = at < STEPS ? at << TABLE_SHIFT | within : 0;
+    return at < STEPS;
+}
+
 uint64_t heap_objects(const struct heap *h)
 {
     uint64_t n = 0;

@@ -55,6 +55,10 @@ struct heap_type {
     /* Removes the slot that holds a weak reference whose target is gone; it cannot fail. NULL: its
      * slots stay. */
     void (*drop_weak)(struct heap *h, struct obj *o, struct weak *w);
+    /* Moves what of the body lies in pools that are leaving, and the strings that its slots alone
+     * hold: about slots_max slots from *cursor on (0: the beginning); true at the end. The cell,
+     * and what a scan's cursors mean, stay. Any number is a good cursor. */
+    bool (*move)(struct heap *h, struct obj *o, uint64_t *cursor, uint32_t slots_max);
     /* Bytes of the cell and the body, or of the string: pool_good_bytes of its parts; nothing it
      * refers to. */
     size_t (*bytes)(const struct obj *o);
@@ -120,6 +124,9 @@ void heap_make_visible(struct heap *h, struct obj *o);
 void heap_release(struct heap *h, struct obj *o);
 /* Clears about slots_max slots of what waits in the release queue; true while anything is left. */
 bool heap_release_step(struct heap *h, uint32_t slots_max);
+
+/* For store/compact.h: table_compact_step of the heap's own tables, one after the other. */
+bool heap_compact_step(struct heap *h, uint64_t *cursor, uint32_t slots_max);
 
 /* What is handed out: all bytes of `mem` but what the pools keep free or need themselves. What
  * waits to be freed is in it. */

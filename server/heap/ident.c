@@ -100,6 +100,16 @@ void ident_forget(struct heap *h, struct obj *o)
     o->flags &= (uint8_t)~OBJ_IDENTIFIED;
 }
 
+bool ident_compact_numbers_step(struct heap *h, uint64_t *cursor, uint32_t slots_max)
+{
+    return table_compact_step(&h->ident.by_number, &number_type, h->pool, NULL, cursor, slots_max);
+}
+
+bool ident_compact_objects_step(struct heap *h, uint64_t *cursor, uint32_t slots_max)
+{
+    return table_compact_step(&h->ident.by_object, &object_type, h->pool, NULL, cursor, slots_max);
+}
+
 struct check {
     const struct heap *h;
     bool right;

@@ -28,6 +28,9 @@ RC_BORROWED struct obj *ident_find(struct heap *h, uint64_t number);
 /* A number that no object has and none will have: for handles to strings and immediates. */
 uint64_t ident_fresh(struct heap *h);
 void ident_forget(struct heap *h, struct obj *o);
+/* table_compact_step of either table. */
+bool ident_compact_numbers_step(struct heap *h, uint64_t *cursor, uint32_t slots_max);
+bool ident_compact_objects_step(struct heap *h, uint64_t *cursor, uint32_t slots_max);
 /* Whether the invariants hold; that no other object has the flag is heap_check()'s. */
 bool ident_check(const struct heap *h);
 

@@ -64,6 +64,14 @@ void intern_forget(struct heap *h, struct obj *o)
     o->flags &= (uint8_t)~OBJ_INTERNED;
 }
 
+void intern_moved(struct heap *h, const struct obj *from, struct obj *to)
+{
+    uint32_t hash = h->types[to->type]->hash(h, to);
+    struct obj **entry = table_find(&h->intern.strings, &intern_type, hash, object_match, from);
+    ASSERT(entry);
+    *entry = to;
+}
+
 void intern_shared(struct heap *h, const struct obj *o)
 {
     h->intern.saved_bytes += h->types[o->type]->bytes(o);
@@ -72,6 +80,11 @@ void intern_shared(struct heap *h, const struct obj *o)
 void intern_unshared(struct heap *h, const struct obj *o)
 {
     h->intern.saved_bytes -= h->types[o->type]->bytes(o);
+}
+
+bool intern_compact_step(struct heap *h, uint64_t *cursor, uint32_t slots_max)
+{
+    return table_compact_step(&h->intern.strings, &intern_type, h->pool, h, cursor, slots_max);
 }
 
 struct check {

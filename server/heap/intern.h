@@ -33,6 +33,11 @@ void intern_forget(struct heap *h, struct obj *o);
 /* rc.h: one more or one less reference shares the string. */
 void intern_shared(struct heap *h, const struct obj *o);
 void intern_unshared(struct heap *h, const struct obj *o);
+/* The interned string lies at `to` now, where it has been moved; what was at `from` is not looked
+ * at. */
+void intern_moved(struct heap *h, const struct obj *from, struct obj *to);
+/* table_compact_step of the table alone. */
+bool intern_compact_step(struct heap *h, uint64_t *cursor, uint32_t slots_max);
 bool intern_check(const struct heap *h);
 
 #endif

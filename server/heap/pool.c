@@ -97,6 +97,13 @@ static void slot_take(struct pool *p, struct pool_arena *a)
     p->slots[a->slot].arena = a;
 }
 
+void pool_slab_reclaim(struct pool *p, struct pool_arena *a, uint32_t i)
+{
+    a->lent_mask &= ~(1UL << i);
+    p->lent_bytes -= slab_lendable(a, i);
+    mem_reclaim(p->mem, slab_base(a, i), slab_span(i));
+}
+
 static bool arena_new(struct pool *p)
 {
     if (!slot_reserve(p)) return false;
@@ -114,20 +121,29 @@ static bool arena_new(struct pool *p)
 /* The arena is in no list any more. */
 static void arena_free(struct pool *p, struct pool_arena *a)
 {
+    while (a->lent_mask) pool_slab_reclaim(p, a, (uint32_t)__builtin_ctzl(a->lent_mask));
     p->slots[a->slot].next_free = p->slot_free;
     p->slot_free = 2 * a->slot + 1;
     p->arenas--;
     mem_unmap(p->mem, a, POOL_ARENA_BYTES);
 }
 
-static void class_choose(struct pool *p, struct pool_class *c)
+void pool_class_choose(struct pool *p, struct pool_class *c)
 {
     c->current = c->bins_set ? c->bins[31 - __builtin_clz(c->bins_set)] : &p->none;
 }
 
-/* Into the list of the bin that `used` says; `used` is 0 only for a slab that is about to give a
- * block. */
-static void slab_link(struct pool_class *c, struct pool_slab *s)
+void pool_slab_list(struct pool_class *c, struct pool_slab *s)
+{
+    s->prev = NULL;
+    s->next = c->bins[s->bin];
+    if (s->next) s->next->prev = s;
+    c->bins[s->bin] = s;
+    c->bins_set |= 1U << s->bin;
+}
+
+/* `used` is 0 only for a slab that is about to give a block. */
+void pool_slab_link(struct pool_class *c, struct pool_slab *s)
 {
     uint32_t capacity = s->capacity;
     uint32_t bin = s->used * (uint32_t)SLAB_BINS / capacity;
@@ -140,19 +156,18 @@ static void slab_link(struct pool_class *c, struct pool_slab *s)
     uint32_t low = (bin * capacity + SLAB_BINS - 1) / SLAB_BINS;
     s->low = (uint16_t)(low ? low : 1); /* so that the last block's free is noticed */
     s->high = (uint16_t)(((bin + 1) * capacity + SLAB_BINS - 1) / SLAB_BINS);
-    s->prev = NULL;
-    s->next = c->bins[bin];
-    if (s->next) s->next->prev = s;
-    c->bins[bin] = s;
-    c->bins_set |= 1U << bin;
+    pool_slab_list(c, s);
 }
 
-static void slab_unlink(struct pool_class *c, struct pool_slab *s)
+void pool_slab_unlink(struct pool_class *c, struct pool_slab *s)
 {
     if (s->bin == SLAB_UNLISTED) return;
+    if (s->bin == SLAB_LEAVING) c->leaving_capacity -= s->capacity;
     if (s->next) s->next->prev = s->prev;
     if (s->prev) {
         s->prev->next = s->next;
+    } else if (s->bin == SLAB_LEAVING) {
+        c->leaving = s->next;
     } else {
         c->bins[s->bin] = s->next;
         if (!s->next) c->bins_set &= ~(1U << s->bin);
@@ -165,7 +180,9 @@ static bool class_refill(struct pool *p, struct pool_class *c)
 {
     if (!p->arenas_set && !arena_new(p)) return false;
     struct pool_arena *a = p->arenas_free[__builtin_ctzl(p->arenas_set) + 1];
-    uint32_t i = (uint32_t)__builtin_ctzl(a->free_mask);
+    uint64_t paged = a->free_mask & ~a->lent_mask;
+    uint32_t i = (uint32_t)__builtin_ctzl(paged ? paged : a->free_mask);
+    if (!paged) pool_slab_reclaim(p, a, i);
     p->arenas_empty -= a->free_mask == UINT64_MAX;
     arena_unlink(p, a);
     a->free_mask &= ~(1UL << i);
@@ -183,8 +200,8 @@ static bool class_refill(struct pool *p, struct pool_class *c)
     c->slabs++;
     c->capacity += capacity;
     c->span += slab_span(i);
-    slab_link(c, s);
-    class_choose(p, c);
+    pool_slab_link(c, s);
+    pool_class_choose(p, c);
     return true;
 }
 
@@ -206,18 +223,20 @@ static void slab_release(struct pool *p, struct pool_class *c, struct pool_slab 
 void pool_slab_rebin(struct pool *p, struct pool_slab *s)
 {
     struct pool_class *c = &p->classes[s->class_index];
-    slab_unlink(c, s);
+    pool_slab_unlink(c, s);
     if (s->used) {
-        slab_link(c, s);
+        pool_slab_link(c, s);
     } else {
         slab_release(p, c, s);
     }
-    class_choose(p, c);
+    pool_class_choose(p, c);
 }
 
 char *pool_class_pop_refill(struct pool *p, struct pool_class *c, size_t at)
 {
-    return class_refill(p, c) ? pool_class_pop(p, c, at) : NULL;
+    while (c->leaving && c->current == &p->none) pool_class_stay(p, c);
+    if (c->current == &p->none && !class_refill(p, c)) return NULL;
+    return pool_class_pop(p, c, at);
 }
 
 static void quarantine_pop(struct pool *p)
@@ -272,7 +291,7 @@ void pool_delete(struct pool *p)
     if (!p) return;
     struct mem *m = p->mem;
     for (uint64_t i = 0; i < p->slots_used; i++) {
-        if (slot_is_arena(p->slots[i])) mem_unmap(m, p->slots[i].arena, POOL_ARENA_BYTES);
+        if (slot_is_arena(p->slots[i])) arena_free(p, p->slots[i].arena);
     }
     mem_free(m, p->slots, p->slots_max * sizeof *p->slots);
     mem_free(m, p, sizeof *p);
@@ -341,6 +360,23 @@ static void give_back_one(struct pool *p)
     arena_free(p, a);
 }
 
+/* Lends the system the pages of all unused slabs, neighbours together. */
+static void arena_lend(struct pool *p, struct pool_arena *a)
+{
+    uint64_t lend = a->free_mask & ~a->lent_mask;
+    a->lent_mask |= lend;
+    if (!slab_lendable(a, ARENA_SLABS - 1)) return; /* the system's pages are larger */
+    while (lend) {
+        uint32_t first = (uint32_t)__builtin_ctzl(lend), i = first;
+        for (; i < ARENA_SLABS && (lend >> i & 1); i++) {
+            p->lent_bytes += slab_lendable(a, i);
+            lend &= ~(1UL << i);
+        }
+        char *base = slab_base(a, first);
+        mem_lend(p->mem, base, (size_t)(slab_base(a, i) - base));
+    }
+}
+
 bool pool_trim_step(struct pool *p)
 {
     if (p->arenas_empty > ARENAS_KEPT) give_back_one(p);
@@ -356,6 +392,16 @@ bool pool_purge_step(struct pool *p)
 {
     for (uint32_t i = 0; i < QUARANTINE_STEP && p->held_first; i++) quarantine_pop(p);
     if (p->held_first) return true;
-    if (p->arenas_empty) give_back_one(p);
-    return p->arenas_empty > 0;
+    if (p->arenas_empty) {
+        give_back_one(p);
+        return true;
+    }
+    while (p->lend_slot < p->slots_used) {
+        union pool_slot slot = p->slots[p->lend_slot++];
+        if (!slot_is_arena(slot) || (slot.arena->free_mask & ~slot.arena->lent_mask) == 0) continue;
+        arena_lend(p, slot.arena);
+        return true;
+    }
+    p->lend_slot = 0;
+    return false;
 }

@@ -12,19 +12,29 @@
  * Containers' cells have pools of their own, because cells can be walked: for heap_check(), for
  * people, and for the collector when it had to forget candidates.
  *
+ * Memory comes back in three ways. Empty arenas go as they become empty. A purge also lends the
+ * system the pages of pools that no class uses: the address stays, because cells never move, so
+ * that few arenas of a heap with containers ever become empty as a whole. And pools that are sparse
+ * can be evacuated: pool_leave_step marks so many of each class as leaving that what lies in them
+ * fits into the others, whoever owns blocks walks over them and asks pool_move of each, and at the
+ * end pool_stay_step takes the marks off what could not be emptied. A class that needs room takes a
+ * mark off before it takes another pool. Who may be moved and how is store/compact.h's matter.
+ *
  * In sanitizer builds free blocks are poisoned and wait in a quarantine (POOL_QUARANTINE_BYTES)
  * before they are used again, so that a use after free inside a pool is reported as one outside
  * would be.
  *
  * Invariants (pool_check)
  *   1. reserved == live + free + overhead, for each class and for the whole, in bytes. Reserved
- *      counts arenas only; large blocks are counted in large_bytes and are all live.
+ *      counts arenas without what of them is lent to the system; large blocks are counted in
+ *      large_bytes and are all live.
  *   2. Every pool of a class is in the list that its number of live blocks says.
  *   3. An arena none of whose pools is in use waits in the list of the empty ones until
  *      pool_trim_step gives it back: one munmap takes about 100 us, and a step that frees many
  *      objects may empty many arenas at once.
  * Ownership: a block is the caller's until pool_free() with the same size.
- * Cost: allocation and free O(1), no system call but for a new arena.
+ * Cost: allocation and free O(1), no system call but for a new arena. A mark costs neither
+ *    anything.
  */
 #ifndef HEAPD_HEAP_POOL_H
 #define HEAPD_HEAP_POOL_H
@@ -59,6 +69,9 @@ struct pool_stats {
     uint64_t overhead_bytes; /* headers and the ends of pools */
     uint64_t large_blocks;
     uint64_t large_bytes;
+    uint64_t lent_bytes;  /* unused pools' pages that the system has; not part of reserved */
+    uint64_t waste_bytes; /* of the free ones, those that an evacuation could give back */
+    uint64_t moved_blocks, moved_bytes; /* by pool_move, ever */
 };
 
 struct pool; /* the set of all pools of one heap */
@@ -100,11 +113,30 @@ bool pool_cell_walk(struct pool *p, uint64_t *cursor, uint32_t cells_max, pool_c
 bool pool_has_spare(const struct pool *p);
 /* Gives one of those back to the system; true while there are more. */
 bool pool_trim_step(struct pool *p);
-/* Gives one empty arena back, the kept one too; true while more remains to be done. */
+/* Gives one empty arena back, the kept one too, or lends the system what is unused of another; true
+ * while more remains to be done. */
 bool pool_purge_step(struct pool *p);
 
 /* What the arenas take beyond the blocks handed out: reserved - live. */
 uint64_t pool_unused_bytes(const struct pool *p);
+
+/* Marks about slabs_max pools as leaving (or looks at so many arenas), the sparsest of each class
+ * that can spare some; true while there is more to be done. Cells have no marks. */
+bool pool_leave_step(struct pool *p, uint32_t slabs_max);
+/* The block elsewhere, with its `bytes` bytes, and the old one freed, if it lies in a pool that is
+ * leaving and there is room in those that stay; else the block itself. The caller sees to whatever
+ * refers to it. */
+void *pool_move(struct pool *p, void *block, size_t bytes) __attribute__((warn_unused_result));
+/* For tests: pool_move moves every block that it is asked about, as if all pools were leaving. */
+void pool_move_always(struct pool *p, bool on);
+/* Takes marks off, slabs_max at most; true while there are more. What could not be emptied is
+ * filled first from now on: so another pass, which marks others, gives back nearly as much as if
+ * all could be moved. */
+bool pool_stay_step(struct pool *p, uint32_t slabs_max);
+bool pool_has_leaving(const struct pool *p);
+/* Whether pool_move would move anything. */
+bool pool_has_moves(const struct pool *p);
+
 void pool_get_stats(const struct pool *p, struct pool_stats *out);
 void pool_get_class_stats(const struct pool *p, uint32_t class_index, struct pool_class_stats *out);
 bool pool_check(const struct pool *p);

@@ -1,6 +1,6 @@
 /*
- * The parts of the pools that heap/pool.c, pool_cell.c and pool_stats.c share; nobody else includes
- * this.
+ * The parts of the pools that heap/pool.c, pool_cell.c, pool_leave.c and pool_stats.c share; nobody
+ * else includes this.
  *
  *   arena (POOL_ARENA_BYTES, aligned to its size)
  *   +----------------------------+-----------+---------------+--     --+----------------+
@@ -20,12 +20,15 @@
  *   4. used + free list + never used == capacity, for each slab; used counts the blocks in
  * quarantine too.
  *   5. A slab that is neither full nor unused is in the list of its bin, used * SLAB_BINS /
- * capacity; a full one is in no list, because unlinking it on its first free would touch two more
- * slabs' headers.
+ * capacity, or, if it is leaving, in the list of those; a full one is in no list, because unlinking
+ * it on its first free would touch two more slabs' headers. One that could not be emptied counts as
+ * one of the fullest bin until it is full.
  *   6. A class's `current` is the head of its fullest non-empty bin, or the set's `none`.
  *   7. An arena with unused slabs is in the list of their number. Slabs are taken from the arena
  * that has the fewest.
  *   8. cell_mask has the slabs of POOL_CLASS_CELLS; the arena is in the table at `slot`.
+ *   9. lent_mask has slabs that no class uses, and whose pages the system has; lent_bytes is the
+ * sum of those. leaving_capacity is the blocks of all leaving slabs.
  */
 #ifndef HEAPD_HEAP_POOL_PARTS_H
 #define HEAPD_HEAP_POOL_PARTS_H
@@ -39,6 +42,7 @@ enum {
     ARENA_SLOTS_MIN = 64,
     SLAB_BINS = 8,
     SLAB_UNLISTED = SLAB_BINS, /* the bin of full slabs */
+    SLAB_LEAVING = SLAB_BINS + 1,
 };
 
 struct pool_slab {
@@ -59,7 +63,8 @@ struct pool_arena {
     struct pool_arena *next, *prev;
     uint64_t free_mask; /* slabs that no class uses */
     uint64_t cell_mask;
-    uint64_t slot; /* in the table of arenas */
+    uint64_t lent_mask; /* unused slabs without pages */
+    uint64_t slot;      /* in the table of arenas */
 };
 
 struct pool_class {
@@ -70,6 +75,8 @@ struct pool_class {
     uint32_t index;
     uint32_t bins_set; /* a bit for each bin that is not empty */
     struct pool_slab *bins[SLAB_BINS];
+    struct pool_slab *leaving; /* the last to be marked first: those are the fullest */
+    uint64_t leaving_capacity;
     uint64_t held;     /* blocks in quarantine */
     uint64_t capacity; /* blocks of all slabs */
     uint64_t span;     /* bytes of all slabs */
@@ -101,6 +108,12 @@ struct pool {
     uint64_t large_blocks, large_bytes;
     char *held_first, *held_last; /* the quarantine, oldest first */
     size_t held_bytes;
+    bool moves_always;
+    uint32_t leave_class; /* where pool_leave_step goes on */
+    uint64_t leave_slot;
+    uint64_t lend_slot; /* where pool_purge_step goes on */
+    uint64_t lent_bytes;
+    uint64_t moved_blocks, moved_bytes;
 };
 
 /* What slab 0 leaves to the arena's header: whole cache lines. */
@@ -131,6 +144,12 @@ static inline size_t slab_span(uint32_t i)
     return i ? POOL_BYTES : POOL_BYTES - ARENA_HEAD_BYTES;
 }
 
+/* What of an unused slab can be lent to the system. */
+static inline size_t slab_lendable(struct pool_arena *a, uint32_t i)
+{
+    return mem_lendable(slab_base(a, i), slab_span(i));
+}
+
 static inline bool slot_is_arena(union pool_slot s)
 {
     return s.arena && !(s.next_free & 1);
@@ -153,6 +172,17 @@ SANITIZE_UNCHECKED static inline void link_set(char *block, size_t at, char *nex
     *(char **)(void *)(block + at) = next;
 }
 
+/* Into the list where `used` says it belongs, and out of the one that it is in, be that the one of
+ * the leaving; the class's `current` is then to be chosen anew. */
+void pool_slab_link(struct pool_class *c, struct pool_slab *s);
+void pool_slab_unlink(struct pool_class *c, struct pool_slab *s);
+/* Into the list of the bin that it says it is in. */
+void pool_slab_list(struct pool_class *c, struct pool_slab *s);
+void pool_class_choose(struct pool *p, struct pool_class *c);
+/* The pages of an unused slab are the pool's again. */
+void pool_slab_reclaim(struct pool *p, struct pool_arena *a, uint32_t i);
+/* Takes the mark off the newest of the leaving slabs of a class; there is one. It may be full. */
+void pool_class_stay(struct pool *p, struct pool_class *c);
 /* After `used` has left low..high: into the list where the slab belongs, or back to its arena. */
 void pool_slab_rebin(struct pool *p, struct pool_slab *s);
 /* Sanitizer builds: the block is poisoned and given back later. */

@@ -8,26 +8,31 @@
 
 uint64_t pool_unused_bytes(const struct pool *p)
 {
-    return p->arenas * POOL_ARENA_BYTES - p->live_bytes;
+    return p->arenas * POOL_ARENA_BYTES - p->lent_bytes - p->live_bytes;
 }
 
 void pool_get_stats(const struct pool *p, struct pool_stats *out)
 {
     uint64_t heads = p->arenas * ARENA_HEAD_BYTES;
-    uint64_t unused = p->arenas * POOL_ARENA_BYTES - heads;
+    uint64_t unused = p->arenas * POOL_ARENA_BYTES - heads - p->lent_bytes;
     *out = (struct pool_stats){.arenas = p->arenas,
-                               .reserved_bytes = p->arenas * POOL_ARENA_BYTES,
+                               .reserved_bytes = p->arenas * POOL_ARENA_BYTES - p->lent_bytes,
                                .overhead_bytes = heads,
                                .large_blocks = p->large_blocks,
-                               .large_bytes = p->large_bytes};
+                               .large_bytes = p->large_bytes,
+                               .lent_bytes = p->lent_bytes,
+                               .moved_blocks = p->moved_blocks,
+                               .moved_bytes = p->moved_bytes};
     for (uint32_t i = 0; i < POOL_CLASSES; i++) {
         const struct pool_class *c = &p->classes[i];
         out->live_bytes += c->live * c->bytes;
         out->free_bytes += (c->capacity - c->live) * c->bytes;
         out->overhead_bytes += c->span - c->capacity * c->bytes;
         unused -= c->span;
+        if (i != POOL_CLASS_CELLS) out->waste_bytes += (c->capacity - c->live) * c->bytes;
     }
     out->free_bytes += unused;
+    out->waste_bytes += unused;
 }
 
 void pool_get_class_stats(const struct pool *p, uint32_t class_index, struct pool_class_stats *out)
@@ -44,6 +49,7 @@ void pool_get_class_stats(const struct pool *p, uint32_t class_index, struct poo
 struct recount {
     uint64_t slabs, used, capacity, span;
     uint64_t listed; /* slabs that belong into a list */
+    uint64_t leaving, leaving_capacity;
     uint64_t held;
 };
 
@@ -73,14 +79,20 @@ static bool slab_check(const struct pool_class *c, struct pool_arena *a, uint32_
 /* Invariant 5 (invariant 2 of pool.h), from the slab's side. */
 static bool slab_is_binned(const struct pool_slab *s)
 {
+    if (s->bin == SLAB_LEAVING) return s->low == 1 && s->high == UINT16_MAX;
+    if (s->bin == SLAB_BINS - 1 && s->low == 1 && s->high == s->capacity)
+        return s->used < s->capacity;
     if (s->bin != s->used * (uint32_t)SLAB_BINS / s->capacity) return false;
     return s->used >= s->low && s->used < s->high;
 }
 
-static bool arena_check(const struct pool *p, struct pool_arena *a, struct recount *counts)
+static bool arena_check(const struct pool *p, struct pool_arena *a, struct recount *counts,
+                        uint64_t *lent_bytes)
 {
     if (a->cell_mask & a->free_mask) return false;
+    if (a->lent_mask & ~a->free_mask) return false; /* 9 */
     for (uint32_t i = 0; i < ARENA_SLABS; i++) {
+        if (a->lent_mask >> i & 1) *lent_bytes += slab_lendable(a, i);
         if (a->free_mask >> i & 1) continue;
         const struct pool_slab *s = &a->slabs[i];
         if (s->class_index >= POOL_CLASSES) return false;
@@ -91,9 +103,26 @@ static bool arena_check(const struct pool *p, struct pool_arena *a, struct recou
         r->used += s->used;
         r->capacity += s->capacity;
         r->span += slab_span(i);
-        r->listed += s->bin != SLAB_UNLISTED;
+        if (s->bin == SLAB_LEAVING) {
+            r->leaving++;
+            r->leaving_capacity += s->capacity;
+        } else {
+            r->listed += s->bin != SLAB_UNLISTED;
+        }
     }
     return true;
+}
+
+/* The slabs that are leaving: invariants 5 and 9. */
+static bool leaving_check(const struct pool_class *c, const struct recount *r)
+{
+    uint64_t listed = 0;
+    const struct pool_slab *prev = NULL;
+    for (const struct pool_slab *s = c->leaving; s; prev = s, s = s->next) {
+        if (s->prev != prev || s->bin != SLAB_LEAVING || s->class_index != c->index) return false;
+        if (++listed > r->leaving) return false;
+    }
+    return listed == r->leaving && r->leaving_capacity == c->leaving_capacity;
 }
 
 /* Invariants 1, 5 and 6 for one class. */
@@ -101,6 +130,7 @@ static bool class_check(const struct pool *p, const struct pool_class *c, const 
 {
     if (r->slabs != c->slabs || r->capacity != c->capacity || r->span != c->span) return false;
     if (r->used != c->live + c->held || r->held != c->held) return false;
+    if (!leaving_check(c, r)) return false;
     uint64_t listed = 0;
     for (uint32_t b = 0; b < SLAB_BINS; b++) {
         if ((c->bins[b] != NULL) != (c->bins_set >> b & 1)) return false;
@@ -171,16 +201,17 @@ bool pool_check(const struct pool *p)
 {
     struct recount counts[POOL_CLASSES] = {{0}};
     uint64_t arenas = 0;
-    uint64_t arenas_listed = 0;
+    uint64_t arenas_listed = 0, lent_bytes = 0;
     for (uint64_t i = 0; i < p->slots_used; i++) {
         if (!slot_is_arena(p->slots[i])) continue;
         struct pool_arena *a = p->slots[i].arena;
-        if (a->slot != i || arena_of(a) != a || !arena_check(p, a, counts)) return false;
+        if (a->slot != i || arena_of(a) != a || !arena_check(p, a, counts, &lent_bytes))
+            return false;
         arenas++;
         arenas_listed += a->free_mask != 0;
     }
     if (arenas != p->arenas || !slots_check(p) || !lists_check(p, arenas_listed)) return false;
-    if (!quarantine_check(p, counts)) return false;
+    if (!quarantine_check(p, counts) || lent_bytes != p->lent_bytes) return false;
     for (uint32_t i = 0; i < POOL_CLASSES; i++) {
         if (!class_check(p, &p->classes[i], &counts[i])) return false;
     }

@@ -7,6 +7,7 @@ enum {
         9, /* far below a half of SPLIT_LOAD: a merge is never undone by the next insertion */
     DIRECTORY_SLOTS_MIN = 2,
     MERGE_SPARES_MAX = 2,
+    FIT_LOAD = 5, /* below SPLIT_LOAD, so that the next insertions do not split it all again */
 };
 
 /* Overflow buckets that a split or a merge has at hand, linked through their first entries. */
@@ -285,6 +286,19 @@ static void merge(struct table *t, const struct table_type *type, struct pool *p
     bucket_drop(t, p, entry_bytes, block);
 out:
     spares_free(&spares, t, p, entry_bytes);
+}
+
+bool table_fit_step(struct table *t, const struct table_type *type, struct pool *p, void *ctx,
+                    uint32_t merges_max)
+{
+    for (; t->buckets > 1 && (uint64_t)t->used < ((uint64_t)t->buckets - 1) * FIT_LOAD;
+         merges_max--) {
+        uint32_t before = t->buckets;
+        if (merges_max == 0) return true;
+        merge(t, type, p, ctx);
+        if (t->buckets == before) return false; /* no memory: it stays as it is */
+    }
+    return false;
 }
 
 void table_fini(struct table *t, const struct table_type *type, struct pool *p)

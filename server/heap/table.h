@@ -26,7 +26,8 @@
  *      that is the last holds at least two entries (one alone would fit into the one before it).
  *   6. There is a directory if and only if there are more than TABLE_SEGMENT_BUCKETS buckets.
  * Ownership: the table owns its buckets, never what entries refer to. Pointers to entries are good
- *    until the next insertion into, removal from or draining of the same table.
+ *    until the next insertion into, removal from or draining of the same table, or a step that fits
+ *    or moves it.
  * Cost: find, insert, remove O(1) expected, with one cache line or two for small entries; a split
  *    or a merge moves a few entries. The load lies between 32 % (merges) and 86 % (splits); random
  *    hashes then give 1.19 buckets looked at for a hit, and 14 (28) bytes for each entry of 8 (16)
@@ -138,6 +139,24 @@ bool table_drain(struct table *t, const struct table_type *type, struct pool *p,
  */
 void *table_random(const struct table *t, const struct table_type *type,
                    uint64_t (*draw)(void *ctx), void *ctx);
+
+/*
+ * For store/compact.h. table_fit_step merges up to merges_max buckets of a table that has lost many
+ * entries, until it is nearly as small as one that has only grown; true while there are more to
+ * merge. `ctx` is for the type's functions. table_move_step moves what of the table lies in pools
+ * that are leaving, from bucket `cursor` on (0 = the beginning), whole buckets until slots_max
+ * entries or empty buckets were looked at, and then visits those entries: the callback may change
+ * what they refer to, but not their hashes; it may be NULL. Returns the next cursor, 0 at the end;
+ * any number is a good cursor. Neither can fail, and after moves pointers to entries are no longer
+ * good. table_compact_step does both, for a table whose entries refer to nothing that moves: true
+ * while there is more to do, *cursor is 0 at the beginning and at the end.
+ */
+bool table_fit_step(struct table *t, const struct table_type *type, struct pool *p, void *ctx,
+                    uint32_t merges_max);
+uint64_t table_move_step(struct table *t, const struct table_type *type, struct pool *p,
+                         uint64_t cursor, uint32_t slots_max, table_visit *visit, void *ctx);
+bool table_compact_step(struct table *t, const struct table_type *type, struct pool *p, void *ctx,
+                        uint64_t *cursor, uint32_t slots_max);
 
 /* What the buckets, the overflow buckets and the directory take from the pools. */
 size_t table_bytes(const struct table *t, const struct table_type *type);

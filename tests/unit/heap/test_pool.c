@@ -122,7 +122,7 @@ static void check_against_model(struct world *w)
     assert_int_equal(s.live_bytes, live);
     assert_int_equal(s.large_bytes, large);
     assert_int_equal(s.reserved_bytes, s.live_bytes + s.free_bytes + s.overhead_bytes);
-    assert_int_equal(s.reserved_bytes, s.arenas * POOL_ARENA_BYTES);
+    assert_int_equal(s.reserved_bytes + s.lent_bytes, s.arenas * POOL_ARENA_BYTES);
 
     struct pool_class_stats c;
     uint64_t live_of_classes = 0;

@@ -1,0 +1,48 @@
+/* Tables on the move: store/compact.h. Segments are larger than what pools hold, and stay. */
+#include "heap/table_bucket.h"
+
+static void root_move(struct table *t, uint32_t entry_bytes, struct pool *p)
+{
+    size_t bytes = t->directory_slots ? t->directory_slots * sizeof(void *)
+                                      : block_buckets(t->buckets) * bucket_bytes(entry_bytes);
+    t->buckets_at = pool_move(p, t->buckets_at, bytes);
+}
+
+/* Moves the overflow buckets of a chain and visits all its entries; returns how many. */
+static uint32_t chain_move(struct bucket *b, uint32_t entry_bytes, struct pool *p,
+                           table_visit *visit, void *ctx)
+{
+    uint32_t count = 0;
+    for (struct bucket *next; b; b = next) {
+        next = bucket_next(b, entry_bytes);
+        if (next) {
+            next = pool_move(p, next, bucket_bytes(entry_bytes));
+            bucket_set_next(b, entry_bytes, next);
+        }
+        count += bucket_count(b);
+        for (uint32_t used = b->meta & BUCKET_USED; used && visit; used &= used - 1)
+            visit(ctx, bucket_entry(b, entry_bytes, (uint32_t)__builtin_ctz(used)));
+    }
+    return count;
+}
+
+uint64_t table_move_step(struct table *t, const struct table_type *type, struct pool *p,
+                         uint64_t cursor, uint32_t slots_max, table_visit *visit, void *ctx)
+{
+    if (t->buckets == 0) return 0;
+    if (cursor == 0) root_move(t, type->entry_bytes, p);
+    for (uint64_t looked = 0; cursor < t->buckets && looked < slots_max;) {
+        struct bucket *b = table_bucket(t, type->entry_bytes, (uint32_t)cursor++);
+        uint32_t count = chain_move(b, type->entry_bytes, p, visit, ctx);
+        looked += count ? count : 1;
+    }
+    return cursor < t->buckets ? cursor : 0;
+}
+
+bool table_compact_step(struct table *t, const struct table_type *type, struct pool *p, void *ctx,
+                        uint64_t *cursor, uint32_t slots_max)
+{
+    if (*cursor == 0 && table_fit_step(t, type, p, ctx, slots_max)) return true;
+    *cursor = table_move_step(t, type, p, *cursor, slots_max, NULL, NULL);
+    return *cursor != 0;
+}
