@@ -64,6 +64,7 @@ static const struct row CONFIG_TABLE[] = {
     ROW("output-buffer-limit", BYTES,   LIVE, output_buffer_limit, "1gb",       1 << 10, INT64_MAX),
     ROW("reply-depth-max",     INTEGER, LIVE, reply_depth_max,     "32",        1, 1024),
     ROW("reply-values-max",    INTEGER, LIVE, reply_values_max,    "1000000",   1, UINT32_MAX),
+    ROW("memory-waste-percent", INTEGER, LIVE, memory_waste_percent, "25",      0, 100),
     ROW("gc",                  SWITCH,  LIVE, gc,                  "yes",       0, 0),
     ROW("gc-budget-us",        INTEGER, LIVE, gc_budget_us,        "100",       10, 10000),
     ROW("gc-threshold",        INTEGER, LIVE, gc_threshold,        "0",         0, UINT32_MAX),

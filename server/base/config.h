@@ -44,6 +44,7 @@ struct config {
     uint64_t maxmemory_samples, lfu_log_factor, lfu_decay_time;
     uint64_t proto_max_bulk_len;  /* bytes */
     uint64_t output_buffer_limit; /* bytes that wait for a slow reader before it is closed */
+    uint64_t memory_waste_percent; /* of the pools, at which they are compacted; 0 = never */
     uint64_t gc_budget_us, gc_threshold;
     uint64_t reply_depth_max, reply_values_max;
     /* Up to which containers are packed: how many elements, and how long a text among them. */

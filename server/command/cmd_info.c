@@ -115,7 +115,13 @@ static void put_heap(struct info *info)
     put_number(info, "heap_pool_live_bytes", h->pool_live_bytes);
     put_number(info, "heap_pool_free_bytes", h->pool_free_bytes);
     put_number(info, "heap_pool_overhead_bytes", h->pool_overhead_bytes);
+    put_number(info, "heap_pool_lent_bytes", h->pool_lent_bytes);
+    put_number(info, "heap_pool_waste_bytes", h->pool_waste_bytes);
     put_number(info, "heap_large_bytes", h->large_bytes);
+    put_number(info, "heap_compactions", h->compactions);
+    put_number(info, "heap_moved_blocks", h->moved_blocks);
+    put_number(info, "heap_moved_bytes", h->moved_bytes);
+    put_number(info, "heap_given_back_bytes", h->given_back_bytes);
 }
 
 /* How many slices took at most 1 us, 2 but more than 1, and so on; the last row has no end. */

@@ -3,6 +3,7 @@
 #include "value/hash.h"
 #include "value/list.h"
 #include "value/set.h"
+#include "value/shape.h"
 #include "value/zset.h"
 
 enum { EMBSTR_BYTES_MAX = 44 }; /* as in Redis, where it is a matter of layout */
@@ -161,30 +162,51 @@ static void put_pair(struct call *c, const char *name, uint64_t n)
     reply_integer(c, (int64_t)n);
 }
 
-/* MEMORY STATS: used is the sum of pools.live, large and other; pools.reserved that of pools.live,
- * .free and .overhead. */
+/* What used is the sum of, beside pools.live; what is left are clients' buffers and small tables.
+ */
+static void put_parts(struct call *c, uint64_t used, const struct pool_stats *p)
+{
+    uint64_t expiry = expiry_bytes(&c->keyspace->expiry);
+    uint64_t collector =
+        collect_table_bytes(c->heap) + candidates_bytes(&c->heap->collect.candidates);
+    put_pair(c, "large", p->large_bytes);
+    put_pair(c, "collector", collector);
+    put_pair(c, "expiry", expiry);
+    put_pair(c, "other", used - p->live_bytes - p->large_bytes - collector - expiry);
+}
+
+/* MEMORY STATS: used is the sum of pools.live, large, collector, expiry and other; pools.reserved
+ * that of pools.live, .free and .overhead. */
 enum status cmd_memory_stats(struct call *c)
 {
+    const struct compact *compact = &c->server->compact;
     struct pool_stats p;
     pool_get_stats(c->heap->pool, &p);
-    uint64_t used = server_used_bytes(c->server);
-    reply_map(c, 15);
+    uint64_t used = server_used_bytes(c->server), peak = c->server->stats.memory_peak_bytes;
+    reply_map(c, 26);
     put_pair(c, "used", used);
-    put_pair(c, "peak",
-             c->server->stats.memory_peak_bytes > used ? c->server->stats.memory_peak_bytes : used);
+    put_pair(c, "peak", peak > used ? peak : used);
     put_pair(c, "resident", server_resident_bytes());
     put_pair(c, "pools.reserved", p.reserved_bytes);
     put_pair(c, "pools.live", p.live_bytes);
     put_pair(c, "pools.free", p.free_bytes);
     put_pair(c, "pools.overhead", p.overhead_bytes);
-    put_pair(c, "large", p.large_bytes);
-    put_pair(c, "other", used - p.live_bytes - p.large_bytes);
+    put_pair(c, "pools.waste", p.waste_bytes);
+    put_pair(c, "pools.lent", p.lent_bytes);
+    put_parts(c, used, &p);
     put_pair(c, "waiting-to-be-unmapped", c->server->mem.trim_bytes);
     put_pair(c, "names.count", keyspace_names(c->keyspace));
     put_pair(c, "names.entry-bytes", c->keyspace->entry_bytes);
+    put_pair(c, "names.table-bytes", keyspace_table_bytes(c->keyspace));
     put_pair(c, "objects", heap_objects(c->heap));
     put_pair(c, "objects.waiting-to-be-freed", c->heap->release_pending);
+    put_pair(c, "shapes.count", shapes_count(c->heap));
+    put_pair(c, "shapes.bytes", shapes_bytes(c->heap));
     put_pair(c, "interned.saved-bytes", c->heap->intern.saved_bytes);
+    put_pair(c, "compaction.runs", compact->stats.runs);
+    put_pair(c, "compaction.moved-blocks", p.moved_blocks);
+    put_pair(c, "compaction.moved-bytes", p.moved_bytes);
+    put_pair(c, "compaction.given-back-bytes", compact->stats.given_bytes);
     return STATUS_OK;
 }
 
@@ -201,24 +223,24 @@ enum status cmd_memory_pools(struct call *c)
     for (uint32_t i = 0; i < count; i++) {
         const struct pool_class_stats *r = &rows[i];
         uint64_t blocks = r->live_blocks + r->free_blocks;
-        reply_map(c, 6);
+        reply_map(c, 8);
         put_pair(c, "block-bytes", r->block_bytes);
         put_pair(c, "pools", r->pools);
         put_pair(c, "live-blocks", r->live_blocks);
         put_pair(c, "free-blocks", r->free_blocks);
+        put_pair(c, "live-bytes", r->live_blocks * r->block_bytes);
         put_pair(c, "reserved-bytes", r->reserved_bytes);
+        put_pair(c, "waste-bytes", r->free_blocks * r->block_bytes);
         put_pair(c, "overhead-bytes", r->reserved_bytes - blocks * r->block_bytes);
     }
     return STATUS_OK;
 }
 
-/* MEMORY PURGE: gives back what is free already; the release queue and the unmapping go on in
- * steps. */
+/* MEMORY PURGE: answers when what could be given back has been; others are served meanwhile. */
 enum status cmd_memory_purge(struct call *c)
 {
-    while (pool_purge_step(c->heap->pool)) {
-    }
-    reply_ok(c);
+    c->session->wait_ticket = compact_begin(&c->server->compact);
+    call_wait(c, SESSION_WAITS_COMPACT);
     return STATUS_OK;
 }
 
@@ -228,7 +250,7 @@ enum status cmd_memory_help(struct call *c)
         "POOLS",
         "    Return what each size class of the pools holds.",
         "PURGE",
-        "    Attempt to purge dirty pages for reclamation by the allocator.",
+        "    Move data together and give the rest of the memory back; answer when that is done.",
         "STATS",
         "    Return information about the memory usage of the server.",
         "USAGE <key> [SAMPLES <count>]",

@@ -19,11 +19,12 @@ enum {
 };
 
 /* In a stressed build every command takes a slice of so many slots, and trials follow each other as
- * long as there are candidates: so the whole suite runs in the middle of trials. */
+ * long as there are candidates: so the whole suite runs in the middle of trials. Compactions follow
+ * each other likewise, and move whatever they meet. */
 #ifdef HEAPD_STRESS
-enum { STRESS_SLOTS = 1 };
+enum { STRESS_SLOTS = 1, STRESS_MOVES = 8 };
 #else
-enum { STRESS_SLOTS = 0 };
+enum { STRESS_SLOTS = 0, STRESS_MOVES = 0 };
 #endif
 
 /* The clock of the network turns the loop once a second also when nobody asks anything. */
@@ -88,6 +89,7 @@ void server_configure(struct server *s)
     c->threshold_fixed = s->config.gc_threshold > 0;
     if (c->threshold_fixed) c->threshold = s->config.gc_threshold;
     if (c->enabled != s->config.gc) collect_enable(&s->heap, s->config.gc);
+    s->compact.waste_percent = (uint32_t)s->config.memory_waste_percent;
     configure_values(&s->values.limits, &s->config);
     configure_access(&s->keyspace.access, &s->config);
     room_configure(s);
@@ -112,10 +114,13 @@ enum status server_init(struct server *s, const struct config *config)
     value_init(&s->heap, &s->values);
     keyspace_init(&s->keyspace, &s->heap);
     evict_init(&s->evict, &s->keyspace);
+    compact_init(&s->compact, &s->keyspace);
     sessions_init(&s->sessions, &s->heap);
     held_init(&s->held, &s->heap);
     s->heap.collect.slice_slots_max = STRESS_SLOTS;
     s->heap.collect.eager = STRESS_SLOTS > 0;
+    s->compact.slots_max = STRESS_SLOTS;
+    pool_move_always(s->heap.pool, STRESS_SLOTS > 0);
     server_configure(s);
     server_turn(s);
     s->started_ms = s->now_ms;
@@ -147,10 +152,25 @@ static bool release(struct server *s, uint32_t slots)
     return s->room.evicted_last;
 }
 
+/* Where a usage walk is, tables keep their buckets: it would see some slots twice. */
+static bool may_compact(struct server *s, bool idle)
+{
+    return !usages_have_work(&s->sessions.usages) &&
+           compact_has_work(&s->compact, s->mono_ns, idle);
+}
+
+static void stress(struct server *s)
+{
+    collect_step(&s->heap, true);
+    if (s->compact.phase == COMPACT_IDLE) compact_begin(&s->compact);
+    for (int i = 0; i < STRESS_MOVES && may_compact(s, true); i++)
+        compact_step(&s->compact, s->mono_ns, 0);
+}
+
 void server_after_command(struct server *s)
 {
     struct heap *h = &s->heap;
-    if (STRESS_SLOTS) collect_step(h, true);
+    if (STRESS_SLOTS) stress(s);
     uint64_t made = h->allocated - s->allocated_before;
     s->allocated_before = h->allocated;
     uint64_t slots = 2 * made + RELEASE_SLOTS_MIN;
@@ -190,6 +210,11 @@ static bool handles_share(struct server *s)
 static bool usage_share(struct server *s)
 {
     return usages_step(&s->sessions.usages, STEP_NS);
+}
+
+static bool compact_share(struct server *s)
+{
+    return compact_step(&s->compact, s->mono_ns, STEP_NS);
 }
 
 static bool trim_share(struct server *s)
@@ -243,6 +268,7 @@ bool server_step(struct server *s, bool idle)
         more |= measured(s, keyspace_share);
     if (s->sessions.buried_count) more |= measured(s, handles_share);
     if (usages_have_work(&s->sessions.usages)) more |= measured(s, usage_share);
+    if (may_compact(s, idle)) more |= measured(s, compact_share);
     if (s->mem.trim_bytes || pool_has_spare(s->heap.pool)) more |= measured(s, trim_share);
     bool collects = collect_has_work(&s->heap, idle);
     for (uint32_t owed = collect_slices_owed(&s->heap); owed && collects; owed--) {

@@ -10,6 +10,7 @@
 #include "base/histogram.h"
 #include "command/held.h"
 #include "session/session.h"
+#include "store/compact.h"
 #include "store/evict.h"
 
 enum { SERVER_RUN_ID_CHARS = 41, COMMANDS_MAX = 256 };
@@ -58,6 +59,7 @@ struct server {
     struct keyspace keyspace;
     struct evict evict;
     struct room room;
+    struct compact compact;
     struct sessions sessions;
     struct held_all held;
     struct held_list *held_into; /* beside the buffer that replies go to now; NULL: none is kept */
@@ -86,9 +88,9 @@ void server_configure(struct server *s);
 
 /*
  * One bounded share of what runs beside commands: room under maxmemory, release queue, what
- * referred weakly to the dead, expiry, debris, buried handles, walks that sessions wait for, trims,
- * and a slice of the collector. `idle`: no command is waiting. True while more waits. Steps are
- * measured into stats.
+ * referred weakly to the dead, expiry, debris, buried handles, walks that sessions wait for,
+ * compaction, trims, and a slice of the collector. `idle`: no command is waiting. True while more
+ * waits. Steps are measured into stats.
  */
 bool server_step(struct server *s, bool idle);
 /* Frees at least twice what the command allocated (model: a command that allocates n objects frees

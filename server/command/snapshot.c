@@ -67,7 +67,13 @@ static void take_heap(const struct server *s, struct snapshot_heap *out)
         .pool_live_bytes = pool.live_bytes,
         .pool_free_bytes = pool.free_bytes,
         .pool_overhead_bytes = pool.overhead_bytes,
+        .pool_lent_bytes = pool.lent_bytes,
+        .pool_waste_bytes = pool.waste_bytes,
         .pool_arenas = pool.arenas,
+        .compactions = s->compact.stats.runs,
+        .moved_blocks = pool.moved_blocks,
+        .moved_bytes = pool.moved_bytes,
+        .given_back_bytes = s->compact.stats.given_bytes,
         .large_blocks = pool.large_blocks,
         .large_bytes = pool.large_bytes,
     };

@@ -49,7 +49,9 @@ struct snapshot_heap {
     uint64_t saturated; /* objects that became immortal */
     uint64_t interned_strings, intern_saved_bytes, intern_hits, intern_misses;
     uint64_t pool_reserved_bytes, pool_live_bytes, pool_free_bytes, pool_overhead_bytes;
+    uint64_t pool_lent_bytes, pool_waste_bytes; /* see heap/pool.h */
     uint64_t pool_arenas;
+    uint64_t compactions, moved_blocks, moved_bytes, given_back_bytes; /* see store/compact.h */
     uint64_t large_blocks, large_bytes; /* beside the pools */
 };
 

@@ -31,12 +31,20 @@ static bool resume_usage(struct call *c)
     return true;
 }
 
+static bool resume_compact(struct call *c)
+{
+    if (!compact_is_done(&c->server->compact, c->session->wait_ticket)) return false;
+    reply_ok(c);
+    return true;
+}
+
 static bool resume(struct call *c)
 {
     switch (c->session->wait) {
     case SESSION_WAITS_COLLECT: return resume_collect(c);
     case SESSION_WAITS_USAGE: return resume_usage(c);
     case SESSION_WAITS_ROOM: return !room_is_short(c->server); /* it has its reply */
+    case SESSION_WAITS_COMPACT: return resume_compact(c);
     case SESSION_RUNS: break;
     }
     ASSERT(false);

@@ -26,9 +26,15 @@
 
 enum { SESSION_NAME_BYTES = 128, SESSION_ADDRESS_BYTES = 64, SESSION_LIBRARY_BYTES = 64 };
 
-/* What a session waits for: nothing, the collection of wait_ticket, the answer to `usage`, memory
- * for its next command. */
-enum session_wait { SESSION_RUNS, SESSION_WAITS_COLLECT, SESSION_WAITS_USAGE, SESSION_WAITS_ROOM };
+/* What a session waits for: nothing, the collection or the compaction of wait_ticket, the answer to
+ * `usage`, memory for its next command. */
+enum session_wait {
+    SESSION_RUNS,
+    SESSION_WAITS_COLLECT,
+    SESSION_WAITS_COMPACT,
+    SESSION_WAITS_USAGE,
+    SESSION_WAITS_ROOM
+};
 
 struct session {
     struct session *previous, *next;

@@ -125,6 +125,13 @@ static inline struct obj *entry_obj(const struct entry *e)
     return o;
 }
 
+/* It refers, and from now on to this object, which is of the same type. */
+static inline void entry_set_obj(struct entry *e, const struct obj *o)
+{
+    DASSERT(entry_refers(e));
+    memcpy((uint8_t *)(uintptr_t)entry_value_at(e), &o, sizeof o); // NOLINT: the entry's own bytes
+}
+
 /* What it refers to, or NULL. */
 static inline struct obj *entry_referred(const struct entry *e)
 {

@@ -214,6 +214,12 @@ bool expiry_names(const struct expiry *x, const struct entry *e)
     return place && place <= x->used && item_at(x, place)->e == e;
 }
 
+size_t expiry_bytes(const struct expiry *x)
+{
+    return x->segment_count * EXPIRY_SEGMENT_ITEMS * sizeof(struct expiry_item) +
+           x->segment_slots * sizeof *x->segments;
+}
+
 bool expiry_check(const struct expiry *x)
 {
     uint32_t needed = segments_for(x->used);

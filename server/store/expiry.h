@@ -66,6 +66,8 @@ void expiry_moved(struct expiry *x, struct entry *e);
 /* Whether the queue names this very entry at the entry's place. */
 bool expiry_names(const struct expiry *x, const struct entry *e);
 
+/* What the queue takes. */
+size_t expiry_bytes(const struct expiry *x);
 bool expiry_check(const struct expiry *x);
 
 #endif

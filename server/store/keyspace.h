@@ -17,7 +17,7 @@
  * OBJ_REFERRED: that is the command floor's matter.
  *
  * keyspace.c is about single names, keyspace_bind.c gives them values, keyspace_many.c is about
- * many: flushing, steps, walks, the check.
+ * many: flushing, steps, walks, the check; keyspace_move.c moves them.
  *
  * Invariants (keyspace_check; the exact counts and roots are heap_check()'s, which asks the holder)
  *   1. Every entry is in the table once, where its key's hash says; names == used of the table.
@@ -33,9 +33,10 @@
  * Ownership: the keyspace owns entries and one count (and one root) of each value. `struct entry *`
  *    and what is borrowed from an entry are good until that name gets another value or a TTL, or
  *    goes (unbound, renamed, flushed, or looked up when its time has come), and for one command at
- *    most. What changes an entry and may move it takes a pointer to the pointer.
- * Cost: O(1) expected, O(log n) where a TTL changes; FLUSHALL O(1), what it dropped is freed by
- *    keyspace_step. Another value of about the same size allocates nothing.
+ *    most: between commands entries move (keyspace_move_step). What changes an entry and may move
+ * it takes a pointer to the pointer. Cost: O(1) expected, O(log n) where a TTL changes; FLUSHALL
+ * O(1), what it dropped is freed by keyspace_step. Another value of about the same size allocates
+ * nothing.
  */
 #ifndef HEAPD_STORE_KEYSPACE_H
 #define HEAPD_STORE_KEYSPACE_H
@@ -211,6 +212,11 @@ void keyspace_evict(struct keyspace *ks, struct entry *e);
 /* When the next name expires, or KEYSPACE_NEVER. */
 int64_t keyspace_next_expiry_ms(const struct keyspace *ks);
 
+/* For store/compact.h, as the table's own steps: fits the table of names, and moves what of it, of
+ * the entries, and of the strings that they alone hold lies in pools that are leaving. */
+bool keyspace_fit_step(struct keyspace *ks, uint32_t merges_max);
+uint64_t keyspace_move_step(struct keyspace *ks, uint64_t cursor, uint32_t names_max);
+
 typedef void keyspace_each(void *ctx, const struct entry *e);
 /* SCAN: table_scan's cursor and promise. Names that are gone but still there are not shown, and not
  * removed. The callback changes nothing in the keyspace. */
@@ -222,6 +228,9 @@ void keyspace_walk(const struct keyspace *ks, int64_t now_ms, keyspace_each *eac
 /* Both count names that are gone until they are removed. */
 uint64_t keyspace_names(const struct keyspace *ks);
 uint64_t keyspace_names_with_expiry(const struct keyspace *ks);
+
+/* What the table of names takes. */
+size_t keyspace_table_bytes(const struct keyspace *ks);
 
 /* Whether the entry is a live name, and not one that FLUSHALL dropped. */
 bool keyspace_has(const struct keyspace *ks, const struct entry *e, int64_t now_ms);

@@ -114,6 +114,11 @@ uint64_t keyspace_names(const struct keyspace *ks)
     return ks->names.used;
 }
 
+size_t keyspace_table_bytes(const struct keyspace *ks)
+{
+    return table_bytes(&ks->names, &keyspace_names_type);
+}
+
 uint64_t keyspace_names_with_expiry(const struct keyspace *ks)
 {
     return ks->expiry.used;

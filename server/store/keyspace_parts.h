@@ -1,7 +1,7 @@
 /*
- * What keyspace.c (single names), keyspace_bind.c (what gives them values) and keyspace_many.c
- * (flushing, steps, walks, the check) share.
- * Nobody else includes it. Invariants, ownership and cost are in keyspace.h.
+ * What keyspace.c (single names), keyspace_bind.c (what gives them values), keyspace_many.c
+ * (flushing, steps, walks, the check) and keyspace_move.c (moves) share. Nobody else includes it.
+ * Invariants, ownership and cost are in keyspace.h.
  */
 #ifndef HEAPD_STORE_KEYSPACE_PARTS_H
 #define HEAPD_STORE_KEYSPACE_PARTS_H

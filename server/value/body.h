@@ -118,6 +118,20 @@ static inline uint64_t body_table_walk(const struct obj *o, const struct table_t
     return b ? table_walk(&b->table, type, cursor, limit, slots_max, visit, ctx) : limit;
 }
 
+/*
+ * Before a table is moved: gives back what it has become too large for, up to merges_max buckets;
+ * true while there are more. Not in mid-scan: that would disturb it for nothing that anybody waits
+ * for.
+ */
+static inline bool body_table_fit(struct heap *h, struct obj *o, const struct table_type *type,
+                                  uint32_t merges_max)
+{
+    struct body_table *b = obj_body(o);
+    struct body_owner owner = {h, o};
+    if (h->collect.scanning == o) return false;
+    return table_fit_step(&b->table, type, h->pool, &owner, merges_max);
+}
+
 static inline size_t body_table_bytes(const struct obj *o, const struct table_type *type)
 {
     const struct body_table *b = obj_body(o);

@@ -2,6 +2,7 @@
 
 #include "value/hash_pack.h"
 #include "value/hash_table.h"
+#include "value/move.h"
 
 enum { WALK_STEP_SLOTS = 256 };
 
@@ -298,6 +299,7 @@ const struct heap_type hash_heap_type = {
     .prefetch = hash_prefetch,
     .clear = hash_clear,
     .drop_weak = hash_drop_weak,
+    .move = hash_move,
     .bytes = hash_bytes_of,
     .check = hash_check,
 };

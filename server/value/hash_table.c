@@ -1,5 +1,7 @@
 #include "value/hash_table.h"
 
+#include "value/move.h"
+
 enum { COPY_STEP_SLOTS = 256 };
 
 static uint32_t entry_hash(const void *ctx, const void *entry)
@@ -183,6 +185,24 @@ bool hash_table_clear(struct heap *h, struct obj *o, uint32_t slots_max)
     if (!table_drain(&b->table, &table_type, h->pool, slots_max, drop_entry, h)) return false;
     body_drop(h, o, sizeof *b);
     return true;
+}
+
+static void move_entry(void *heap, void *entry)
+{
+    /* A field stays: a weak reference in the value names it. */
+    (void)move_val(heap, &((struct hash_entry *)entry)->value);
+}
+
+bool hash_table_move(struct heap *h, struct obj *o, uint64_t *cursor, uint32_t slots_max)
+{
+    if (obj_body(o) == NULL) return true;
+    if (*cursor == 0) {
+        if (body_table_fit(h, o, &table_type, slots_max)) return false;
+        move_body(h, o, sizeof(struct body_table));
+    }
+    struct body_table *b = obj_body(o);
+    *cursor = table_move_step(&b->table, &table_type, h->pool, *cursor, slots_max, move_entry, h);
+    return *cursor == 0;
 }
 
 size_t hash_table_bytes(const struct obj *o)

@@ -46,6 +46,7 @@ enum status hash_table_copy(struct heap *h, const struct obj *from, struct obj *
 uint64_t hash_table_visit(const struct obj *o, uint64_t cursor, uint64_t limit, uint32_t slots_max,
                           heap_visit *fn, void *ctx);
 bool hash_table_clear(struct heap *h, struct obj *o, uint32_t slots_max);
+bool hash_table_move(struct heap *h, struct obj *o, uint64_t *cursor, uint32_t slots_max);
 size_t hash_table_bytes(const struct obj *o);
 bool hash_table_check(const struct heap *h, const struct obj *o);
 

@@ -1,6 +1,7 @@
 #include "value/list.h"
 
 #include "value/list_deque.h"
+#include "value/move.h"
 
 enum { REPACK_PART = 4 };
 
@@ -415,6 +416,7 @@ const struct heap_type list_heap_type = {
     .visit = list_visit,
     .prefetch = list_deque_prefetch,
     .clear = list_clear,
+    .move = list_move,
     .bytes = list_bytes,
     .check = list_check,
 };

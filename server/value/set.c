@@ -1,5 +1,6 @@
 #include "value/set.h"
 
+#include "value/move.h"
 #include "value/set_integers.h"
 #include "value/set_table.h"
 
@@ -487,6 +488,7 @@ const struct heap_type set_heap_type = {
     .prefetch = body_table_prefetch,
     .clear = set_clear,
     .drop_weak = set_drop_weak,
+    .move = set_move,
     .bytes = set_bytes,
     .check = set_check,
 };

@@ -1,5 +1,7 @@
 #include "value/set_table.h"
 
+#include "value/move.h"
+
 enum { COPY_STEP_SLOTS = 256 };
 
 /* An entry of the table is a val: the member. */
@@ -162,6 +164,24 @@ bool set_table_clear(struct heap *h, struct obj *o, uint32_t slots_max)
     if (!table_drain(&b->table, &set_table_type, h->pool, slots_max, drop_entry, h)) return false;
     body_drop(h, o, sizeof *b);
     return true;
+}
+
+static void move_entry(void *heap, void *entry)
+{
+    (void)move_val(heap, entry);
+}
+
+bool set_table_move(struct heap *h, struct obj *o, uint64_t *cursor, uint32_t slots_max)
+{
+    if (obj_body(o) == NULL) return true;
+    if (*cursor == 0) {
+        if (body_table_fit(h, o, &set_table_type, slots_max)) return false;
+        move_body(h, o, sizeof(struct body_table));
+    }
+    struct body_table *b = obj_body(o);
+    *cursor =
+        table_move_step(&b->table, &set_table_type, h->pool, *cursor, slots_max, move_entry, h);
+    return *cursor == 0;
 }
 
 size_t set_table_bytes(const struct obj *o)

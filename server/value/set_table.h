@@ -35,6 +35,7 @@ enum status set_table_copy(struct heap *h, const struct obj *from, struct obj *t
 uint64_t set_table_visit(const struct obj *o, uint64_t cursor, uint64_t limit, uint32_t slots_max,
                          heap_visit *fn, void *ctx);
 bool set_table_clear(struct heap *h, struct obj *o, uint32_t slots_max);
+bool set_table_move(struct heap *h, struct obj *o, uint64_t *cursor, uint32_t slots_max);
 size_t set_table_bytes(const struct obj *o);
 bool set_table_check(const struct heap *h, const struct obj *o);
 

@@ -92,6 +92,13 @@ enum status str_write(struct heap *h, val v, size_t offset, struct view text, va
     return str_settle(h, s, out);
 }
 
+struct obj *str_move(struct heap *h, struct str *s)
+{
+    struct obj *now = pool_move(h->pool, s, str_bytes(s->length));
+    if (now != &s->head && (now->flags & OBJ_INTERNED)) intern_moved(h, &s->head, now);
+    return now;
+}
+
 static struct view str_text(const struct obj *o)
 {
     const struct str *s = (const struct str *)o;

@@ -55,6 +55,9 @@ enum status str_settle(struct heap *h, RC_STEALS struct str *s, RC_OUT val *out)
 enum status str_write(struct heap *h, val v, size_t offset, struct view text,
                       RC_OUT val *out) MUST_USE;
 
+/* The string elsewhere, where it can be had (pool_move): the caller holds its only reference. */
+struct obj *str_move(struct heap *h, struct str *s) MUST_USE;
+
 extern const struct heap_type str_heap_type, number_heap_type;
 
 #endif

@@ -1,6 +1,7 @@
 #include "value/zset.h"
 
 #include "value/body.h"
+#include "value/move.h"
 #include "value/zset_indexed.h"
 #include "value/zset_packed.h"
 
@@ -390,6 +391,7 @@ const struct heap_type zset_heap_type = {
     .visit = zset_visit,
     .clear = zset_clear,
     .drop_weak = zset_drop_weak,
+    .move = zset_move,
     .bytes = zset_bytes,
     .check = zset_check,
 };

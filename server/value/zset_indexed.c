@@ -1,6 +1,7 @@
 #include "value/zset_indexed.h"
 
 #include "value/body.h"
+#include "value/move.h"
 #include "value/zset_tree.h"
 
 struct body_zset {
@@ -247,6 +248,59 @@ bool zset_indexed_clear(struct heap *h, struct obj *o, uint32_t slots_max)
         return false;
     body_drop(h, o, sizeof *b);
     return true;
+}
+
+/* Cursors of a move: buckets of the table, and from here on ranks in the tree. */
+#define MOVE_RANKS ((uint64_t)1 << 32)
+
+struct moving {
+    struct heap *heap;
+    const struct obj *o;
+};
+
+static bool is_member(const void *member, const void *entry)
+{
+    return ((const struct zset_entry *)entry)->member.w == ((const val *)member)->w;
+}
+
+/* The table's entry follows a member that has moved; what it was is not looked at any more. */
+static bool move_member(void *ctx, struct zset_entry *entry)
+{
+    const struct moving *m = ctx;
+    const struct body_table *b = obj_body(m->o);
+    val was = entry->member;
+    if (!move_val(m->heap, &entry->member)) return false;
+    struct zset_entry *slot =
+        table_find(&b->table, &zset_table_type, val_hash(m->heap, entry->member), is_member, &was);
+    ASSERT(slot);
+    slot->member = entry->member;
+    return true;
+}
+
+/* The table and then the tree: a member that moves is found from its leaf. */
+bool zset_indexed_move(struct heap *h, struct obj *o, uint64_t *cursor, uint32_t slots_max)
+{
+    if (obj_body(o) == NULL) return true;
+    if (*cursor < MOVE_RANKS) {
+        if (*cursor == 0) {
+            if (body_table_fit(h, o, &zset_table_type, slots_max)) return false;
+            move_body(h, o, sizeof(struct body_zset));
+        }
+        struct body_zset *b = obj_body(o);
+        *cursor = table_move_step(&b->table.table, &zset_table_type, h->pool, *cursor, slots_max,
+                                  NULL, NULL);
+        if (*cursor) return false;
+        *cursor = MOVE_RANKS;
+    }
+    struct body_zset *b = obj_body(o);
+    struct moving m = {h, o};
+    for (uint64_t looked = 0; looked < slots_max && *cursor - MOVE_RANKS < b->table.table.used;) {
+        uint64_t from = *cursor - MOVE_RANKS;
+        uint64_t to = zset_tree_move(&b->tree, h->pool, from, move_member, &m);
+        *cursor = MOVE_RANKS + to;
+        looked += to - from + 1;
+    }
+    return *cursor - MOVE_RANKS >= b->table.table.used;
 }
 
 size_t zset_indexed_bytes(const struct obj *o)

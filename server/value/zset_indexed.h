@@ -40,6 +40,7 @@ enum status zset_indexed_copy(struct heap *h, const struct obj *from, struct obj
 uint64_t zset_indexed_visit(const struct obj *o, uint64_t cursor, uint64_t limit,
                             uint32_t slots_max, heap_visit *fn, void *ctx);
 bool zset_indexed_clear(struct heap *h, struct obj *o, uint32_t slots_max);
+bool zset_indexed_move(struct heap *h, struct obj *o, uint64_t *cursor, uint32_t slots_max);
 size_t zset_indexed_bytes(const struct obj *o);
 bool zset_indexed_check(const struct heap *h, const struct obj *o);
 

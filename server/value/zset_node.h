@@ -2,8 +2,8 @@
  * The nodes of a sorted set's tree, and the search within one. zset_tree.h draws them and says what
  * holds.
  *
- * For zset_tree.c and zset_shift.c, which change the tree, and zset_order.c, which reads it; nobody
- * else looks into a node.
+ * For zset_tree.c, zset_shift.c and zset_move.c, which change the tree, and zset_order.c, which
+ * reads it; nobody else looks into a node.
  */
 #ifndef HEAPD_VALUE_ZSET_NODE_H
 #define HEAPD_VALUE_ZSET_NODE_H
@@ -27,6 +27,11 @@ struct zset_inner {
 
 static_assert(sizeof(struct zset_leaf) == 24, "a leaf of 62 entries fills a block of 1024 bytes");
 static_assert(sizeof(struct zset_inner) == 1016, "an inner node fills a block of 1024 bytes");
+
+static inline size_t zset_leaf_bytes(uint32_t capacity)
+{
+    return sizeof(struct zset_leaf) + capacity * (sizeof(double) + sizeof(val));
+}
 
 static inline val *leaf_members(const struct zset_leaf *l)
 {

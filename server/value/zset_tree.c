@@ -10,11 +10,6 @@ struct zset_split {
 /* The sizes of a leaf that is the root; each fills its size class. */
 static const uint32_t leaf_capacities[] = {4, 8, 14, 30, ZSET_LEAF_ENTRIES};
 
-static size_t leaf_bytes(uint32_t capacity)
-{
-    return sizeof(struct zset_leaf) + capacity * (sizeof(double) + sizeof(val));
-}
-
 static uint32_t leaf_capacity_above(uint32_t capacity)
 {
     uint32_t i = 0;
@@ -24,7 +19,7 @@ static uint32_t leaf_capacity_above(uint32_t capacity)
 
 static struct zset_leaf *leaf_new(struct pool *p, uint32_t capacity)
 {
-    struct zset_leaf *l = pool_alloc(p, leaf_bytes(capacity));
+    struct zset_leaf *l = pool_alloc(p, zset_leaf_bytes(capacity));
     if (!l) return NULL;
     l->prev = l->next = NULL;
     l->used = 0;
@@ -34,7 +29,7 @@ static struct zset_leaf *leaf_new(struct pool *p, uint32_t capacity)
 
 static void leaf_free(struct pool *p, struct zset_leaf *l)
 {
-    if (l) pool_free(p, l, leaf_bytes(l->capacity));
+    if (l) pool_free(p, l, zset_leaf_bytes(l->capacity));
 }
 
 static void leaf_put(struct zset_leaf *l, uint32_t index, struct zset_entry entry)
@@ -436,6 +431,6 @@ size_t zset_tree_bytes(const struct zset_tree *t)
     if (!t->root) return 0;
     uint32_t capacity = ZSET_LEAF_ENTRIES;
     if (t->height == 0) capacity = ((const struct zset_leaf *)t->root)->capacity;
-    return t->leaves * pool_good_bytes(leaf_bytes(capacity)) +
+    return t->leaves * pool_good_bytes(zset_leaf_bytes(capacity)) +
            t->inners * pool_good_bytes(sizeof(struct zset_inner));
 }

@@ -1,9 +1,9 @@
 /*
  * The order of a sorted set: a counted B+ tree of (score, member).
  *
- * Called by zset_indexed.c alone; zset_tree.c and zset_shift.c change the tree, zset_order.c reads
- * it. It knows nothing of counts and membership: it borrows its members, and whoever calls it makes
- * sure that no two entries are equal and that a member outlives its entry.
+ * Called by zset_indexed.c alone; zset_tree.c, zset_shift.c and zset_move.c change the tree,
+ * zset_order.c reads it. It knows nothing of counts and membership: it borrows its members, and
+ * whoever calls it makes sure that no two entries are equal and that a member outlives its entry.
  *
  *   leaf    +------+------+----------------+------------ .. +------------- .. +
  *           | prev | next | used, capacity | scores         | members         |
@@ -108,6 +108,16 @@ struct zset_entry zset_tree_at(const struct zset_tree_iter *it);
 /* False past the end. */
 bool zset_tree_next(struct zset_tree_iter *it);
 bool zset_tree_prev(struct zset_tree_iter *it);
+
+/*
+ * Moves the leaf that holds the entry of this rank (the last one, if there is none), and the inner
+ * nodes above it, out of pools that are leaving. `each` is called for its entries, and may put an
+ * equal member in the place of one: true when it has. Returns the rank behind the leaf. The tree
+ * has a root.
+ */
+typedef bool zset_tree_moving(void *ctx, struct zset_entry *entry);
+uint64_t zset_tree_move(struct zset_tree *t, struct pool *p, uint64_t rank, zset_tree_moving *each,
+                        void *ctx);
 
 /* Frees about leaves_max leaves from the right; true when none is left. Between steps only
  * zset_tree_bytes may be asked. Members are not looked at. */
