@@ -43,7 +43,7 @@ static void before_poll(uv_prepare_t *handle)
         atomic_store_explicit(&t->mem_bytes, t->mem.bytes, memory_order_relaxed);
     bool wake = held_return(&io->net->server->held, &t->landed);
     wake |= mailbox_put(&io->in, &t->out);
-    if (wake) uv_async_send(&io->woken);
+    if (wake) bell_ring(&io->bell);
     if (t->mem.trim_bytes) uv_idle_start(&t->trimming, on_trimming);
 }
 
@@ -64,15 +64,15 @@ static void drain(struct io_thread *t)
 static void stop(struct io_thread *t)
 {
     ASSERT(!t->wires);
-    uv_close((uv_handle_t *)&t->woken, NULL);
+    bell_close(&t->bell);
     uv_close((uv_handle_t *)&t->before_poll, NULL);
     uv_close((uv_handle_t *)&t->trimming, NULL);
     uv_close((uv_handle_t *)&t->tick, NULL);
 }
 
-static void on_thread_woken(uv_async_t *handle)
+static void on_thread_rung(void *self)
 {
-    struct io_thread *t = handle->data;
+    struct io_thread *t = self;
     struct letter *l = mailbox_take(&t->in);
     while (l) {
         struct letter *next = l->next;
@@ -119,7 +119,7 @@ void io_flush(struct io *io)
         if (!t->to.newest) continue;
         if (!published) publish(io);
         published = true;
-        if (mailbox_put(&t->in, &t->to)) uv_async_send(&t->woken);
+        if (mailbox_put(&t->in, &t->to)) bell_ring(&t->bell);
     }
 }
 
@@ -141,7 +141,7 @@ static void end(struct io *io)
     send_all(io, LETTER_STOP);
     for (uint32_t i = 0; i < io->count; i++)
         if (io->threads[i].started) uv_thread_join(&io->threads[i].id);
-    uv_close((uv_handle_t *)&io->woken, NULL);
+    bell_close(&io->bell);
 }
 
 void io_close(struct io *io)
@@ -159,9 +159,9 @@ static void take_account(struct io *io)
     io->net->server->io_bytes = bytes;
 }
 
-static void on_woken(uv_async_t *handle)
+static void on_rung(void *self)
 {
-    struct io *io = handle->data;
+    struct io *io = self;
     struct net *net = io->net;
     if (!io->closing) net_turn(net);
     take_account(io);
@@ -193,11 +193,11 @@ static bool open_thread(struct io_thread *t)
 {
     t->shared_in = mem_alloc(&t->mem, INBOX_SHARED_BYTES);
     if (!t->shared_in || uv_loop_init(&t->loop)) return false;
-    if (uv_async_init(&t->loop, &t->woken, on_thread_woken)) return false;
+    if (!bell_init(&t->bell, &t->loop, on_thread_rung, t)) return false;
     uv_prepare_init(&t->loop, &t->before_poll);
     uv_idle_init(&t->loop, &t->trimming);
     uv_timer_init(&t->loop, &t->tick);
-    t->woken.data = t->before_poll.data = t->trimming.data = t->tick.data = t;
+    t->before_poll.data = t->trimming.data = t->tick.data = t;
     uv_prepare_start(&t->before_poll, before_poll);
     uv_timer_start(&t->tick, on_tick, NET_TICK_MS, NET_TICK_MS);
     return true;
@@ -217,8 +217,7 @@ enum status io_new(struct io **out, struct net *net)
     io->net = net;
     io->count = count;
     publish(io);
-    if (uv_async_init(net->loop, &io->woken, on_woken)) return STATUS_OOM;
-    io->woken.data = io;
+    if (!bell_init(&io->bell, net->loop, on_rung, io)) return STATUS_OOM;
     for (uint32_t i = 0; i < count; i++) {
         init_thread(&io->threads[i], io, i + 1);
         if (!open_thread(&io->threads[i])) return STATUS_OOM;

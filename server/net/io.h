@@ -22,6 +22,7 @@
 #ifndef HEAPD_NET_IO_H
 #define HEAPD_NET_IO_H
 
+#include "net/bell.h"
 #include "net/remote.h"
 
 enum {
@@ -40,7 +41,7 @@ struct io_thread {
     bool started;
     /* Shared. */
     struct mailbox in;
-    uv_async_t woken;
+    struct bell bell;
     _Atomic uint64_t mem_bytes; /* as of its last turn */
     struct letter letters[LETTER_KINDS - LETTERS_OF_REMOTE];
     /* Its own. */
@@ -62,7 +63,7 @@ struct io_thread {
 struct io {
     struct net *net;
     struct mailbox in; /* of the heap's thread */
-    uv_async_t woken;
+    struct bell bell;
     bool closing;
     _Atomic uint64_t bulk_bytes_max, output_buffer_limit; /* the configuration's */
     uint32_t count;
