@@ -32,7 +32,10 @@ struct mem_trim {
     size_t bytes;
 };
 
-enum { BLOCK_BYTES_MIN = 16 }; /* mimalloc aligns smaller blocks to 8 only */
+enum {
+    BLOCK_BYTES_MIN = 16, /* mimalloc aligns smaller blocks to 8 only */
+    TRIM_LOOKS = 8,       /* at waiting blocks, for one that can be used again */
+};
 
 static size_t page_round(size_t bytes)
 {
@@ -96,11 +99,28 @@ static void *pages_new_aligned(size_t bytes, size_t align)
     return p + head;
 }
 
-static void *block_new(size_t bytes)
+/* A freed mapped block of this size that still waits whole, or NULL. The kernel would have to fill
+ * the pages of a new one with zeros, one fault each. */
+static void *block_again(struct mem *m, size_t cost)
+{
+    struct mem_trim **at = &m->trim;
+    for (int i = 0; i < TRIM_LOOKS && *at; i++, at = &(*at)->next) {
+        struct mem_trim *t = *at;
+        if (t->bytes != cost) continue;
+        *at = t->next;
+        m->trim_bytes -= cost;
+        sanitize_unpoison(t, cost);
+        return t;
+    }
+    return NULL;
+}
+
+static void *block_new(struct mem *m, size_t bytes)
 {
     if (!is_mapped(bytes)) return system_malloc(bytes < BLOCK_BYTES_MIN ? BLOCK_BYTES_MIN : bytes);
     size_t cost = block_cost(bytes);
-    void *p = cost ? pages_new(cost) : NULL;
+    void *p = cost ? block_again(m, cost) : NULL;
+    if (cost && !p) p = pages_new(cost);
     if (p) sanitize_root_add(p, cost);
     return p;
 }
@@ -150,7 +170,7 @@ void mem_fini(struct mem *m)
 void *mem_alloc(struct mem *m, size_t bytes)
 {
     if (mem_fault(m)) return NULL;
-    void *p = block_new(bytes);
+    void *p = block_new(m, bytes);
     if (p) count_add(m, block_cost(bytes));
     return p;
 }
@@ -164,7 +184,7 @@ void *mem_realloc(struct mem *m, void *p, size_t bytes_old, size_t bytes_new)
         q = block_resize(p, bytes_old, bytes_new);
         if (!q) return NULL;
     } else {
-        q = block_new(bytes_new);
+        q = block_new(m, bytes_new);
         if (!q) return NULL;
         memcpy(q, p, bytes_old < bytes_new ? bytes_old : bytes_new);
         block_free(m, p, bytes_old);

@@ -5,7 +5,7 @@
  * large blocks, tables of connections, output buffers. The caller gives the size back when it frees
  * (no header is kept), so the account is exact. Blocks of MEM_MAP_BYTES and above are mapped,
  * because giving back one huge block at once takes milliseconds: mem_trim_step() unmaps them in
- * pieces.
+ * pieces. What waits for that is used again by whoever asks for a block of the same size.
  *
  * Invariants
  *   1. bytes == the sum of the sizes handed out and not yet freed: as asked below MEM_MAP_BYTES,
@@ -25,8 +25,9 @@
 #include <stdint.h>
 
 enum {
-    MEM_MAP_BYTES = 1 << 20,    /* blocks of this size and above are mapped */
-    MEM_TRIM_BYTES = 256 << 10, /* what one step gives back to the system */
+    MEM_MAP_BYTES = 1 << 20,        /* blocks of this size and above are mapped */
+    MEM_TRIM_BYTES = 256 << 10,     /* what one step gives back to the system */
+    MEM_TRIM_KEPT_BYTES = 16 << 20, /* what may wait while blocks come and go */
 };
 
 struct mem_trim;

@@ -223,6 +223,14 @@ static bool trim_share(struct server *s)
     return mem_trim_step(&s->mem);
 }
 
+/* Freed mapped blocks may be asked for again by the next large value, so while commands come some
+ * of them stay. */
+static bool trim_is_due(const struct server *s, bool idle)
+{
+    if (pool_has_spare(s->heap.pool)) return true;
+    return idle ? s->mem.trim_bytes > 0 : s->mem.trim_bytes > MEM_TRIM_KEPT_BYTES;
+}
+
 bool server_free_step(struct server *s)
 {
     if (s->heap.release_pending)
@@ -269,7 +277,7 @@ bool server_step(struct server *s, bool idle)
     if (s->sessions.buried_count) more |= measured(s, handles_share);
     if (usages_have_work(&s->sessions.usages)) more |= measured(s, usage_share);
     if (may_compact(s, idle)) more |= measured(s, compact_share);
-    if (s->mem.trim_bytes || pool_has_spare(s->heap.pool)) more |= measured(s, trim_share);
+    if (trim_is_due(s, idle)) more |= measured(s, trim_share);
     bool collects = collect_has_work(&s->heap, idle);
     for (uint32_t owed = collect_slices_owed(&s->heap); owed && collects; owed--) {
         int64_t began = clock_thread_ns();

@@ -53,7 +53,9 @@ enum status inbox_offer(struct inbox *in, struct mem *m, char *shared, size_t ne
          * growth moves no bytes. */
         size_t more = min_size(bytes, INBOX_GROWTH_BYTES_MAX);
         if (more < INBOX_SHARED_BYTES) more = INBOX_SHARED_BYTES;
-        if (need && more > need) more = need;
+        /* A small remainder is taken along: else the block would grow once more for it, and blocks
+         * of bulks of one length would not be of one length themselves. */
+        if (need && (more > need || need - more < INBOX_SHARED_BYTES)) more = need;
         enum status status = grow(in, m, in->end + more);
         if (status) return status;
     }

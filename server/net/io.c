@@ -27,11 +27,14 @@ void io_spare_put(struct io_thread *t, struct proto_buf *buf)
     proto_buf_init(buf);
 }
 
-/* Memory that was freed goes back to the system in steps, as it does on the heap's thread. */
+/* Memory that was freed goes back to the system in steps, and some of it not while bytes come, as
+ * on the heap's thread. */
 static void on_trimming(uv_idle_t *handle)
 {
     struct io_thread *t = handle->data;
-    if (!mem_trim_step(&t->mem)) uv_idle_stop(handle);
+    bool due = !t->busy || t->mem.trim_bytes > MEM_TRIM_KEPT_BYTES;
+    t->busy = false;
+    if (due && !mem_trim_step(&t->mem)) uv_idle_stop(handle);
 }
 
 /* The end of a turn: what it has to say leaves. */

@@ -350,6 +350,7 @@ static void keep_rest(struct wire *w, struct view rest)
 static void on_bytes(struct wire *w, size_t n)
 {
     struct io_thread *t = w->thread;
+    t->busy = true;
     w->read_bytes += n;
     if (t->draining) {
         w->ended = n >= w->drain_bytes;

@@ -208,6 +208,30 @@ static void test_trim_in_pieces(void **state)
     assert_true(is_gone(q));
 }
 
+static void test_waiting_block_is_used_again(void **state)
+{
+    struct mem *m = *state;
+    size_t bytes = 2 * MEM_MAP_BYTES;
+    char *p = mem_alloc(m, bytes);
+    char *other = mem_alloc(m, MEM_MAP_BYTES);
+    assert_non_null(p);
+    assert_non_null(other);
+    mem_free(m, p, bytes);
+    mem_free(m, other, MEM_MAP_BYTES);
+    char *again = mem_alloc(m, bytes - 1); /* the same pages */
+    assert_ptr_equal(again, p);
+    memset(again, 1, bytes - 1);
+    assert_int_equal(m->bytes, bytes);
+    assert_int_equal(m->trim_bytes, MEM_MAP_BYTES);
+    mem_free(m, again, bytes - 1);
+    mem_trim_step(m); /* it is not whole any more */
+    again = mem_alloc(m, bytes);
+    assert_non_null(again);
+    memset(again, 1, bytes);
+    assert_int_equal(m->trim_bytes, bytes - MEM_TRIM_BYTES + MEM_MAP_BYTES);
+    mem_free(m, again, bytes);
+}
+
 static void test_fault_nth_attempt(void **state)
 {
     struct mem *m = *state;
@@ -244,7 +268,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         MEM_TEST(test_alloc_counts_any_size),  MEM_TEST(test_alloc_sizes_beyond_the_address_space),
         MEM_TEST(test_realloc_random_history), MEM_TEST(test_map_aligned_and_zeroed),
-        MEM_TEST(test_trim_in_pieces),         MEM_TEST(test_fault_nth_attempt),
+        MEM_TEST(test_trim_in_pieces),         MEM_TEST(test_waiting_block_is_used_again),
+        MEM_TEST(test_fault_nth_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
