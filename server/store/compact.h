@@ -12,21 +12,24 @@
  * Why that is safe: a step runs between two commands, so all that could still point at something
  * that moves is what outlives a command. That is
  *
- *   the table of names          its slots are what the walk goes along
- *   the expiry queue            names entries; each knows its place (expiry_moved)
- *   known names of containers   name entries, by container (known_moved)
- *   the intern table            names strings, and is told (intern_moved)
- *   weak references             name their owner: a cell, or an entry, which tells them
- * (weak_set_name) held replies                count the strings that they send, whose count is then
- * above one handles                     count what they hold, likewise the release queue links dead
- * containers through their bodies; the dead are not moved a trial of the collector    names cells;
- * the places in bodies move along with them, and a cursor in mid-scan counts slots, which moving
- * leaves where they are the condemned               are being cleared, and are not moved walks of
- * people (usage)     name cells and the same cursors; fitting a table would show a walk some slots
- * twice, so nothing is done while there is one SCAN cursors                are hashes' bits names
- * that FLUSHALL dropped are in no table that is walked a key expected              ends with its
- * command this walk itself            keeps a place among the cells, and the cell that it is in as
- * a number to compare with: the container may have gone meanwhile
+ *   the table of names        its slots are what the walk goes along
+ *   the expiry queue          names entries; each knows its place (expiry_moved)
+ *   known containers' names   are entries, found by the container (known_moved)
+ *   the intern table          names strings, and is told (intern_moved)
+ *   weak references           name their owner: a cell, or an entry, which tells them
+ *   held replies              count the strings that they send, whose count is then above one
+ *   handles                   count what they hold, likewise
+ *   the release queue         links the dead through their bodies; they are not moved
+ *   a trial of the collector  names cells; the places in bodies move along with them, and the
+ *                             cursor of a scan counts slots, which stay where they are
+ *   the condemned             are being cleared, and are not moved
+ *   walks of people (usage)   name cells, with the same cursors; only fitting a table would show
+ *                             some slots twice, so none is fitted while there is such a walk
+ *   SCAN cursors              are bits of hashes
+ *   names FLUSHALL dropped    are in no table that is walked
+ *   a key that is expected    ends with its command
+ *   this walk itself          keeps a place among the cells, and the cell that it is in as a
+ *                             number to compare with: the container may be gone
  *
  * A run has passes. What could not be moved in the first keeps its pools, which then are filled
  * first: the next pass marks others, until there is no more to gain. The order matters: who marks
