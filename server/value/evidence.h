@@ -15,7 +15,7 @@
  *
  * A value has been seen if the intern table has it, or a small filter of hashes that all kinds
  * share and in which the newest push out others. So what never repeats makes no object and no entry
- * of the table, and is looked at once in 64 times; what begins to repeat is found by the next
+ * of the table, and is looked at once in 256 times; what begins to repeat is found by the next
  * window.
  *
  * Called by store/ and value/ where a value is about to be kept. Interning is never necessary: a
@@ -36,7 +36,7 @@ enum {
     EVIDENCE_WINDOW = 64,
     EVIDENCE_SOME = 2,
     EVIDENCE_OFTEN = 32,
-    EVIDENCE_PAUSE_MAX = 63 * EVIDENCE_WINDOW,
+    EVIDENCE_PAUSE_MAX = 255 * EVIDENCE_WINDOW,
     /* Shorter texts cost about as much interned as they do packed; of longer ones hashing takes
      * long. */
     EVIDENCE_TEXT_BYTES_MIN = 32,
