@@ -57,6 +57,10 @@
  *      logged and counted; debug builds assert.
  *  14. While the collector is off candidates are still noted.
  *
+ * Between two slices bodies may move (store/compact.h), also of the container in mid-scan: the
+ * words move along, and a cursor counts slots, which keep their order. Cells, which the table
+ * names, do not.
+ *
  * It prunes: what a root holds directly is live and is not entered.
  *
  * Speed. On a large graph nearly all time goes into waiting for memory. Targets pass a short ring
