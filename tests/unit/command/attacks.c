@@ -190,7 +190,7 @@ static void touch_and_kill(struct attack *a)
              child.handle);
     send(a, s, "REF LPUSH %s %s", t.handle, child.handle);
     send(a, s, "RELEASE %s", child.handle);
-    run_until(a, is_scanned, o);
+    run_on_until(a, draw(&a->w, 2) ? TRIAL_SLICES : 3000, is_scanned, o);
     if (draw(&a->w, 2) && hold(a, s, child)) send(a, s, "RELEASE %s", child.handle);
     send(a, s, "REF LPOP %s", t.handle);
     send(a, s, "RELEASE %s %s", child.handle, t.handle);
