@@ -47,6 +47,7 @@ struct attack {
     uint64_t cells_reused;
     struct obj *immortals[IMMORTALS];
     uint32_t immortal_count;
+    struct target immortal; /* the last one */
 };
 
 static inline struct heap *heap_of(struct attack *a)
@@ -129,6 +130,15 @@ static inline bool send(struct attack *a, int session, const char *format, ...)
     slice(a);
     check(a);
     return obeyed;
+}
+
+/* Commands that are not checked one by one. */
+static inline void quietly(struct attack *a, void (*work)(struct attack *a))
+{
+    a->quiet = true;
+    work(a);
+    a->quiet = false;
+    check(a);
 }
 
 /* --- aiming --- */
@@ -241,8 +251,6 @@ static inline void let_go(struct attack *a, int session, struct target t)
 
 /* A row of the table, drawn. */
 void attack_once(struct attack *a);
-/* The row that is likely to meet this, if only one is. */
-void attack_toward(struct attack *a, enum collect_hit hit);
 /* A new container of any type, held by the session. */
 struct target attack_make(struct attack *a, int session);
 /* By the command of the container's type, at some place. */
@@ -251,5 +259,14 @@ void attack_store_in(struct attack *a, int session, struct target into, struct t
 void attack_grow_by(struct attack *a, int session, struct target t, unsigned slots);
 /* A decrement that leaves something over: it becomes a candidate. */
 void attack_touch(struct attack *a);
+/* New objects until one has got the cell of one that died in this trial, or many have not. */
+void attack_fill_died_cells(struct attack *a, int session);
+
+/* --- scenes.c --- */
+
+/* The scene that makes the case that this counts. */
+void attack_scene_of(struct attack *a, enum collect_hit rule);
+/* Any but those that take long. */
+void attack_scene(struct attack *a);
 
 #endif

@@ -157,7 +157,7 @@ static void ring(struct attack *a)
 }
 
 /* New objects until one has got the cell of one that died in this trial, or many have not. */
-static void fill_died_cells(struct attack *a, int session)
+void attack_fill_died_cells(struct attack *a, int session)
 {
     enum { TRIES = 2000 };
     static struct target made[TRIES];
@@ -195,7 +195,7 @@ static void touch_and_kill(struct attack *a)
     send(a, s, "REF LPOP %s", t.handle);
     send(a, s, "RELEASE %s %s", child.handle, t.handle);
     server_step(&a->w.server, false);
-    fill_died_cells(a, s);
+    attack_fill_died_cells(a, s);
 }
 
 static void name(struct attack *a)
@@ -278,69 +278,6 @@ static void disturb(struct attack *a)
     send(a, s, "RELEASE %s", t.handle);
 }
 
-static bool is_committed(struct attack *a, const struct obj *o)
-{
-    (void)o;
-    return has_committed(a);
-}
-
-static bool is_scanned_in_black(struct attack *a, const struct obj *o)
-{
-    const struct collect *c = &heap_of(a)->collect;
-    return c->phase == COLLECT_BLACK && c->scanning == o && c->cursor < c->limit;
-}
-
-/* The table of a set is split while it is scanned in black, so that slots come to lie behind the
- * end of the scan; nothing else refers to what they refer to. */
-static void split_in_black(struct attack *a)
-{
-    enum { CHILDREN = 32 };
-    int s = client(a);
-    struct target into = aim(a);
-    if (!hold(a, s, into)) return;
-    a->quiet = true;
-    send(a, s, "REF NEW set");
-    struct target t = replied_handle(a, OBJ_SET);
-    const struct obj *o = object_held(a, s, t);
-    for (int i = 0; i < CHILDREN; i++) {
-        send(a, s, "REF NEW list");
-        struct target child = replied_handle(a, OBJ_LIST);
-        send(a, s, "REF RPUSH %s n0", child.handle);
-        send(a, s, "REF SADD %s %s", t.handle, child.handle);
-        send(a, s, "RELEASE %s", child.handle);
-    }
-    a->quiet = false;
-    attack_store_in(a, s, into, t);
-    send(a, s, "RELEASE %s", t.handle);
-    if (run_on_until(a, TRIAL_SLICES, is_scanned_in_black, o) && hold(a, s, t)) {
-        for (int i = 0; i < CHILDREN; i++) send(a, s, "SADD %s a%d b%d c%d", t.handle, i, i, i);
-        send(a, s, "RELEASE %s", t.handle);
-    }
-    run_on_until(a, TRIAL_SLICES, is_committed, NULL);
-    check(a);
-}
-
-static bool is_idle(struct attack *a, const struct obj *o)
-{
-    (void)o;
-    return heap_of(a)->collect.phase == COLLECT_IDLE;
-}
-
-/* Nobody may get at what is condemned; and something that has just died waits to be cleared. */
-static void look_at_condemned(struct attack *a)
-{
-    int s = client(a);
-    ring(a); /* most trials of the graph condemn nothing */
-    if (!run_on_until(a, TRIAL_SLICES, is_committed, NULL)) return;
-    a->slices_max = 2;
-    check(a);
-    for (int i = 0; i < 4; i++) look(a);
-    struct target t = attack_make(a, s);
-    for (int i = 0; i < 4; i++) attack_grow_by(a, s, t, 24);
-    send(a, s, "RELEASE %s", t.handle);
-    run_until(a, is_idle, NULL);
-}
-
 /* References that keep nothing alive. */
 static void weaken(struct attack *a)
 {
@@ -374,16 +311,8 @@ static void freeze(struct attack *a)
     send(a, 0, draw(&a->w, 4) ? "GC UNFREEZE" : "GC FREEZE");
 }
 
-static bool is_under_way(struct attack *a, const struct obj *o)
-{
-    (void)o;
-    const struct collect *c = &heap_of(a)->collect;
-    return c->trial_open && c->take_left == 0 && c->roots_left > 0;
-}
-
 static void disable(struct attack *a)
 {
-    run_until(a, is_under_way, NULL);
     send(a, 0, draw(&a->w, 4) ? "GC ENABLE" : "GC DISABLE");
 }
 
@@ -399,34 +328,11 @@ static const struct {
     void (*run)(struct attack *a);
     unsigned weight;
 } attacks[] = {
-    {store, 22},        {shrink, 20}, {fresh, 12},         {ring, 6},
-    {attack_touch, 14}, {name, 10},   {grow, 8},           {move, 8},
-    {look, 4},          {disturb, 4}, {split_in_black, 1}, {look_at_condemned, 2},
-    {expire, 4},        {copy, 3},    {touch_and_kill, 2}, {close_client, 2},
-    {disable, 2},       {freeze, 1},  {collect, 1},        {weaken, 2},
+    {store, 22},       {shrink, 20}, {fresh, 12}, {ring, 6},    {attack_touch, 14},
+    {name, 10},        {grow, 8},    {move, 8},   {look, 4},    {disturb, 4},
+    {attack_scene, 3}, {expire, 4},  {copy, 3},   {weaken, 2},  {touch_and_kill, 2},
+    {close_client, 2}, {disable, 2}, {freeze, 1}, {collect, 1},
 };
-
-/* Which attack makes what is rare in the others. */
-static const struct {
-    enum collect_hit hit;
-    void (*run)(struct attack *a);
-} remedies[] = {
-    {COLLECT_HIT_DISTURBED_GRAY, disturb},
-    {COLLECT_HIT_DISTURBED_BLACK, disturb},
-    {COLLECT_HIT_SLOT_MOVED, split_in_black},
-    {COLLECT_HIT_DIED_SCANNED, touch_and_kill},
-    {COLLECT_HIT_DIED_LISTED, touch_and_kill},
-    {COLLECT_HIT_DEAD_CLEARED, look_at_condemned},
-    {COLLECT_HIT_REFUSED, look_at_condemned},
-    {COLLECT_HIT_PUT_BACK, disable},
-    {COLLECT_HIT_FROZEN, freeze},
-};
-
-void attack_toward(struct attack *a, enum collect_hit hit)
-{
-    for (size_t i = 0; i < sizeof remedies / sizeof remedies[0]; i++)
-        if (remedies[i].hit == hit) remedies[i].run(a);
-}
 
 void attack_once(struct attack *a)
 {
