@@ -52,22 +52,10 @@ static void on_wake(uv_timer_t *handle)
     net_turn(&d->net); /* so that the poll does not block, and after_poll has its turn */
 }
 
-/* When something is due that no event will announce; wall-clock ms. */
-static int64_t next_wake_ms(const struct daemon *d)
-{
-    const struct server *s = &d->server;
-    int64_t due_ms = keyspace_next_expiry_ms(&s->keyspace);
-    int64_t due_ns = collect_due_ns(&s->heap);
-    if (due_ns >= 0) {
-        int64_t tried_ms = (due_ns + s->wall_offset_ns) / 1000000 + 1;
-        if (due_ms == KEYSPACE_NEVER || tried_ms < due_ms) due_ms = tried_ms;
-    }
-    return due_ms == KEYSPACE_NEVER ? NO_WAKE : due_ms;
-}
-
 static void set_wake(struct daemon *d)
 {
-    int64_t due_ms = next_wake_ms(d);
+    int64_t due_ms = server_due_ms(&d->server);
+    if (due_ms == KEYSPACE_NEVER) due_ms = NO_WAKE;
     /* A wake that comes too early does no harm, and costs less than to be put off each turn. */
     if (due_ms == d->wake_ms || (d->wake_ms != NO_WAKE && d->wake_ms < due_ms)) return;
     d->wake_ms = due_ms;

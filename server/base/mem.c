@@ -109,6 +109,7 @@ static void *block_again(struct mem *m, size_t cost)
         if (t->bytes != cost) continue;
         *at = t->next;
         m->trim_bytes -= cost;
+        m->trim_changes++;
         sanitize_unpoison(t, cost);
         return t;
     }
@@ -136,6 +137,7 @@ static void block_free(struct mem *m, void *p, size_t bytes)
     t->next = m->trim;
     m->trim = t;
     m->trim_bytes += t->bytes;
+    m->trim_changes++;
     sanitize_root_remove(p, t->bytes);
     sanitize_poison(t + 1, t->bytes - sizeof *t);
 }
@@ -199,6 +201,16 @@ void mem_free(struct mem *m, void *p, size_t bytes)
     if (!p) return;
     count_remove(m, block_cost(bytes));
     block_free(m, p, bytes);
+}
+
+void mem_disown(struct mem *m, size_t bytes)
+{
+    count_remove(m, block_cost(bytes));
+}
+
+void mem_adopt(struct mem *m, size_t bytes)
+{
+    count_add(m, block_cost(bytes));
 }
 
 void *mem_map(struct mem *m, size_t bytes, size_t align)

@@ -5,7 +5,9 @@
  * large blocks, tables of connections, output buffers. The caller gives the size back when it frees
  * (no header is kept), so the account is exact. Blocks of MEM_MAP_BYTES and above are mapped,
  * because giving back one huge block at once takes milliseconds: mem_trim_step() unmaps them in
- * pieces. What waits for that is used again by whoever asks for a block of the same size.
+ * pieces. What waits for that is used again by whoever asks for a block of the same size, and
+ * without a page fault for each of its pages; so whoever calls mem_trim_step lets it wait for a
+ * while (trim_changes tells whether blocks still come and go).
  *
  * Invariants
  *   1. bytes == the sum of the sizes handed out and not yet freed: as asked below MEM_MAP_BYTES,
@@ -27,7 +29,7 @@
 enum {
     MEM_MAP_BYTES = 1 << 20,        /* blocks of this size and above are mapped */
     MEM_TRIM_BYTES = 256 << 10,     /* what one step gives back to the system */
-    MEM_TRIM_KEPT_BYTES = 16 << 20, /* what may wait while blocks come and go */
+    MEM_TRIM_KEPT_BYTES = 64 << 20, /* what may wait while blocks come and go */
 };
 
 struct mem_trim;
@@ -37,10 +39,11 @@ struct mem {
     size_t bytes_peak;
     size_t trim_bytes;
     struct mem_trim
-        *trim;        /* freed mapped blocks that wait to be unmapped; the link lies in the block */
-    uint64_t fail_at; /* debug builds: the n-th attempt from now fails; 0 = none */
-    uint64_t attempts; /* debug builds: allocations attempted so far */
-    bool fail_on;      /* debug builds: and so do all after it */
+        *trim; /* freed mapped blocks that wait to be unmapped; the link lies in the block */
+    uint64_t trim_changes; /* blocks that began to wait, or were used again */
+    uint64_t fail_at;      /* debug builds: the n-th attempt from now fails; 0 = none */
+    uint64_t attempts;     /* debug builds: allocations attempted so far */
+    bool fail_on;          /* debug builds: and so do all after it */
 };
 
 void mem_init(struct mem *m);
@@ -55,6 +58,11 @@ void *mem_realloc(struct mem *m, void *p, size_t bytes_old, size_t bytes_new)
     __attribute__((warn_unused_result));
 /* p may be NULL. */
 void mem_free(struct mem *m, void *p, size_t bytes);
+
+/* A block passes from one account to another, whose thread may be another: its owner calls
+ * mem_disown of the one that it came from, whoever gets it mem_adopt of its own. */
+void mem_disown(struct mem *m, size_t bytes);
+void mem_adopt(struct mem *m, size_t bytes);
 
 /* `bytes` bytes of zeroed pages aligned to `align` (a power of two, a multiple of the page size),
  * or NULL. */

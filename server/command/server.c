@@ -18,6 +18,9 @@ enum {
     SAMPLE_MS = 1000,      /* between two samples of the rate of commands */
 };
 
+/* How long freed mapped blocks wait while none comes or goes. */
+#define TRIM_QUIET_NS INT64_C(100000000)
+
 /* In a stressed build every command takes a slice of so many slots, and trials follow each other as
  * long as there are candidates: so the whole suite runs in the middle of trials. Compactions follow
  * each other likewise, and move whatever they meet. */
@@ -220,16 +223,19 @@ static bool compact_share(struct server *s)
 
 static bool trim_share(struct server *s)
 {
-    if (pool_has_spare(s->heap.pool)) return pool_trim_step(s->heap.pool) || s->mem.trim_bytes;
-    return mem_trim_step(&s->mem);
+    return pool_has_spare(s->heap.pool) ? pool_trim_step(s->heap.pool) : mem_trim_step(&s->mem);
 }
 
-/* Freed mapped blocks may be asked for again by the next large value, so while commands come some
- * of them stay. */
-static bool trim_is_due(const struct server *s, bool idle)
+/* Freed mapped blocks may be asked for again by the next large value: as long as some come and go
+ * they wait, up to a limit. */
+static bool trim_is_due(struct server *s, bool idle)
 {
-    if (pool_has_spare(s->heap.pool)) return true;
-    return idle ? s->mem.trim_bytes > 0 : s->mem.trim_bytes > MEM_TRIM_KEPT_BYTES;
+    if (pool_has_spare(s->heap.pool) || s->mem.trim_bytes > MEM_TRIM_KEPT_BYTES) return true;
+    if (s->trim.changes != s->mem.trim_changes) {
+        s->trim.changes = s->mem.trim_changes;
+        s->trim.due_ns = s->mono_ns + TRIM_QUIET_NS;
+    }
+    return idle && s->mem.trim_bytes && s->mono_ns >= s->trim.due_ns;
 }
 
 bool server_free_step(struct server *s)
@@ -292,8 +298,20 @@ bool server_step(struct server *s, bool idle)
     uint64_t used = server_used_bytes(s);
     if (used > s->stats.memory_peak_bytes) s->stats.memory_peak_bytes = used;
     /* The collector comes last, and what it frees may have to wait for the next step. */
-    return more || collects || s->heap.release_pending || s->heap.weak.first || s->mem.trim_bytes ||
-           pool_has_spare(s->heap.pool);
+    return more || collects || s->heap.release_pending || s->heap.weak.first ||
+           trim_is_due(s, idle);
+}
+
+int64_t server_due_ms(const struct server *s)
+{
+    int64_t due_ms = keyspace_next_expiry_ms(&s->keyspace);
+    int64_t candidates_ns = collect_due_ns(&s->heap);
+    int64_t trim_ns = s->mem.trim_bytes ? s->trim.due_ns : -1;
+    int64_t due_ns =
+        candidates_ns < 0 || (trim_ns >= 0 && trim_ns < candidates_ns) ? trim_ns : candidates_ns;
+    if (due_ns < 0) return due_ms;
+    int64_t tried_ms = (due_ns + s->wall_offset_ns) / 1000000 + 1;
+    return due_ms == KEYSPACE_NEVER || tried_ms < due_ms ? tried_ms : due_ms;
 }
 
 /* --- memory --- */

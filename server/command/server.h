@@ -72,6 +72,10 @@ struct server {
     int64_t started_ms;
     char run_id[SERVER_RUN_ID_CHARS];
     enum server_shutdown shutdown;
+    struct {
+        uint64_t changes; /* mem.trim_changes, */
+        int64_t due_ns;   /* and since then for so long there were no more, by mono_ns */
+    } trim;
     uint64_t io_bytes;         /* input that I/O threads hold; kept by net/ */
     uint64_t allocated_before; /* heap.allocated at the last release, see server_after_command */
 };
@@ -93,6 +97,9 @@ void server_configure(struct server *s);
  * waits. Steps are measured into stats.
  */
 bool server_step(struct server *s, bool idle);
+/* When server_step(idle) will have something to do though nothing happens, in ms of the wall clock;
+ * KEYSPACE_NEVER. */
+int64_t server_due_ms(const struct server *s);
 /* Frees at least twice what the command allocated (model: a command that allocates n objects frees
  * at least 2n), and removes as many of the slots that referred weakly to the dead. */
 void server_after_command(struct server *s);
