@@ -8,6 +8,7 @@ enum request_state {
     STATE_ARGS_LINE, /* in the line of `*` */
     STATE_BULK_LINE, /* in the line of `$` */
     STATE_BULK,      /* in the bytes of a bulk and the two behind it */
+    STATE_BULK_END,  /* in the two behind one that lies apart */
     STATE_INLINE,    /* in an inline line */
     STATE_BROKEN,
     STATE_OOM
@@ -29,9 +30,10 @@ enum quote_state {
 /* LINE_BAD is a whole line that is no number. */
 enum line_status { LINE_END, LINE_BAD, LINE_MORE, LINE_LONG };
 
-/* While a request is unfinished, argv[i].p is an offset: into the buffer, or with this bit into
- * text. */
+/* While a request is unfinished, argv[i].p is an offset into the buffer, or with one of these bits
+ * an offset into text, or an address. */
 #define IN_TEXT (~(SIZE_MAX >> 1))
+#define APART   (IN_TEXT >> 1)
 /* Lengths above this would make sums of offsets overflow; no buffer is that large. */
 #define BYTES_MAX (SIZE_MAX >> 2)
 /* The short way through a count line looks at so many bytes at most: a lead byte and digits that
@@ -52,12 +54,6 @@ static enum request_status no_memory(struct request_reader *r)
 {
     r->state = STATE_OOM;
     return REQUEST_OOM;
-}
-
-static enum request_status more(struct request_reader *r, size_t need)
-{
-    r->need = need;
-    return REQUEST_MORE;
 }
 
 void request_reader_limit(struct request_reader *r, const struct request_limits *limits)
@@ -129,10 +125,14 @@ static enum request_status ready(struct request_reader *r, const char *buf)
 {
     for (uint32_t i = 0; i < r->argc; i++) {
         uintptr_t offset = (uintptr_t)r->argv[i].p;
-        r->argv[i].p = offset & IN_TEXT ? r->text.p + (offset & ~IN_TEXT) : buf + offset;
+        if (__builtin_expect((offset & (IN_TEXT | APART)) == 0, 1))
+            r->argv[i].p = buf + offset;
+        else if (offset & APART)
+            r->argv[i].p = (const char *)(offset & ~APART);
+        else
+            r->argv[i].p = r->text.p + (offset & ~IN_TEXT);
     }
     r->bytes = r->at;
-    r->need = 0;
     r->state = STATE_NEW;
     return REQUEST_READY;
 }
@@ -224,7 +224,7 @@ static enum request_status bulk_line(struct request_reader *r, const char *buf, 
     int64_t n;
     enum line_status status = line_read(r, buf, len, '$', &n);
     if (status == LINE_LONG) return broken(r, "Protocol error: too big bulk count string");
-    if (status == LINE_MORE) return more(r, 0);
+    if (status == LINE_MORE) return REQUEST_MORE;
     if (r->lead != '$') return wrong_lead(r);
     if (status == LINE_BAD || n < 0 || (uint64_t)n > r->limits.bulk_bytes_max)
         return broken(r, "Protocol error: invalid bulk length");
@@ -238,7 +238,7 @@ static enum request_status args_line(struct request_reader *r, const char *buf, 
     int64_t n;
     enum line_status status = line_read(r, buf, len, '*', &n);
     if (status == LINE_LONG) return broken(r, "Protocol error: too big mbulk count string");
-    if (status == LINE_MORE) return more(r, 0);
+    if (status == LINE_MORE) return REQUEST_MORE;
     if (status == LINE_BAD || n > (int64_t)r->limits.args_max)
         return broken(r, "Protocol error: invalid multibulk length");
     r->left = n > 0 ? (uint32_t)n : 0;
@@ -252,13 +252,18 @@ static enum request_status multibulk(struct request_reader *r, const char *buf, 
         enum request_status status = args_line(r, buf, len);
         if (status != REQUEST_READY) return status;
     }
+    if (r->state == STATE_BULK_END) {
+        if (len - r->at < 2) return REQUEST_MORE;
+        r->at += 2;
+        line_begin(r, STATE_BULK_LINE);
+    }
     while (r->left != 0) {
         if (r->state == STATE_BULK_LINE) {
             enum request_status status = bulk_line(r, buf, len);
             if (status != REQUEST_READY) return status;
         }
         size_t whole = r->bulk + 2;
-        if (len - r->at < whole) return more(r, whole - (len - r->at));
+        if (len - r->at < whole) return REQUEST_MORE;
         if (!add(r, r->at, r->bulk)) return no_memory(r);
         r->at += whole;
         r->left--;
@@ -426,7 +431,7 @@ static enum request_status inline_line(struct request_reader *r, const char *buf
     }
     if (r->stuck) r->at = stop;
     if (stop == end) return broken(r, "Protocol error: too big inline request");
-    return more(r, 0);
+    return REQUEST_MORE;
 }
 
 static void begin(struct request_reader *r, char first)
@@ -441,17 +446,33 @@ static void begin(struct request_reader *r, char first)
     line_begin(r, first == '*' ? STATE_ARGS_LINE : STATE_INLINE);
 }
 
+size_t request_reader_bulk(const struct request_reader *r, size_t *at)
+{
+    if (r->state != STATE_BULK) return 0;
+    *at = r->at;
+    return r->bulk;
+}
+
+enum request_status request_reader_put_apart(struct request_reader *r, const char *p)
+{
+    if (!add(r, (uintptr_t)p | APART, r->bulk)) return no_memory(r);
+    r->left--;
+    r->state = STATE_BULK_END;
+    return REQUEST_READY;
+}
+
 enum request_status request_reader_next(struct request_reader *r, const char *buf, size_t len)
 {
     switch ((enum request_state)r->state) {
     case STATE_NEW:
-        if (len == 0) return more(r, 0);
+        if (len == 0) return REQUEST_MORE;
         begin(r, buf[0]);
         if (r->state == STATE_INLINE) return inline_line(r, buf, len);
         return multibulk(r, buf, len);
     case STATE_ARGS_LINE:
     case STATE_BULK_LINE:
-    case STATE_BULK: return multibulk(r, buf, len);
+    case STATE_BULK:
+    case STATE_BULK_END: return multibulk(r, buf, len);
     case STATE_INLINE: return inline_line(r, buf, len);
     case STATE_BROKEN: return REQUEST_BROKEN;
     case STATE_OOM: return REQUEST_OOM;
@@ -462,7 +483,7 @@ enum request_status request_reader_next(struct request_reader *r, const char *bu
 int request_reader_check(const struct request_reader *r)
 {
     if (r->line > r->at) return 1;
-    bool multi = r->state == STATE_BULK_LINE || r->state == STATE_BULK;
+    bool multi = r->state >= STATE_BULK_LINE && r->state <= STATE_BULK_END;
     if (multi && r->argc + (uint64_t)r->left > r->limits.args_max) return 3;
     if (r->argc > r->room) return 3;
     if ((r->argv == r->small) != (r->room == REQUEST_ARGS_SMALL)) return 4;

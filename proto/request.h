@@ -19,8 +19,13 @@
  * room follows the arguments that have arrived, not the number that was announced.
  *  4. argv == small if and only if room == REQUEST_ARGS_SMALL.
  *
+ * A long bulk may lie apart from the other bytes of its request: where the reader has returned MORE
+ * within it, the caller may take its bytes out of the buffer, those that are there and those to
+ * come, and hand them in as a whole.
+ *
  * Ownership: the reader owns argv and `text` (the unescaped inline arguments). Views in argv point
- * into the caller's buffer or into `text`: good until the buffer changes or the next call.
+ * into the caller's buffer, into `text`, or at a bulk that lies apart: good until that changes or
+ * the next call.
  *
  * Cost: O(bytes of the count lines) for multibulk, whatever the bulks hold; O(bytes) for inline. No
  * allocation up to REQUEST_ARGS_SMALL arguments without quotes.
@@ -60,7 +65,7 @@ struct request_limits {
 
 enum request_status {
     REQUEST_READY,  /* argc, argv and bytes are set */
-    REQUEST_MORE,   /* call again when more bytes are there; `need` is a hint */
+    REQUEST_MORE,   /* call again when more bytes are there */
     REQUEST_BROKEN, /* `error` is set; the reader is of no more use */
     REQUEST_OOM     /* no memory; the reader is of no more use */
 };
@@ -70,7 +75,6 @@ struct request_reader {
     uint32_t argc;
     struct proto_view *argv;
     size_t bytes; /* READY: the length of the request, to be skipped by the caller */
-    size_t need;  /* MORE: how many more bytes the current bulk certainly needs; 0 unknown */
     char error[REQUEST_ERROR_BYTES]; /* BROKEN: for the client, behind "-ERR " */
 
     struct request_limits limits; /* as they hold now; batch.h reads within the same */
@@ -100,6 +104,14 @@ void request_reader_fini(struct request_reader *r);
  * another address at each call, with the same bytes and more. After READY the next call begins a
  * new request. */
 enum request_status request_reader_next(struct request_reader *r, const char *buf, size_t len);
+
+/* After MORE: the length of the bulk that is unfinished, and in *at where it begins; 0 when none
+ * is.
+ */
+size_t request_reader_bulk(const struct request_reader *r, size_t *at);
+/* That bulk is there as a whole, at p; from *at on the buffer holds what follows it. READY: go on
+ * with request_reader_next. REQUEST_OOM. */
+enum request_status request_reader_put_apart(struct request_reader *r, const char *p);
 
 /* Whether the next call begins a new request, and so batch.h may read it. */
 bool request_reader_begins(const struct request_reader *r);

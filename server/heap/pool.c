@@ -297,15 +297,20 @@ void pool_delete(struct pool *p)
     mem_free(m, p, sizeof *p);
 }
 
+void pool_adopt(struct pool *p, void *block, size_t bytes)
+{
+    size_t good = large_bytes(bytes);
+    sanitize_poison((char *)block + bytes, good - bytes);
+    p->large_blocks++;
+    p->large_bytes += good;
+}
+
 /* Apart, so that the way of a small block stays short. */
 __attribute__((noinline)) static void *large_alloc(struct pool *p, size_t bytes)
 {
     size_t good = large_bytes(bytes);
     char *block = good ? mem_alloc(p->mem, good) : NULL;
-    if (!block) return NULL;
-    sanitize_poison(block + bytes, good - bytes);
-    p->large_blocks++;
-    p->large_bytes += good;
+    if (block) pool_adopt(p, block, bytes);
     return block;
 }
 

@@ -85,7 +85,7 @@ void pool_delete(struct pool *p);
 void *pool_alloc(struct pool *p, size_t bytes) __attribute__((malloc, warn_unused_result));
 /* p may be NULL when bytes is 0. */
 void pool_free(struct pool *p, void *block, size_t bytes);
-/* The same for more than POOL_LINEAR_MAX bytes. */
+/* pool_good_bytes for more than POOL_LINEAR_MAX bytes. */
 size_t pool_good_bytes_above(size_t bytes);
 
 /* The bytes that a request of `bytes` really takes: what accounts add up. */
@@ -93,6 +93,10 @@ static inline size_t pool_good_bytes(size_t bytes)
 {
     return bytes <= POOL_LINEAR_MAX ? (bytes + 7) & ~(size_t)7 : pool_good_bytes_above(bytes);
 }
+
+/* A block that mem_alloc has given for pool_good_bytes(bytes) is from now on one that pool_alloc has
+ * given for `bytes` (above POOL_SMALL_MAX). */
+void pool_adopt(struct pool *p, void *block, size_t bytes);
 
 /* A container's cell, zeroed. */
 struct cell *pool_cell_alloc(struct pool *p) __attribute__((warn_unused_result));

@@ -26,6 +26,7 @@ static void on_closed(uv_handle_t *handle)
     struct conn *c = handle->data;
     struct net *net = c->net;
     inbox_fini(&c->in, &net->server->mem);
+    bulks_fini(&c->bulks, &net->server->mem);
     outbox_fini(&c->out);
     request_reader_fini(&c->reader);
     mem_free(&net->server->mem, c, sizeof *c);
@@ -143,7 +144,7 @@ static void settle(struct conn *c)
     bool left = inbox_bytes(&c->in) && !c->hungry;
     bool sated = c->share.turn == c->net->turn && c->share.bytes >= CONN_SHARE_BYTES;
     enum net_place place = waits ? NET_WAITING : can && (left || sated) ? NET_READY : NET_NOWHERE;
-    session_set_input(&c->session, inbox_bytes(&c->in));
+    session_set_input(&c->session, inbox_bytes(&c->in) + bulks_bytes(&c->bulks));
     if (place != c->seat.place) net_move(c->net, &c->seat, place);
     read_on(c, can && place == NET_NOWHERE && !c->ended);
 }
@@ -173,6 +174,17 @@ static void run_one(struct conn *c, const struct ahead *request, struct replies 
 {
     c->share.commands++;
     if (request->argc) net_run(c->net, &c->session, request, &out->buf);
+}
+
+/* The same, with the arguments that lie apart. */
+static void run_large(struct conn *c, const struct ahead *request, struct replies *out)
+{
+    struct server *s = c->net->server;
+    bulks_give(&c->bulks, &s->mem, &s->heap);
+    run_one(c, request, out);
+    bulks_given(&c->bulks, &s->heap);
+    bulks_fini(&c->bulks, &s->mem);
+    c->bulks.probes = true;
 }
 
 /* Runs the plain requests at the front, several of which are looked at before the first runs.
@@ -210,14 +222,21 @@ static size_t run_requests(struct conn *c, struct view bytes)
         struct view rest = {bytes.p + at, bytes.n - at};
         size_t used = request_reader_begins(r) ? run_batch(c, rest, out, before) : 0;
         at += used;
-        if (used) continue;
+        if (used) {
+            c->bulks.probes = false;
+            continue;
+        }
         enum request_status status = request_reader_next(r, rest.p, rest.n);
         if (status != REQUEST_READY) {
             stop(c, status, &out->buf);
             break;
         }
         at += r->bytes;
-        run_one(c, &(struct ahead){.argv = (const struct view *)r->argv, .argc = r->argc}, out);
+        struct ahead request = {.argv = (const struct view *)r->argv, .argc = r->argc};
+        if (c->bulks.first)
+            run_large(c, &request, out);
+        else
+            run_one(c, &request, out);
     }
     c->net->server->held_into = NULL;
     c->net->server->stats.net_output_bytes += replies_bytes(out) - before;
@@ -251,13 +270,47 @@ static void begin_share(struct conn *c)
     }
 }
 
+static void no_memory_for_input(struct conn *c, uint64_t bytes)
+{
+    log_closing(c, "no memory for its input", bytes);
+    conn_close(c);
+}
+
+/* What was not run stays: in the inbox, where it may lie already, or a large bulk's bytes apart.
+ * False when that closed the connection. */
+static bool keep_rest(struct conn *c, struct view bytes, size_t used, bool in_inbox)
+{
+    struct mem *m = &c->net->server->mem;
+    struct view rest = {bytes.p + used, bytes.n - used};
+    char *p = in_inbox ? c->in.p + c->in.begin + used : c->net->shared_in + used;
+    enum status status = STATUS_OK;
+    if (c->hungry) status = bulks_begin(&c->bulks, m, &c->reader, p, &rest.n);
+    if (!status && !in_inbox && (rest.n || inbox_bytes(&c->in)))
+        status = inbox_replace(&c->in, m, rest);
+    if (status) {
+        no_memory_for_input(c, rest.n);
+        return false;
+    }
+    if (in_inbox) inbox_skip(&c->in, m, used);
+    if (in_inbox && rest.n) inbox_cut(&c->in, rest.n);
+    uint64_t most = c->net->server->config.proto_max_bulk_len + CONN_REQUEST_BYTES_MORE;
+    uint64_t waits = rest.n + bulks_bytes(&c->bulks);
+    if (c->hungry && waits > most) {
+        log_closing(c, "its request is too long", waits);
+        conn_close(c);
+        return false;
+    }
+    if (rest.n == 0) request_reader_trim(&c->reader);
+    return true;
+}
+
 void conn_continue(struct conn *c)
 {
     begin_share(c);
-    size_t used = run_share(c, c->hungry ? (struct view){0} : inbox_view(&c->in));
-    if (c->state == CONN_CLOSING) return;
-    if (used) inbox_skip(&c->in, &c->net->server->mem, used);
-    settle(c);
+    bool runs = !c->hungry;
+    struct view bytes = runs ? inbox_view(&c->in) : (struct view){0};
+    size_t used = run_share(c, bytes);
+    if (c->state != CONN_CLOSING && (!runs || keep_rest(c, bytes, used, true))) settle(c);
 }
 
 void conn_resume(struct conn *c)
@@ -295,52 +348,55 @@ static void on_written(uv_write_t *request, int status)
     conn_continue(c);
 }
 
+/* Where bytes of requests are read to. */
+static enum status offer_room(struct conn *c, struct inbox_room *room)
+{
+    struct net *net = c->net;
+    enum status status = inbox_offer(&c->in, &net->server->mem, net->shared_in, room);
+    bulks_probe(&c->bulks, room);
+    c->in_shared =
+        !status && room->p >= net->shared_in && room->p < net->shared_in + INBOX_SHARED_BYTES;
+    return status;
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     (void)suggested;
     struct conn *c = handle->data;
-    struct net *net = c->net;
-    struct inbox_room room = {net->shared_in, INBOX_SHARED_BYTES};
-    c->in_shared = true;
-    if (c->state == CONN_OPEN) {
-        size_t need = c->hungry ? c->reader.need : 0;
-        if (inbox_offer(&c->in, &net->server->mem, net->shared_in, need, &room))
-            room = (struct inbox_room){NULL, 0}; /* libuv reports it as UV_ENOBUFS */
-        c->in_shared = room.p >= net->shared_in && room.p < net->shared_in + INBOX_SHARED_BYTES;
-    }
+    struct inbox_room room = {c->net->shared_in, INBOX_SHARED_BYTES}; /* of what is discarded */
+    enum status status = STATUS_OK;
+    c->in_bulk = c->state == CONN_OPEN && c->bulks.filling;
+    if (c->in_bulk)
+        status = bulks_room(&c->bulks, &c->net->server->mem, &room);
+    else if (c->state == CONN_OPEN)
+        status = offer_room(c, &room);
+    if (status) room = (struct inbox_room){NULL, 0}; /* libuv reports it as UV_ENOBUFS */
     *buf = (uv_buf_t){.base = room.p, .len = room.n};
 }
 
-/* What was not run stays; false when that closed the connection. */
-static bool keep_rest(struct conn *c, struct view bytes, size_t used)
+/* A large bulk has got n bytes. Once it is whole, what came behind it goes where other bytes are
+ * read to, and *n are those. False when that is not for now, or closed the connection. */
+static bool fill_bulk(struct conn *c, size_t *n)
 {
-    struct mem *m = &c->net->server->mem;
-    struct view rest = {bytes.p + used, bytes.n - used};
-    if (!c->in_shared) {
-        inbox_skip(&c->in, m, used);
-    } else if ((rest.n || inbox_bytes(&c->in)) && inbox_replace(&c->in, m, rest)) {
-        log_closing(c, "no memory for its input", rest.n);
-        conn_close(c);
+    struct view behind;
+    struct inbox_room room;
+    if (!bulks_filled(&c->bulks, *n, &behind)) {
+        settle(c);
         return false;
     }
-    uint64_t most = c->net->server->config.proto_max_bulk_len + CONN_REQUEST_BYTES_MORE;
-    if (c->hungry && rest.n > most) {
-        log_closing(c, "its request is too long", rest.n);
-        conn_close(c);
+    if (request_reader_put_apart(&c->reader, bulks_last(&c->bulks)) != REQUEST_READY ||
+        offer_room(c, &room) != STATUS_OK) {
+        no_memory_for_input(c, bulks_bytes(&c->bulks));
         return false;
     }
-    if (rest.n == 0) request_reader_trim(&c->reader);
+    memcpy(room.p, behind.p, behind.n);
+    *n = behind.n;
     return true;
 }
 
 static void on_bytes(struct conn *c, size_t n)
 {
     struct net *net = c->net;
-    struct view bytes = {net->shared_in, inbox_bytes(&c->in) + n};
-    if (!c->in_shared) {
-        inbox_filled(&c->in, n);
-        bytes = inbox_view(&c->in);
-    }
     begin_share(c);
     c->share.bytes += n;
     net->server->stats.net_input_bytes += n;
@@ -349,9 +405,15 @@ static void on_bytes(struct conn *c, size_t n)
         c->ended = n >= c->drain_bytes;
         c->drain_bytes -= c->ended ? c->drain_bytes : n;
     }
+    if (c->in_bulk && !fill_bulk(c, &n)) return;
+    struct view bytes = {net->shared_in, inbox_bytes(&c->in) + n};
+    if (!c->in_shared) {
+        inbox_filled(&c->in, n);
+        bytes = inbox_view(&c->in);
+    }
     c->hungry = false;
     size_t used = run_share(c, bytes);
-    if (c->state != CONN_CLOSING && keep_rest(c, bytes, used)) settle(c);
+    if (c->state != CONN_CLOSING && keep_rest(c, bytes, used, !c->in_shared)) settle(c);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
@@ -367,7 +429,8 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         c->ended = true;
         settle(c);
     } else {
-        if (nread == UV_ENOBUFS) log_closing(c, "no memory for its input", inbox_bytes(&c->in));
+        if (nread == UV_ENOBUFS)
+            log_closing(c, "no memory for its input", inbox_bytes(&c->in) + bulks_bytes(&c->bulks));
         conn_close(c);
     }
 }
@@ -381,6 +444,7 @@ bool conn_accept(struct net *net, uv_stream_t *listening)
     if (!c) return false;
     *c = (struct conn){.net = net, .state = CONN_OPEN};
     inbox_init(&c->in);
+    bulks_init(&c->bulks);
     outbox_init(&c->out, (struct outlet){.all = &s->held});
     c->out.request.data = c;
     struct request_limits limits = REQUEST_LIMITS_DEFAULT;

@@ -32,7 +32,7 @@
 #ifndef HEAPD_NET_CONN_H
 #define HEAPD_NET_CONN_H
 
-#include "net/inbox.h"
+#include "net/bulk.h"
 #include "net/net.h"
 #include "net/outbox.h"
 #include "proto/request.h"
@@ -59,7 +59,8 @@ struct conn {
     bool ended;     /* the input has ended, or no more of it is wanted */
     bool hungry;    /* the waiting bytes are an unfinished request */
     bool slow;      /* over CONN_HIGH_BYTES, and not yet below CONN_LOW_BYTES */
-    bool in_shared; /* the read under way goes to the shared buffer */
+    bool in_shared; /* the read under way goes to the shared buffer, */
+    bool in_bulk;   /* or to one that lies apart */
     bool session_open;
     uint64_t drain_bytes; /* while the process ends: input that is still wanted */
     int64_t linger_until_ns;
@@ -69,6 +70,7 @@ struct conn {
         int64_t began_ns;
     } share;
     struct inbox in;
+    struct bulks bulks; /* of the request that is unfinished, or runs */
     struct outbox out;
     struct request_reader reader;
     uv_tcp_t tcp;

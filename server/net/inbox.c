@@ -38,32 +38,24 @@ static enum status grow(struct inbox *in, struct mem *m, size_t cap)
     return STATUS_OK;
 }
 
-enum status inbox_offer(struct inbox *in, struct mem *m, char *shared, size_t need,
-                        struct inbox_room *room)
+enum status inbox_offer(struct inbox *in, struct mem *m, char *shared, struct inbox_room *room)
 {
     size_t bytes = inbox_bytes(in);
-    if (bytes <= INBOX_SMALL_BYTES && need <= INBOX_SHARED_BYTES - bytes) {
+    if (bytes <= INBOX_SMALL_BYTES) {
         if (bytes) memcpy(shared, in->p + in->begin, bytes);
         *room = (struct inbox_room){shared + bytes, INBOX_SHARED_BYTES - bytes};
         return STATUS_OK;
     }
     compact(in);
-    if (in->cap - in->end < min_size(need ? need : 1, INBOX_SHARED_BYTES)) {
+    if (in->cap - in->end < INBOX_SMALL_BYTES) {
         /* Doubling while a step may copy; from INBOX_GROWTH_BYTES_MAX on the block is mapped, and
          * growth moves no bytes. */
         size_t more = min_size(bytes, INBOX_GROWTH_BYTES_MAX);
         if (more < INBOX_SHARED_BYTES) more = INBOX_SHARED_BYTES;
-        /* A small remainder is taken along: else the block would grow once more for it, and blocks
-         * of bulks of one length would not be of one length themselves. */
-        if (need && (more > need || need - more < INBOX_SHARED_BYTES)) more = need;
         enum status status = grow(in, m, in->end + more);
         if (status) return status;
     }
-    /* Not beyond the bulk, where its length is known: what follows it is then read into the shared
-     * buffer, and nothing has to be moved. */
-    size_t n = in->cap - in->end;
-    n = need ? min_size(n, need) : min_size(n, INBOX_SHARED_BYTES);
-    *room = (struct inbox_room){in->p + in->end, min_size(n, INBOX_READ_BYTES_MAX)};
+    *room = (struct inbox_room){in->p + in->end, min_size(in->cap - in->end, INBOX_SHARED_BYTES)};
     return STATUS_OK;
 }
 
@@ -104,6 +96,12 @@ void inbox_skip(struct inbox *in, struct mem *m, size_t n)
     if (in->begin < in->end) return;
     in->begin = in->end = 0;
     if (in->cap > INBOX_KEPT_BYTES) inbox_fini(in, m);
+}
+
+void inbox_cut(struct inbox *in, size_t n)
+{
+    DASSERT(n > 0 && n <= inbox_bytes(in));
+    in->end = in->begin + n;
 }
 
 int inbox_check(const struct inbox *in)

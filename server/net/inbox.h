@@ -5,9 +5,9 @@
  *
  * Reads go into a buffer that all connections share, and are parsed there: a request that arrives
  * whole is never copied and an idle connection holds no memory. Only a rest is copied here. A small
- * rest goes back to the front of the shared buffer at the next read; behind a large one, and where
- * a large bulk is announced, the next read goes straight into this buffer. It grows with what has
- * arrived, not with what was announced, so an announcement costs nothing.
+ * rest goes back to the front of the shared buffer at the next read; behind a large one the next
+ * read goes straight into this buffer, which grows with what has arrived. The bytes of a large bulk
+ * do not come here (bulk.h).
  *
  *   p  |  executed  |  begin: waits  |  end: free  |  cap
  *
@@ -28,7 +28,6 @@ enum {
     INBOX_SHARED_BYTES = 64 << 10, /* of the shared buffer */
     INBOX_SMALL_BYTES = 16 << 10,  /* a rest of this size goes back to the shared buffer */
     INBOX_KEPT_BYTES = 4 << 10,
-    INBOX_READ_BYTES_MAX = 1 << 20, /* of one read into a large bulk */
     INBOX_GROWTH_BYTES_MAX = 8 << 20,
 };
 
@@ -50,18 +49,20 @@ static inline struct view inbox_view(const struct inbox *in)
     return (struct view){in->p + in->begin, in->end - in->begin};
 }
 
-/* Where the next bytes are to be read to. `need`: how many the current bulk certainly lacks, 0 if
- * unknown. In the shared buffer a copy of what waits lies before the place. */
+/* Where the next bytes are to be read to. In the shared buffer a copy of what waits lies before the
+ * place. */
 struct inbox_room {
     char *p;
     size_t n;
 };
-enum status inbox_offer(struct inbox *in, struct mem *m, char *shared, size_t need,
+enum status inbox_offer(struct inbox *in, struct mem *m, char *shared,
                         struct inbox_room *room) MUST_USE;
 /* `n` bytes were read to the place that was offered in the inbox itself. */
 void inbox_filled(struct inbox *in, size_t n);
 /* Holds a copy of these bytes, and nothing else. On failure nothing changed. */
 enum status inbox_replace(struct inbox *in, struct mem *m, struct view rest) MUST_USE;
+/* Only the first n waiting bytes (> 0) stay. */
+void inbox_cut(struct inbox *in, size_t n);
 /* The first n waiting bytes were executed. */
 void inbox_skip(struct inbox *in, struct mem *m, size_t n);
 

@@ -93,6 +93,7 @@ void parcel_init(struct parcel *p)
 {
     *p = (struct parcel){0};
     inbox_init(&p->along);
+    bulks_init(&p->bulks);
     replies_init(&p->out);
 }
 
@@ -100,6 +101,7 @@ void parcel_empty(struct parcel *p, struct mem *m)
 {
     if (p->block) mem_free(m, p->block, p->block_bytes);
     if (p->along.p) inbox_fini(&p->along, m);
+    bulks_fini(&p->bulks, m);
     p->block = NULL;
     p->block_bytes = 0;
     p->argc = NULL;
@@ -132,7 +134,7 @@ static size_t cap_for(size_t bytes)
 }
 
 enum status parcel_pack(struct parcel *p, const struct sheet *sheet, struct view bytes,
-                        struct inbox *from)
+                        struct inbox *from, struct bulks *bulks)
 {
     DASSERT(!p->block);
     size_t rest = from ? inbox_bytes(from) - bytes.n : 0;
@@ -165,6 +167,8 @@ enum status parcel_pack(struct parcel *p, const struct sheet *sheet, struct view
         rebase(args, sheet->arg_count, bytes, text);
         if (from) inbox_skip(from, sheet->mem, bytes.n);
     }
+    p->bulks = *bulks;
+    *bulks = (struct bulks){.probes = bulks->first != NULL};
     p->block = block;
     p->block_bytes = total;
     p->argc = (const uint32_t *)(const void *)block;
@@ -182,6 +186,6 @@ int parcel_check(const struct parcel *p)
     for (uint32_t i = 0; i < p->taken; i++) before += p->argc[i];
     if (p->count) args += ((size_t)p->count * sizeof *p->argc + 7) / 8 * 8;
     if ((const char *)p->next != args + before * sizeof *p->next) return 1;
-    if (!p->count && (p->block || p->along.p)) return 2;
+    if (!p->count && (p->block || p->along.p || p->bulks.first)) return 2;
     return 0;
 }

@@ -12,6 +12,8 @@
  *
  *   block   argc 0 | argc 1 | ...    view | view | view ...    the bytes of the requests
  *
+ * Large arguments lie apart (bulk.h) and go along as they are; they belong to the first request.
+ *
  * A parcel that comes back with `more` holds requests that have not run yet, or its session waits:
  * it is sent again when the replies that it brought are on their way.
  *
@@ -48,6 +50,7 @@ struct parcel {
     void *block;
     size_t block_bytes;
     struct inbox along; /* the buffer that went along */
+    struct bulks bulks; /* of the first request; those that were given are the heap's memory */
 };
 
 /* What an I/O thread has read and not yet packed; one a thread. */
@@ -75,9 +78,9 @@ void parcel_fini(struct parcel *p, struct mem *m);
 
 /* Packs what the sheet holds, one request at least, into an empty parcel. `bytes` are those of its
  * requests. When they lie at the front of `from`, they go along or are skipped there; NULL: they
- * are copied. On failure nothing has changed. */
+ * are copied. All that is in `bulks` goes along, too. On failure nothing has changed. */
 enum status parcel_pack(struct parcel *p, const struct sheet *sheet, struct view bytes,
-                        struct inbox *from) MUST_USE;
+                        struct inbox *from, struct bulks *bulks) MUST_USE;
 /* All has run. */
 void parcel_empty(struct parcel *p, struct mem *m);
 

@@ -59,8 +59,11 @@ static void run_some(struct remote *r, uint64_t before)
     }
     if (count > 1) ahead_look(net->server, ahead, count);
     for (uint32_t i = 0; i < count && may_go_on(r, before); i++) {
+        bool large = p->taken == 0 && p->bulks.first;
+        if (large) bulks_give(&p->bulks, &r->wire.thread->mem, &net->server->heap);
         parcel_take(p);
         net_run(net, &r->session, &ahead[i], &p->out.buf);
+        if (large) bulks_given(&p->bulks, &net->server->heap);
     }
 }
 
@@ -199,6 +202,7 @@ static void init(struct remote *r, struct net *net, struct io_thread *thread)
     parcel_init(&r->parcel);
     w->thread = thread;
     inbox_init(&w->in);
+    bulks_init(&w->bulks);
     outbox_init(&w->out, (struct outlet){.all = &s->held, .landed = &thread->landed});
     w->out.request.data = w;
     struct request_limits limits = REQUEST_LIMITS_DEFAULT;

@@ -74,7 +74,8 @@ struct wire {
     bool ended;     /* the input has ended, or no more of it is wanted */
     bool hungry;    /* the waiting bytes are an unfinished request */
     bool slow;      /* over CONN_HIGH_BYTES, and not yet below CONN_LOW_BYTES */
-    bool in_shared; /* the read under way goes to the shared buffer */
+    bool in_shared; /* the read under way goes to the shared buffer, */
+    bool in_bulk;   /* or to one that lies apart */
     bool away;      /* the parcel is */
     bool lingering;
     bool farewell;              /* it has arrived */
@@ -83,6 +84,7 @@ struct wire {
     uint64_t read_bytes;        /* that no parcel has told of */
     int64_t linger_until_ns;
     struct inbox in;
+    struct bulks bulks; /* of the request that is unfinished */
     struct outbox out;
     struct request_reader reader;
     uv_tcp_t tcp;

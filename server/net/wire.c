@@ -44,6 +44,7 @@ static void on_closed(uv_handle_t *handle)
         t->wires = w->next;
     if (w->next) w->next->previous = w->previous;
     inbox_fini(&w->in, &t->mem);
+    bulks_fini(&w->bulks, &t->mem);
     parcel_fini(p, &t->mem);
     replies_fini(&p->out, &w->out.outlet);
     outbox_fini(&w->out);
@@ -165,10 +166,27 @@ static void log_input(struct wire *w, uint64_t bytes)
     leave(w, "no memory for its input", bytes);
 }
 
-/* Parses the bytes and packs what is whole; *used are the bytes that went into the parcel. They are
- * in the inbox, from which the parcel may take them, or in the shared buffer. False when that
- * closed the connection. */
-static bool fill_parcel(struct wire *w, struct view bytes, bool in_inbox, size_t *used)
+/* Packs what is on the sheet. */
+static enum status pack(struct wire *w, struct view packed, bool in_inbox)
+{
+    struct sheet *sheet = &w->thread->sheet;
+    w->bulks.probes = w->bulks.probes && sheet->count == 0;
+    if (sheet->count)
+        return parcel_pack(parcel_of(w), sheet, packed, in_inbox ? &w->in : NULL, &w->bulks);
+    if (in_inbox && packed.n) inbox_skip(&w->in, &w->thread->mem, packed.n);
+    return STATUS_OK;
+}
+
+/* What stays of the bytes is an unfinished request: a large bulk's bytes move apart. */
+static enum status move_apart(struct wire *w, char *rest, size_t *n)
+{
+    return w->hungry ? bulks_begin(&w->bulks, &w->thread->mem, &w->reader, rest, n) : STATUS_OK;
+}
+
+/* Parses the bytes and packs what is whole; *rest are those that are left. They are in the inbox,
+ * from which the parcel may take them, or in the shared buffer. False when that closed the
+ * connection. */
+static bool fill_parcel(struct wire *w, struct view bytes, bool in_inbox, struct view *rest)
 {
     struct io_thread *t = w->thread;
     uint64_t bulk_bytes_max = atomic_load_explicit(&t->io->bulk_bytes_max, memory_order_relaxed);
@@ -177,18 +195,21 @@ static bool fill_parcel(struct wire *w, struct view bytes, bool in_inbox, size_t
         limits.bulk_bytes_max = bulk_bytes_max;
         request_reader_limit(&w->reader, &limits);
     }
-    enum request_status status = sheet_read(&t->sheet, &w->reader, bytes, used);
+    size_t used;
+    enum request_status status = sheet_read(&t->sheet, &w->reader, bytes, &used);
     w->hungry = status == REQUEST_MORE;
     if (status == REQUEST_BROKEN || status == REQUEST_OOM) w->broken = status;
-    if (t->sheet.count == 0) {
-        if (in_inbox && *used) inbox_skip(&w->in, &t->mem, *used);
-        return true;
+    *rest = (struct view){bytes.p + used, bytes.n - used};
+    enum status packed = pack(w, (struct view){bytes.p, used}, in_inbox);
+    if (!packed && in_inbox) {
+        size_t left = inbox_bytes(&w->in);
+        packed = move_apart(w, w->in.p + w->in.begin, &left);
+        if (!packed && left) inbox_cut(&w->in, left);
+    } else if (!packed) {
+        packed = move_apart(w, t->shared_in + used, &rest->n);
     }
-    struct view packed = {bytes.p, *used};
-    if (parcel_pack(parcel_of(w), &t->sheet, packed, in_inbox ? &w->in : NULL) == STATUS_OK)
-        return true;
-    log_input(w, bytes.n);
-    return false;
+    if (packed) log_input(w, bytes.n);
+    return packed == STATUS_OK;
 }
 
 /* Whether requests are there that were packed, or a wait, which the parcel is to be sent for. */
@@ -200,9 +221,9 @@ static bool has_parcel(struct wire *w)
 /* With the parcel at home: packs what waits, sends it off, or sees that there is nothing more. */
 static void next_parcel(struct wire *w)
 {
-    size_t used;
+    struct view rest;
     while (!has_parcel(w) && !w->broken && !w->hungry && inbox_bytes(&w->in))
-        if (!fill_parcel(w, inbox_view(&w->in), true, &used)) return;
+        if (!fill_parcel(w, inbox_view(&w->in), true, &rest)) return;
     if (has_parcel(w)) {
         bool held_up = w->slow || (parcel_of(w)->waits && w->out.under_way);
         if (!held_up) send_parcel(w);
@@ -240,8 +261,9 @@ static void settle(struct wire *w)
         if (outbox_bytes(&w->out) == 0) end(w);
     }
     if (w->state != WIRE_OPEN) return;
-    uint64_t waits = inbox_bytes(&w->in);
-    if (waits != session_input(session_of(w))) session_set_input(session_of(w), waits);
+    uint64_t waits = inbox_bytes(&w->in), apart = bulks_bytes(&w->bulks);
+    if (waits + apart != session_input(session_of(w)))
+        session_set_input(session_of(w), waits + apart);
     bool room = waits < REMOTE_AHEAD_BYTES || !(w->away || has_parcel(w));
     read_on(w, room && !w->ended && !w->slow);
 }
@@ -324,19 +346,29 @@ static void on_written(uv_write_t *request, int status)
     if (account_output(w)) settle(w);
 }
 
+/* Where bytes of requests are read to. */
+static enum status offer_room(struct wire *w, struct inbox_room *room)
+{
+    struct io_thread *t = w->thread;
+    enum status status = inbox_offer(&w->in, &t->mem, t->shared_in, room);
+    bulks_probe(&w->bulks, room);
+    w->in_shared =
+        !status && room->p >= t->shared_in && room->p < t->shared_in + INBOX_SHARED_BYTES;
+    return status;
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     (void)suggested;
     struct wire *w = handle->data;
-    struct io_thread *t = w->thread;
-    struct inbox_room room = {t->shared_in, INBOX_SHARED_BYTES};
-    w->in_shared = true;
-    if (w->state == WIRE_OPEN) {
-        size_t need = w->hungry && !w->away ? w->reader.need : 0;
-        if (inbox_offer(&w->in, &t->mem, t->shared_in, need, &room))
-            room = (struct inbox_room){NULL, 0}; /* libuv reports it as UV_ENOBUFS */
-        w->in_shared = room.p >= t->shared_in && room.p < t->shared_in + INBOX_SHARED_BYTES;
-    }
+    struct inbox_room room = {w->thread->shared_in, INBOX_SHARED_BYTES}; /* of what is discarded */
+    enum status status = STATUS_OK;
+    w->in_bulk = w->state == WIRE_OPEN && w->bulks.filling;
+    if (w->in_bulk)
+        status = bulks_room(&w->bulks, &w->thread->mem, &room);
+    else if (w->state == WIRE_OPEN)
+        status = offer_room(w, &room);
+    if (status) room = (struct inbox_room){NULL, 0}; /* libuv reports it as UV_ENOBUFS */
     *buf = (uv_buf_t){.base = room.p, .len = room.n};
 }
 
@@ -345,6 +377,26 @@ static void keep_rest(struct wire *w, struct view rest)
 {
     struct mem *m = &w->thread->mem;
     if ((rest.n || inbox_bytes(&w->in)) && inbox_replace(&w->in, m, rest)) log_input(w, rest.n);
+}
+
+/* A large bulk has got n bytes. Once it is whole, what came behind it goes where other bytes are
+ * read to, and *n are those. False when that is not for now, or closed the connection. */
+static bool fill_bulk(struct wire *w, size_t *n)
+{
+    struct view behind;
+    struct inbox_room room;
+    if (!bulks_filled(&w->bulks, *n, &behind)) {
+        settle(w);
+        return false;
+    }
+    if (request_reader_put_apart(&w->reader, bulks_last(&w->bulks)) != REQUEST_READY ||
+        offer_room(w, &room) != STATUS_OK) {
+        log_input(w, bulks_bytes(&w->bulks));
+        return false;
+    }
+    memcpy(room.p, behind.p, behind.n);
+    *n = behind.n;
+    return true;
 }
 
 static void on_bytes(struct wire *w, size_t n)
@@ -356,22 +408,22 @@ static void on_bytes(struct wire *w, size_t n)
         w->ended = n >= w->drain_bytes;
         w->drain_bytes -= w->ended ? w->drain_bytes : n;
     }
+    if (w->in_bulk && !fill_bulk(w, &n)) return;
     w->hungry = false;
     if (!w->in_shared) {
         inbox_filled(&w->in, n); /* settle reads it there */
     } else {
-        struct view bytes = {t->shared_in, inbox_bytes(&w->in) + n};
-        size_t used = 0;
+        struct view bytes = {t->shared_in, inbox_bytes(&w->in) + n}, rest = bytes;
         bool idle = !w->away && !has_parcel(w) && !w->broken;
-        if (idle && !fill_parcel(w, bytes, false, &used)) return;
-        keep_rest(w, (struct view){bytes.p + used, bytes.n - used});
+        if (idle && !fill_parcel(w, bytes, false, &rest)) return;
+        keep_rest(w, rest);
     }
     if (w->state == WIRE_OPEN) settle(w);
-    if (w->state != WIRE_OPEN || !inbox_bytes(&w->in)) return;
+    uint64_t waits = inbox_bytes(&w->in) + bulks_bytes(&w->bulks);
+    if (w->state != WIRE_OPEN || !waits) return;
     touch(w); /* of what a parcel brings, the heap's thread takes note */
     uint64_t most = w->reader.limits.bulk_bytes_max + CONN_REQUEST_BYTES_MORE;
-    if (w->hungry && inbox_bytes(&w->in) > most)
-        leave(w, "its request is too long", inbox_bytes(&w->in));
+    if (w->hungry && waits > most) leave(w, "its request is too long", waits);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
@@ -386,7 +438,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         w->ended = true;
         settle(w);
     } else if (nread == UV_ENOBUFS && w->state == WIRE_OPEN) {
-        log_input(w, inbox_bytes(&w->in));
+        log_input(w, inbox_bytes(&w->in) + bulks_bytes(&w->bulks));
     } else {
         leave(w, NULL, 0);
     }

@@ -54,8 +54,11 @@ struct evidence_filter {
     uint32_t hashes[EVIDENCE_FILTER_HASHES];
 };
 
+struct given;
+
 struct value_state {
     struct value_limits limits;
+    const struct given *given; /* of given.h */
     struct shapes shapes;
     struct evidence_filter seen;
 };

@@ -23,6 +23,22 @@ struct str *str_new(struct heap *h, size_t length)
     return s;
 }
 
+size_t str_block_bytes(size_t length)
+{
+    return pool_good_bytes(str_bytes(length));
+}
+
+struct str *str_of_block(struct heap *h, void *block, size_t length)
+{
+    DASSERT(length >= STR_BLOCK_LENGTH_MIN && length <= STR_BYTES_MAX);
+    struct str *s = block;
+    pool_adopt(h->pool, s, str_bytes(length));
+    s->length = (uint32_t)length;
+    s->hash = 0;
+    heap_object_made(h, &s->head, OBJ_STRING);
+    return s;
+}
+
 static void str_destroy(struct heap *h, struct obj *o)
 {
     struct str *s = (struct str *)o;

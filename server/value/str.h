@@ -41,6 +41,16 @@ static_assert(sizeof(struct str) == 16, "a string pays 16 bytes beside its own")
  * or more than STR_BYTES_MAX. */
 RC_NEW struct str *str_new(struct heap *h, size_t length);
 
+/*
+ * A string that is made of a block which holds its bytes already, `offsetof(struct str, bytes)`
+ * from its beginning, and was got by mem_alloc(str_block_bytes(length)) before there was a string:
+ * a large argument is read into such a block. `length` is STR_BLOCK_LENGTH_MIN at least, and
+ * STR_BYTES_MAX at most.
+ */
+enum { STR_BLOCK_LENGTH_MIN = POOL_SMALL_MAX };
+size_t str_block_bytes(size_t length);
+RC_NEW struct str *str_of_block(struct heap *h, RC_STEALS void *block, size_t length);
+
 /* The value of a string just filled: if its text has another form, that form, and the string is
  * gone. */
 enum status str_settle(struct heap *h, RC_STEALS struct str *s, RC_OUT val *out) MUST_USE;

@@ -114,6 +114,8 @@ static void read_all(struct script *s, struct sheet *sheet, struct mem *m, bool 
     inbox_init(&in);
     struct parcel p;
     parcel_init(&p);
+    struct bulks bulks;
+    bulks_init(&bulks);
     char *shared = malloc(BYTES_MAX);
     assert_non_null(shared);
     if (in_inbox) assert_int_equal(inbox_replace(&in, m, (struct view){s->bytes, s->n}), STATUS_OK);
@@ -133,7 +135,7 @@ static void read_all(struct script *s, struct sheet *sheet, struct mem *m, bool 
 #ifdef HEAPD_DEBUG
             m->fail_at = n;
 #endif
-            status = parcel_pack(&p, sheet, packed, in_inbox ? &in : NULL);
+            status = parcel_pack(&p, sheet, packed, in_inbox ? &in : NULL, &bulks);
             m->fail_at = 0;
             if (!status) break;
             assert_int_equal(m->bytes, before);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,23 @@ const struct command *command_find_sub(const struct command *container, struct v
 {
     static const struct command kill = {.name = KILL_NAME};
     return container && view_is(name, "kill") ? &kill : NULL;
+}
+
+/* Makes values of texts of one letter each; how many are the texts themselves. */
+static int keep(struct heap *h, const struct view *texts, uint32_t count)
+{
+    int same = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        val v;
+        if (val_of_text(h, texts[i], &v)) return -1;
+        char scratch[VAL_TEXT_CHARS];
+        struct view text = val_text(&v, scratch);
+        for (size_t k = 1; k < text.n; k++) assert_int_equal(text.p[k], text.p[0]);
+        same += text.p == texts[i].p;
+        if (text.p == texts[i].p) assert_int_equal(val_obj(v)->count, 2);
+        val_release(h, v);
+    }
+    return same;
 }
 
 static void put_bulk(struct proto_buf *out, size_t n)
@@ -76,6 +94,8 @@ void dispatch_ahead(struct server *server, struct session *session, const struct
         proto_put_bulk(out, last.p, last.n);
     } else if (view_is(argv[0], "length")) {
         proto_put_integer(out, (int64_t)last.n);
+    } else if (view_is(argv[0], "keep")) {
+        proto_put_integer(out, keep(&server->heap, argv + 1, argc - 1));
     } else if (view_is(argv[0], "bulk")) {
         put_bulk(out, strtoul(last.p, NULL, 10));
     } else if (view_is(argv[0], "hold")) {
@@ -123,6 +143,7 @@ static void check_conn(const struct conn *c)
 {
     assert_int_equal(conn_check(c), 0);
     assert_int_equal(inbox_check(&c->in), 0);
+    assert_int_equal(bulks_check(&c->bulks), 0);
     assert_int_equal(outbox_check(&c->out), 0);
     assert_int_equal(request_reader_check(&c->reader), 0);
 }
@@ -134,6 +155,7 @@ static void check_thread(const struct io_thread *t)
         if (w->next) assert_ptr_equal(w->next->previous, w);
         assert_int_equal(wire_check(w), 0);
         assert_int_equal(inbox_check(&w->in), 0);
+        assert_int_equal(bulks_check(&w->bulks), 0);
         assert_int_equal(outbox_check(&w->out), 0);
         assert_int_equal(request_reader_check(&w->reader), 0);
     }
@@ -228,6 +250,8 @@ int world_connect(struct world *w)
     uint64_t before = w->server.stats.connections + w->server.stats.rejected_connections;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    int on = 1; /* what is sent in pieces arrives in pieces */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     WORLD_UNTIL(w, w->server.stats.connections + w->server.stats.rejected_connections > before);
     return fd;
 }
@@ -310,6 +334,18 @@ void world_say_times(struct world *w, int fd, const char *text, size_t times)
     assert_non_null(all);
     for (size_t i = 0; i < times; i++) memcpy(all + i * n, text, n);
     world_send(w, fd, all, n * times);
+    free(all);
+}
+
+void world_say_bulk(struct world *w, int fd, char letter, size_t n)
+{
+    char head[32];
+    char *all = malloc(n + sizeof head + 2);
+    assert_non_null(all);
+    size_t at = (size_t)sprintf(all, "$%zu\r\n", n);
+    memset(all + at, letter, n);
+    memcpy(all + at + n, "\r\n", 2);
+    world_send(w, fd, all, at + n + 2);
     free(all);
 }
 

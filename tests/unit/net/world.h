@@ -5,6 +5,7 @@
  *   PING             +PONG
  *   ECHO text        the text, as a bulk
  *   LENGTH text      its length
+ *   KEEP text ...    how many of the texts become strings without being copied
  *   BULK n           n bytes of x
  *   HOLD n           the same, as a string that only the reply holds
  *   WAIT             waits until world.go is set, then :1
@@ -57,6 +58,8 @@ struct wire *world_wire(struct world *w);
 /* Sends all of it, turning the loop where the socket is full. */
 void world_send(struct world *w, int fd, const char *text, size_t n);
 void world_say(struct world *w, int fd, const char *text);
+/* A large argument: its bulk, of so many times the letter. */
+void world_say_bulk(struct world *w, int fd, char letter, size_t n);
 void world_say_times(struct world *w, int fd, const char *text, size_t times);
 /* Reads n bytes, turning the loop where there are none. */
 void world_read(struct world *w, int fd, char *to, size_t n);

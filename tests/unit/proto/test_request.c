@@ -281,7 +281,8 @@ static void test_limit_changes(void **state)
     limits.bulk_bytes_max = 1000;
     request_reader_limit(&r, &limits);
     assert_int_equal(request_reader_next(&r, "*1\r\n$999\r\n", 10), REQUEST_MORE);
-    assert_int_equal(r.need, 1001);
+    size_t at;
+    assert_int_equal(request_reader_bulk(&r, &at), 999);
     request_reader_fini(&r);
     limits.inline_bytes_max = SIZE_MAX;
     limits.bulk_bytes_max = SIZE_MAX;
@@ -291,27 +292,86 @@ static void test_limit_changes(void **state)
     request_reader_fini(&r);
 }
 
-static void test_next_need(void **state)
+static void test_bulk_tells_what_is_unfinished(void **state)
 {
     (void)state;
     struct request_reader r;
+    size_t at = 0;
     const struct request_limits limits = REQUEST_LIMITS_DEFAULT;
     request_reader_init(&r, &limits);
     const char *bytes = "*2\r\n$3\r\nGET\r\n$5\r\nhe";
-    assert_int_equal(request_reader_next(&r, bytes, 4), REQUEST_MORE);
-    assert_int_equal(r.need, 0);
-    assert_int_equal(request_reader_next(&r, bytes, 8), REQUEST_MORE);
-    assert_int_equal(r.need, 5);
-    assert_int_equal(request_reader_next(&r, bytes, 15), REQUEST_MORE);
-    assert_int_equal(r.need, 0);
-    assert_int_equal(request_reader_next(&r, bytes, 19), REQUEST_MORE);
-    assert_int_equal(r.need, 5);
+    static const struct {
+        size_t len, bulk, at;
+    } steps[] = {{4, 0, 0}, {7, 0, 0}, {8, 3, 8}, {12, 3, 8}, {15, 0, 0}, {17, 5, 17}, {19, 5, 17}};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        assert_int_equal(request_reader_next(&r, bytes, steps[i].len), REQUEST_MORE);
+        assert_int_equal(request_reader_bulk(&r, &at), steps[i].bulk);
+        if (steps[i].bulk) assert_int_equal(at, steps[i].at);
+    }
     request_reader_fini(&r);
     request_reader_init(&r, &limits);
     bytes = "*1\r\n$536870912\r\nx";
     assert_int_equal(request_reader_next(&r, bytes, strlen(bytes)), REQUEST_MORE);
-    assert_int_equal(r.need, 536870912 + 1);
+    assert_int_equal(request_reader_bulk(&r, &at), 536870912);
+    assert_int_equal(at, 16);
     request_reader_fini(&r);
+}
+
+/* A request of three arguments, the buffer ending after every number of bytes, and every bulk that
+ * is unfinished then put apart: what is read is what it would have been. */
+static void test_put_apart_anywhere(void **state)
+{
+    (void)state;
+    static const char BYTES[] = "*4\r\n$3\r\nSET\r\n$7\r\na\r\nlong\r\n$0\r\n\r\n$5\r\nvalue\r\n"
+                                "*1\r\n$4\r\nPING\r\n";
+    static const char *const ARGS[] = {"SET", "a\r\nlong", "", "value"};
+    const size_t n = sizeof BYTES - 1, first = n - strlen("*1\r\n$4\r\nPING\r\n");
+    for (uint32_t cuts = 1; cuts < 8; cuts++) {
+        struct request_reader r;
+        const struct request_limits limits = REQUEST_LIMITS_DEFAULT;
+        request_reader_init(&r, &limits);
+        char buf[sizeof BYTES], apart[4][8];
+        size_t have = 0, fed = 0;
+        uint32_t count = 0;
+        enum request_status status = REQUEST_MORE;
+        while (status == REQUEST_MORE) {
+            size_t step = cuts < n - fed ? cuts : n - fed, at;
+            memcpy(buf + have, BYTES + fed, step);
+            have += step;
+            fed += step;
+            status = request_reader_next(&r, buf, have);
+            size_t bulk = status == REQUEST_MORE ? request_reader_bulk(&r, &at) : 0;
+            if (bulk == 0) continue;
+            /* What is there, and the rest from the source; then the buffer goes on behind it. */
+            size_t there = have - at < bulk ? have - at : bulk;
+            char *to = apart[count++];
+            memcpy(to, buf + at, there);
+            memcpy(to + there, BYTES + fed, bulk - there);
+            fed += bulk - there;
+            memmove(buf + at, buf + at + there, have - at - there);
+            have -= there;
+            assert_int_equal(request_reader_put_apart(&r, to), REQUEST_READY);
+            assert_int_equal(request_reader_check(&r), 0);
+            assert_int_equal(request_reader_bulk(&r, &at), 0);
+        }
+        assert_int_equal(status, REQUEST_READY);
+        assert_true(cuts > 6 || count > 0);
+        assert_int_equal(r.argc, 4);
+        for (uint32_t i = 0; i < 4; i++) {
+            assert_int_equal(r.argv[i].n, strlen(ARGS[i]));
+            assert_memory_equal(r.argv[i].p, ARGS[i], r.argv[i].n);
+        }
+        /* What follows in the buffer is the next request. */
+        memmove(buf, buf + r.bytes, have - r.bytes);
+        have -= r.bytes;
+        memcpy(buf + have, BYTES + fed, n - fed);
+        have += n - fed;
+        assert_int_equal(have, n - first);
+        assert_int_equal(request_reader_next(&r, buf, have), REQUEST_READY);
+        assert_int_equal(r.argc, 1);
+        assert_memory_equal(r.argv[0].p, "PING", 4);
+        request_reader_fini(&r);
+    }
 }
 
 /* Bytes behind the reader are gone when it is called again: what it says cannot come from them. */
@@ -487,7 +547,8 @@ int main(void)
         cmocka_unit_test(test_next_limits_are_reached),
         cmocka_unit_test(test_next_empty_argument_has_an_address),
         cmocka_unit_test(test_limit_changes),
-        cmocka_unit_test(test_next_need),
+        cmocka_unit_test(test_bulk_tells_what_is_unfinished),
+        cmocka_unit_test(test_put_apart_anywhere),
         cmocka_unit_test(test_next_never_looks_back),
         cmocka_unit_test(test_next_allocates_for_what_arrived),
         cmocka_unit_test(test_trim_within_and_between_requests),

@@ -1,0 +1,85 @@
+/*
+ * Large arguments on their way in. Where a request is unfinished in the middle of a bulk of
+ * BULK_BYTES_MIN or more, the bytes of that bulk leave the connection's input: they are read
+ * straight into a block that a string can be made of (value/str.h), and while the request runs that
+ * string is offered to whatever stores the argument (value/given.h). So a large value is copied as
+ * far as it lay in the first read, and no further. conn.c calls this, and wire.c for connections of
+ * I/O threads, whose parcels take the bulks along.
+ *
+ *   block   | head of a string |  filled: has arrived  |  length  |  cap
+ *
+ * What follows a request with large arguments is often another: the next read takes no more than
+ * BULK_PROBE_BYTES, so that most of its bulk need not be copied either.
+ *
+ * A block is no larger than BULK_FACTOR times what has arrived, or BULK_FIRST_BYTES, so that to
+ * announce costs little; after another large argument it is got at once up to BULK_AT_ONCE_BYTES.
+ * Beyond, it grows with what arrives, by mremap.
+ *
+ * Invariants (bulks_check)
+ *   1. All but the last are whole, and it is too unless `filling`.
+ *   2. A whole one's block is as large as its string's.
+ * Ownership: bulks own their blocks until they are given; then each holds one count of its string.
+ * Cost: a small allocation beside the block.
+ */
+#ifndef HEAPD_NET_BULK_H
+#define HEAPD_NET_BULK_H
+
+#include "net/inbox.h"
+#include "proto/request.h"
+#include "value/given.h"
+
+enum {
+    BULK_BYTES_MIN = GIVEN_BYTES_MIN,
+    BULK_FACTOR = 32,
+    BULK_FIRST_BYTES = 256 << 10,
+    BULK_AT_ONCE_BYTES = 2 << 20,
+    BULK_READ_BYTES_MAX = 1 << 20, /* of one read */
+    BULK_PROBE_BYTES = 4 << 10,
+};
+
+struct bulk {
+    struct given given; /* first: what is offered is a list of these */
+    char *block;
+    size_t length, filled, cap;
+    bool foreign; /* the block was another thread's before it was given */
+};
+
+struct bulks {
+    struct bulk *first, *last;
+    bool filling; /* the last one */
+    bool probes;  /* the last request had some */
+};
+
+void bulks_init(struct bulks *b);
+/* `m`: whose the blocks are. */
+void bulks_fini(struct bulks *b, struct mem *m);
+
+/* What is to be offered of the room that other bytes are read to. */
+static inline void bulks_probe(const struct bulks *b, struct inbox_room *room)
+{
+    if (b->probes && room->n > BULK_PROBE_BYTES) room->n = BULK_PROBE_BYTES;
+}
+
+/* The reader has returned MORE for these *n bytes at p. If they end in a bulk that is long enough,
+ * its bytes are moved into a new one, which is to be filled next, and *n becomes smaller. On
+ * failure nothing has changed. */
+enum status bulks_begin(struct bulks *b, struct mem *m, const struct request_reader *r, char *p,
+                        size_t *n) MUST_USE;
+/* Where the next bytes are to be read to. On failure nothing has changed. */
+enum status bulks_room(struct bulks *b, struct mem *m, struct inbox_room *room) MUST_USE;
+/* `n` bytes were read to there. Returns whether the bulk is whole now: then it is the reader's turn
+ * (request_reader_put_apart with bulks_last), and *behind are bytes that came behind the bulk. */
+bool bulks_filled(struct bulks *b, size_t n, struct view *behind);
+const char *bulks_last(const struct bulks *b);
+/* What has arrived for them. */
+uint64_t bulks_bytes(const struct bulks *b);
+
+/* They become strings, and are offered to the command that runs next; all are whole. `m` as above.
+ * Then they are offered no more, and what nobody has stored goes. */
+void bulks_give(struct bulks *b, const struct mem *m, struct heap *h);
+void bulks_given(struct bulks *b, struct heap *h);
+
+/* The number of the invariant above that does not hold, or 0. */
+int bulks_check(const struct bulks *b);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * Texts that are strings already: the large arguments of the running command, which net/ has read
+ * into blocks of their own (net/bulk.h). val_of_text() takes such a string where a text of its is
+ * to be stored, instead of copying it.
+ *
+ * Ownership: the list is the caller's, who holds the strings for as long as they are offered.
+ * Cost: none for texts below GIVEN_BYTES_MIN; else a look at each that is given, which are as many
+ * as the command has large arguments, and mostly one.
+ */
+#ifndef HEAPD_VALUE_GIVEN_H
+#define HEAPD_VALUE_GIVEN_H
+
+#include "value/str.h"
+
+enum { GIVEN_BYTES_MIN = 32 << 10 };
+
+struct given {
+    struct given *next;
+    struct str *s;
+};
+
+/* From now on these, none of them shorter than GIVEN_BYTES_MIN; NULL: none. */
+static inline void given_offer(struct heap *h, const struct given *first)
+{
+    h->values->given = first;
+}
+
+/* The string whose bytes these very bytes are, counted for the caller; NULL when there is none. */
+RC_NEW struct obj *given_take(struct heap *h, struct view text);
+
+#endif
