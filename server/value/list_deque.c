@@ -23,19 +23,14 @@ RC_BORROWED val list_deque_slot(const struct obj *o, uint64_t index)
 static enum status body_with_room(struct heap *h, struct obj *o, enum list_end end,
                                   struct list **out)
 {
-    struct list *l = obj_body(o);
+    const struct list *l = obj_body(o);
     if (l != NULL) {
         if (l->length == LIST_LENGTH_MAX) return STATUS_TOO_MANY;
-        if (!list_slots_room(h, l, end)) return STATUS_OOM;
-    } else {
-        l = body_make(h, o, sizeof *l);
-        if (l == NULL) return STATUS_OOM;
-        if (!list_slots_make(h, l, 0)) {
-            body_drop(h, o, sizeof *l);
-            return STATUS_OOM;
-        }
+        if (!list_slots_room(h, o, end)) return STATUS_OOM;
+    } else if (!list_slots_make(h, o, 0)) {
+        return STATUS_OOM;
     }
-    *out = l;
+    *out = obj_body(o);
     return STATUS_OK;
 }
 
@@ -57,12 +52,10 @@ static void ends_drop(struct heap *h, struct obj *o, uint64_t head, uint64_t kee
     }
     l->first_seq = first;
     l->length = (uint32_t)keep;
-    if (keep > 0) {
-        list_slots_shrink(h, l);
-        return;
-    }
-    list_slots_free(h, l);
-    body_drop(h, o, sizeof *l);
+    if (keep > 0)
+        list_slots_shrink(h, o);
+    else
+        list_slots_drop(h, o);
 }
 
 /* --- the ends --- */
@@ -266,9 +259,8 @@ static struct list *dying_new(struct heap *h, uint64_t chunks, struct obj **out)
 {
     struct obj *o = heap_container_new(h, OBJ_LIST);
     if (o == NULL) return NULL;
-    struct list *l = body_make(h, o, sizeof *l);
-    if (l == NULL || !list_slots_make(h, l, chunks)) {
-        if (l) body_drop(h, o, sizeof *l);
+    struct list *l = list_slots_make(h, o, chunks);
+    if (l == NULL) {
         rc_dec(h, o);
         return NULL;
     }
@@ -412,8 +404,7 @@ bool list_deque_clear(struct heap *h, struct obj *o, uint32_t slots_max)
                       LIST_CHUNK_BYTES);
     }
     if (l->length > 0) return false;
-    list_slots_free(h, l);
-    body_drop(h, o, sizeof *l);
+    list_slots_drop(h, o);
     return true;
 }
 
@@ -422,8 +413,8 @@ size_t list_deque_bytes(const struct obj *o)
     const struct list *l = obj_body(o);
     size_t bytes = pool_good_bytes(sizeof(struct cell));
     if (l == NULL) return bytes;
-    bytes += pool_good_bytes(sizeof *l);
-    if (!l->chunked) return bytes + pool_good_bytes(l->capacity * sizeof(val));
+    bytes += pool_good_bytes(list_body_bytes(l));
+    if (!l->chunked) return bytes;
     bytes += pool_good_bytes(l->capacity * sizeof(val *));
     return bytes + list_chunk_count(l) * pool_good_bytes(LIST_CHUNK_BYTES);
 }
@@ -436,11 +427,8 @@ bool list_deque_check(const struct heap *h, const struct obj *o)
     if (l->length == 0) return false; /* 1. */
     if (l->capacity < LIST_RING_SLOTS_MIN || (l->capacity & (l->capacity - 1)) != 0)
         return false; /* 2. */
-    if (!l->chunked && (l->capacity > LIST_CHUNK_SLOTS || l->length > l->capacity)) return false;
+    if (!l->chunked && (l->capacity > LIST_RING_SLOTS_MAX || l->length > l->capacity)) return false;
     if (l->chunked && list_chunk_count(l) > l->capacity) return false;
-    /* A list that the collector is clearing only becomes shorter. */
-    if (l->chunked && l->length <= LIST_UNCHUNK_LENGTH && (o->flags & OBJ_PINNED) == 0)
-        return false;
     if (l->first_seq < LIST_FIRST_SEQ / 2 || l->first_seq > LIST_FIRST_SEQ / 2 * 3)
         return false; /* 3. */
     for (uint64_t s = l->first_seq; s < list_end_seq(l); s++) {
@@ -454,5 +442,6 @@ bool list_deque_check(const struct heap *h, const struct obj *o)
 
 void list_deque_prefetch(const struct obj *o)
 {
-    __builtin_prefetch(((const struct list *)obj_body(o))->slots_at);
+    /* The body is there already; its slots may lie in the next line. */
+    __builtin_prefetch((const char *)obj_body(o) + sizeof(struct list));
 }

@@ -2,7 +2,7 @@
  * The plain form of a list: a deque of values in fixed chunks, so that both ends, an index and
  * growth are O(1). Its elements may be containers and weak references.
  *
- * A short one is one small ring that doubles; a longer one is a directory of chunks of
+ * A short one is a ring in its body, which doubles; a longer one is a directory of chunks of
  * LIST_CHUNK_SLOTS slots (list_slots.h), of which only the directory (8 bytes for each chunk) is
  * ever copied. Every element has a sequence number (`first_seq` + index) that pushes and pops at
  * the ends do not change. The number says where the element lies, and it is the collector's cursor:
@@ -13,8 +13,8 @@
  *
  * Invariants (list_deque_check), unless the collector is clearing the list:
  *   1. length > 0 while there is a body.
- *   2. A ring has a power of two of slots, at most LIST_CHUNK_SLOTS; a list of chunks has more
- *      than half a chunk of elements.
+ *   2. A ring has a power of two of slots, at most LIST_RING_SLOTS_MAX, and a directory as many
+ *      places for chunks.
  *   3. first_seq is far from both ends of its range (it begins at 2^62).
  *
  * Ownership: it owns one count of each element.

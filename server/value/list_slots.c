@@ -1,27 +1,51 @@
 #include "value/list_slots.h"
 
-bool list_slots_make(struct heap *h, struct list *l, uint64_t chunks)
+#include "value/body.h"
+
+static size_t ring_body_bytes(uint32_t capacity)
+{
+    return sizeof(struct list) + capacity * sizeof(val);
+}
+
+enum { DIRECTORY_BODY_BYTES = sizeof(struct list) + sizeof(val) };
+
+/* Another body takes the place of the list's: it has its head already. */
+static void body_replace(struct heap *h, struct obj *o, struct list *now)
+{
+    struct list *old = obj_body(o);
+    ((struct cell *)o)->body = now;
+    pool_free(h->pool, old, list_body_bytes(old));
+}
+
+struct list *list_slots_make(struct heap *h, struct obj *o, uint64_t chunks)
 {
     uint32_t capacity = chunks ? LIST_DIRECTORY_SLOTS_MIN : LIST_RING_SLOTS_MIN;
     while (capacity < chunks) capacity *= 2;
-    l->slots_at = pool_alloc(h->pool, capacity * (chunks ? sizeof(val *) : sizeof(val)));
-    if (l->slots_at == NULL) return false;
+    val **directory = chunks ? pool_alloc(h->pool, capacity * sizeof *directory) : NULL;
+    if (chunks && directory == NULL) return NULL;
+    struct list *l = body_make(h, o, chunks ? DIRECTORY_BODY_BYTES : ring_body_bytes(capacity));
+    if (l == NULL) {
+        if (directory) pool_free(h->pool, directory, capacity * sizeof *directory);
+        return NULL;
+    }
     l->first_seq = LIST_FIRST_SEQ;
     l->capacity = capacity & INT32_MAX;
     l->chunked = chunks > 0;
-    return true;
+    if (chunks) list_directory_set(l, directory);
+    return l;
 }
 
 /* A ring of another capacity, with the same elements. */
-static bool ring_resize(struct heap *h, struct list *l, uint32_t capacity)
+static bool ring_resize(struct heap *h, struct obj *o, uint32_t capacity)
 {
-    val *ring = pool_alloc(h->pool, capacity * sizeof *ring);
-    if (ring == NULL) return false;
-    for (uint64_t s = l->first_seq; s < list_end_seq(l); s++)
-        ring[s & (capacity - 1)] = *list_slot_at(l, s);
-    pool_free(h->pool, l->slots_at, l->capacity * sizeof *ring);
-    l->slots_at = ring;
+    const struct list *old = obj_body(o);
+    struct list *l = pool_alloc(h->pool, ring_body_bytes(capacity));
+    if (l == NULL) return false;
+    *l = *old;
     l->capacity = capacity & INT32_MAX;
+    for (uint64_t s = l->first_seq; s < list_end_seq(l); s++)
+        *list_slot_at(l, s) = *list_slot_at(old, s);
+    body_replace(h, o, l);
     return true;
 }
 
@@ -32,57 +56,78 @@ static bool directory_resize(struct heap *h, struct list *l, uint32_t capacity)
     uint64_t first = list_chunk_of(l->first_seq), count = list_chunk_count(l);
     for (uint64_t c = first; c < first + count; c++)
         directory[c & (capacity - 1)] = *list_chunk_at(l, c);
-    pool_free(h->pool, l->slots_at, l->capacity * sizeof *directory);
-    l->slots_at = directory;
+    pool_free(h->pool, list_directory(l), l->capacity * sizeof *directory);
+    list_directory_set(l, directory);
     l->capacity = capacity & INT32_MAX;
     return true;
 }
 
-/* Makes a full ring of LIST_CHUNK_SLOTS into chunks: the ring is one of them, and the part that
- * belongs to the next is copied out. */
-static bool ring_to_chunks(struct heap *h, struct list *l)
+/* Chunks for the elements of a ring, which lie in one or two, in a directory of the least size. */
+static bool chunks_make(struct heap *h, const struct list *ring, val **directory)
 {
-    val *ring = l->slots_at, *next = NULL;
-    uint64_t first = list_chunk_of(l->first_seq), offset = l->first_seq % LIST_CHUNK_SLOTS;
-    val **directory = pool_alloc(h->pool, LIST_DIRECTORY_SLOTS_MIN * sizeof *directory);
-    if (directory == NULL) return false;
-    if (offset > 0) {
-        next = pool_alloc(h->pool, LIST_CHUNK_BYTES);
-        if (next == NULL) {
-            pool_free(h->pool, directory, LIST_DIRECTORY_SLOTS_MIN * sizeof *directory);
-            return false;
-        }
-        memcpy(next, ring, offset * sizeof *ring);
-        directory[(first + 1) % LIST_DIRECTORY_SLOTS_MIN] = next;
+    uint64_t first = list_chunk_of(ring->first_seq), count = list_chunk_count(ring);
+    for (uint64_t c = 0; c < count; c++) {
+        val *chunk = pool_alloc(h->pool, LIST_CHUNK_BYTES);
+        if (chunk == NULL && c > 0)
+            pool_free(h->pool, directory[first % LIST_DIRECTORY_SLOTS_MIN], LIST_CHUNK_BYTES);
+        if (chunk == NULL) return false;
+        directory[(first + c) % LIST_DIRECTORY_SLOTS_MIN] = chunk;
     }
-    directory[first % LIST_DIRECTORY_SLOTS_MIN] = ring;
-    l->slots_at = directory;
-    l->capacity = LIST_DIRECTORY_SLOTS_MIN;
-    l->chunked = true;
     return true;
 }
 
-/* Makes at most two chunks, with at most LIST_CHUNK_SLOTS elements, into a ring: the reverse. */
-static void chunks_to_ring(struct heap *h, struct list *l)
+/* Moves the elements of a full ring into chunks. */
+static bool ring_to_chunks(struct heap *h, struct obj *o)
 {
-    val *ring = *list_chunk_at(l, list_chunk_of(l->first_seq));
-    if (list_chunk_count(l) == 2) {
-        val *next = *list_chunk_at(l, list_chunk_of(list_end_seq(l) - 1));
-        memcpy(ring, next, list_end_seq(l) % LIST_CHUNK_SLOTS * sizeof *ring);
-        pool_free(h->pool, next, LIST_CHUNK_BYTES);
+    const struct list *ring = obj_body(o);
+    val **directory = pool_alloc(h->pool, LIST_DIRECTORY_SLOTS_MIN * sizeof *directory);
+    struct list *l = pool_alloc(h->pool, DIRECTORY_BODY_BYTES);
+    if (directory == NULL || l == NULL || !chunks_make(h, ring, directory)) {
+        if (l) pool_free(h->pool, l, DIRECTORY_BODY_BYTES);
+        if (directory) pool_free(h->pool, directory, LIST_DIRECTORY_SLOTS_MIN * sizeof *directory);
+        return false;
     }
-    pool_free(h->pool, l->slots_at, l->capacity * sizeof(val *));
-    l->slots_at = ring;
-    l->capacity = LIST_CHUNK_SLOTS;
-    l->chunked = false;
+    *l = *ring;
+    l->capacity = LIST_DIRECTORY_SLOTS_MIN;
+    l->chunked = true;
+    list_directory_set(l, directory);
+    for (uint64_t s = l->first_seq; s < list_end_seq(l); s++)
+        *list_slot_at(l, s) = *list_slot_at(ring, s);
+    body_replace(h, o, l);
+    return true;
 }
 
-bool list_slots_room(struct heap *h, struct list *l, enum list_end end)
+static void directory_free(struct heap *h, const struct list *l)
 {
+    pool_free(h->pool, list_directory(l), l->capacity * sizeof(val *));
+}
+
+/* The reverse, for a list that has become short. */
+static void chunks_to_ring(struct heap *h, struct obj *o)
+{
+    const struct list *old = obj_body(o);
+    struct list *l = pool_alloc(h->pool, ring_body_bytes(LIST_RING_SLOTS_MAX));
+    if (l == NULL) return;
+    *l = *old;
+    l->capacity = LIST_RING_SLOTS_MAX;
+    l->chunked = false;
+    for (uint64_t s = l->first_seq; s < list_end_seq(l); s++)
+        *list_slot_at(l, s) = *list_slot_at(old, s);
+    uint64_t first = list_chunk_of(old->first_seq), count = list_chunk_count(old);
+    for (uint64_t c = first; c < first + count; c++)
+        pool_free(h->pool, *list_chunk_at(old, c), LIST_CHUNK_BYTES);
+    directory_free(h, old);
+    body_replace(h, o, l);
+}
+
+bool list_slots_room(struct heap *h, struct obj *o, enum list_end end)
+{
+    struct list *l = obj_body(o);
     if (!l->chunked) {
         if (l->length < l->capacity) return true;
-        if (l->capacity < LIST_CHUNK_SLOTS) return ring_resize(h, l, l->capacity * 2u);
-        if (!ring_to_chunks(h, l)) return false;
+        if (l->capacity < LIST_RING_SLOTS_MAX) return ring_resize(h, o, l->capacity * 2u);
+        if (!ring_to_chunks(h, o)) return false;
+        l = obj_body(o);
     }
     uint64_t chunk = list_chunk_of(end == LIST_HEAD ? l->first_seq - 1 : list_end_seq(l));
     if (chunk == list_chunk_of(end == LIST_HEAD ? l->first_seq : list_end_seq(l) - 1)) return true;
@@ -94,14 +139,20 @@ bool list_slots_room(struct heap *h, struct list *l, enum list_end end)
     return true;
 }
 
-void list_slots_free(struct heap *h, struct list *l)
+void list_slots_drop(struct heap *h, struct obj *o)
 {
-    pool_free(h->pool, l->slots_at, l->capacity * (l->chunked ? sizeof(val *) : sizeof(val)));
+    const struct list *l = obj_body(o);
+    if (l->chunked) directory_free(h, l);
+    body_drop(h, o, list_body_bytes(l));
 }
 
-void list_slots_shrink(struct heap *h, struct list *l)
+void list_slots_shrink(struct heap *h, struct obj *o)
 {
-    if (l->chunked && l->length <= LIST_UNCHUNK_LENGTH) chunks_to_ring(h, l);
+    struct list *l = obj_body(o);
+    if (l->chunked && l->length <= LIST_UNCHUNK_LENGTH) {
+        chunks_to_ring(h, o);
+        l = obj_body(o);
+    }
     uint64_t used = l->chunked ? list_chunk_count(l) : l->length;
     uint32_t capacity_min = l->chunked ? LIST_DIRECTORY_SLOTS_MIN : LIST_RING_SLOTS_MIN;
     uint32_t capacity = l->capacity;
@@ -110,5 +161,5 @@ void list_slots_shrink(struct heap *h, struct list *l)
     if (l->chunked)
         (void)directory_resize(h, l, capacity);
     else
-        (void)ring_resize(h, l, capacity);
+        (void)ring_resize(h, o, capacity);
 }

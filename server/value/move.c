@@ -54,10 +54,11 @@ static void packed_move(struct heap *h, struct obj *o, uint32_t stride)
 static bool deque_move(struct heap *h, struct obj *o, uint64_t *cursor, uint32_t slots_max)
 {
     if (*cursor == 0) {
-        move_body(h, o, sizeof(struct list));
+        move_body(h, o, list_body_bytes(obj_body(o)));
         struct list *l = obj_body(o);
-        size_t each = l->chunked ? sizeof(val *) : sizeof(val);
-        l->slots_at = pool_move(h->pool, l->slots_at, l->capacity * each);
+        if (l->chunked)
+            list_directory_set(l,
+                               pool_move(h->pool, list_directory(l), l->capacity * sizeof(val *)));
     }
     const struct list *l = obj_body(o);
     for (; *cursor < l->length && slots_max > 0; slots_max--)
