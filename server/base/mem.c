@@ -240,6 +240,18 @@ static char *page_after(const void *p)
     return (char *)(((uintptr_t)p + page - 1) & ~(uintptr_t)(page - 1)); // NOLINT: an address
 }
 
+void mem_populate(void *p, size_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+    /* Where the system does not know this, or has no pages, they come when they are written. */
+    size_t pages = mem_lendable(p, bytes);
+    if (pages) (void)madvise(page_after(p), pages, MADV_POPULATE_WRITE);
+#else
+    (void)p;
+    (void)bytes;
+#endif
+}
+
 size_t mem_lendable(const void *p, size_t bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);

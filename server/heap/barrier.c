@@ -18,9 +18,20 @@ static bool segment_add(struct heap *h)
     return true;
 }
 
+/* A large trial writes to all of a new segment, place after place: its pages are asked for some at
+ * a time. A small one touches a few pages, and they come as they are touched. */
+static void populate(struct collect *c, uint32_t place)
+{
+    uint32_t first = place / COLLECT_POPULATED_PLACES * COLLECT_POPULATED_PLACES;
+    mem_populate(place_at(c, first), COLLECT_POPULATED_PLACES * sizeof(struct collect_place));
+    c->populated = first + COLLECT_POPULATED_PLACES;
+}
+
 void place_segment_drop(struct heap *h)
 {
     struct collect *c = &h->collect;
+    uint32_t left = (c->segment_count - 1) * COLLECT_SEGMENT_PLACES;
+    if (c->populated > left) c->populated = left ? left : COLLECT_POPULATED_PLACES;
     mem_free(h->mem, c->segments[--c->segment_count],
              COLLECT_SEGMENT_PLACES * sizeof(struct collect_place));
 }
@@ -32,6 +43,7 @@ uint32_t place_add(struct heap *h, struct obj *o)
     uint32_t place = c->places + 1;
     if (place > PLACES_MAX) return 0;
     if (place / COLLECT_SEGMENT_PLACES == c->segment_count && !segment_add(h)) return 0;
+    if (place >= c->populated) populate(c, place);
     c->places = place;
     *place_at(c, place) = (struct collect_place){.o = o, .shadow = o->count};
     obj_words(o)->place = place;

@@ -296,6 +296,7 @@ void collect_init(struct collect *c)
 {
     *c = (struct collect){
         .enabled = true,
+        .populated = COLLECT_POPULATED_PLACES,
         .threshold = COLLECT_THRESHOLD_MIN,
         .budget_ns = COLLECT_BUDGET_NS,
     };

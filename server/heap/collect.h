@@ -119,6 +119,7 @@ enum {
     COLLECT_GROWTH_BYTES_MIN = 16 << 20,
     COLLECT_SLICES_OWED_MAX = 16, /* of one turn of the loop */
     COLLECT_SEGMENT_PLACES = 1 << 16,
+    COLLECT_POPULATED_PLACES = 1 << 12, /* 64 KiB */
     COLLECT_TRIALS_SHOWN = 8,
     COLLECT_SLICE_ROWS = 12, /* of the histogram, as people are shown it: up to 1 ms, and more */
     COLLECT_FULL_TRIALS_MAX =
@@ -221,6 +222,7 @@ struct collect {
     /* The trial's table: segments of places, addressed from 1. */
     struct collect_place **segments;
     uint32_t segment_count, segment_slots;
+    uint32_t populated;  /* below this place the pages are there, or come one by one */
     uint32_t places;     /* highest place in use */
     uint32_t roots;      /* the first places are the trial's candidates */
     uint32_t roots_left; /* of them, neither rescued, black nor dead: when none is left the trial is
