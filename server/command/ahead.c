@@ -90,8 +90,9 @@ static bool look_for_elements(const struct server *s, struct ahead *requests, ui
         if (!o) continue;
         uint32_t element = element_argument(r);
         if (element < r->argc && look_is_worth_it(o)) {
-            r->element_hash = needle_of_text(&s->heap, r->argv[element]).hash;
-            look_bucket(o, r->element_hash);
+            r->element_at = element;
+            r->element = needle_of_text(&s->heap, r->argv[element]);
+            look_bucket(o, r->element.hash);
             found = true;
             continue;
         }
@@ -107,12 +108,12 @@ static void look_for_slots(struct ahead *requests, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         struct ahead *r = &requests[i];
         r->chain = NULL;
-        if (r->obj) look_entry(r->obj, r->element_hash, &r->chain);
+        if (r->obj) look_entry(r->obj, r->element.hash, &r->chain);
         again |= r->chain != NULL;
     }
     for (uint32_t i = 0; again && i < count; i++)
         if (requests[i].chain)
-            look_entry(requests[i].obj, requests[i].element_hash, &requests[i].chain);
+            look_entry(requests[i].obj, requests[i].element.hash, &requests[i].chain);
 }
 
 void ahead_look(const struct server *s, struct ahead *requests, uint32_t count)

@@ -5,8 +5,8 @@
  *
  * net/ fills in the arguments, calls ahead_look once for the batch, and then dispatch_ahead for
  * each. Everything learnt is about a request's bytes alone (its row in the command table, its first
- * key's hash) or is a hint (what was fetched), so it stays right whatever the requests before it
- * change. Nothing is counted, nothing expires, nothing fails.
+ * key's hash, the needle of a field or member) or is a hint (what was fetched), so it stays right
+ * whatever the requests before it change. Nothing is counted, nothing expires, nothing fails.
  *
  * Ownership: argv is the caller's, and so are the bytes; both stay as they are until the request
  * has run. Cost: what dispatch would do for these requests anyhow, done earlier, and a few loads.
@@ -22,11 +22,12 @@ struct ahead {
     uint32_t argc;
     uint32_t hash;                 /* of the first key; with `command` */
     const struct command *command; /* NULL: not known, or it names no key */
+    uint32_t element_at;           /* the argument that was looked for in a container; 0: none */
+    struct needle element;         /* its needle as a text */
     /* Hints of ahead_look, good until the next request runs. */
     const struct entry *entry; /* likely the key's */
     const void *chain;         /* where to look for it again */
-    const struct obj *obj;     /* what it refers to; */
-    uint32_t element_hash;     /* and of the field or member in it that is asked for */
+    const struct obj *obj;     /* what it refers to */
 };
 
 void ahead_look(const struct server *s, struct ahead *requests, uint32_t count);

@@ -209,10 +209,17 @@ enum status call_source(struct call *c, uint32_t i, val *out)
     return status;
 }
 
+struct needle call_text_needle(const struct call *c, uint32_t i)
+{
+    if (i != c->element_at) return needle_of_text(c->heap, c->argv[i]);
+    DASSERT(c->element->hash == needle_of_text(c->heap, c->argv[i]).hash);
+    return *c->element;
+}
+
 enum status call_needle(struct call *c, uint32_t i, struct needle *out)
 {
     if (c->form == BY_VALUE) {
-        *out = needle_of_text(c->heap, c->argv[i]);
+        *out = call_text_needle(c, i);
         return STATUS_OK;
     }
     val v;

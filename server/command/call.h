@@ -49,6 +49,8 @@ struct call {
     const struct view *argv; /* argv[0] is the command's name; no prefix is among them */
     uint32_t argc;
     enum call_form form;
+    uint32_t element_at;          /* an argument whose needle is known already (ahead.h); 0: none */
+    const struct needle *element; /* that needle */
     struct proto_buf *out;
     size_t out_start;          /* where this command's reply begins */
     struct held_list *held;    /* large values of the reply; NULL: they are copied */
@@ -115,6 +117,8 @@ void call_wait(struct call *c, enum session_wait what);
 
 /* --- values (the `v` of commands.def) --- */
 
+/* Argument i as a text to look for: fields, and members by value. */
+struct needle call_text_needle(const struct call *c, uint32_t i);
 /* A value to look for or to compare with; nothing is allocated. After REF the argument names a
  * source. */
 enum status call_needle(struct call *c, uint32_t i, struct needle *out) MUST_USE;

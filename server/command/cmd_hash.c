@@ -6,11 +6,6 @@
 
 enum { WALK_SLOTS = 256 };
 
-static struct needle field_needle(struct call *c, uint32_t i)
-{
-    return needle_of_text(c->heap, c->argv[i]);
-}
-
 /* --- setting --- */
 
 /* Every second argument is a value. */
@@ -88,7 +83,7 @@ enum status cmd_hmset(struct call *c)
 enum status cmd_hsetnx(struct call *c)
 {
     struct subject s;
-    struct needle field = field_needle(c, 2);
+    struct needle field = call_text_needle(c, 2);
     enum status status = call_write(c, 1, OBJ_HASH, &s);
     if (!status) status = sources_bound(c);
     if (!status) status = members_reply_room(c);
@@ -121,7 +116,7 @@ enum status cmd_hdel(struct call *c)
     if (status) return status;
     int64_t deleted = 0;
     for (uint32_t i = 2; s.o && i < c->argc; i++) {
-        struct needle field = field_needle(c, i);
+        struct needle field = call_text_needle(c, i);
         deleted += hash_delete(c->heap, s.o, &field);
     }
     call_settle(c, &s);
@@ -136,7 +131,7 @@ enum status cmd_hget(struct call *c)
     struct subject s;
     enum status status = call_read(c, 1, OBJ_HASH, &s);
     if (status) return status;
-    struct needle field = field_needle(c, 2);
+    struct needle field = call_text_needle(c, 2);
     return reply_value(c, s.o ? hash_get(s.o, &field) : VAL_NONE);
 }
 
@@ -147,7 +142,7 @@ enum status cmd_hmget(struct call *c)
     if (status) return status;
     reply_array(c, c->argc - 2);
     for (uint32_t i = 2; i < c->argc && !status; i++) {
-        struct needle field = field_needle(c, i);
+        struct needle field = call_text_needle(c, i);
         status = reply_value(c, s.o ? hash_get(s.o, &field) : VAL_NONE);
     }
     return status;
@@ -158,7 +153,7 @@ enum status cmd_hexists(struct call *c)
     struct subject s;
     enum status status = call_read(c, 1, OBJ_HASH, &s);
     if (status) return status;
-    struct needle field = field_needle(c, 2);
+    struct needle field = call_text_needle(c, 2);
     reply_integer(c, s.o && !val_is_none(hash_get(s.o, &field)));
     return STATUS_OK;
 }
@@ -168,7 +163,7 @@ enum status cmd_hstrlen(struct call *c)
     struct subject s;
     enum status status = call_read(c, 1, OBJ_HASH, &s);
     if (status) return status;
-    struct needle field = field_needle(c, 2);
+    struct needle field = call_text_needle(c, 2);
     val v = s.o ? hash_get(s.o, &field) : VAL_NONE;
     if (val_is_container(v)) return STATUS_WRONG_TYPE;
     reply_integer(c, val_is_none(v) || val_is_nil(v) ? 0 : (int64_t)val_text_bytes(v));

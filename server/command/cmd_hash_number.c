@@ -30,7 +30,7 @@ enum status cmd_hincrby(struct call *c)
 {
     int64_t by, n = 0;
     struct subject s;
-    struct needle field = needle_of_text(c->heap, c->argv[2]);
+    struct needle field = call_text_needle(c, 2);
     val v;
     enum status status = call_integer(c, 3, &by);
     if (!status) status = field_get(c, &s, &field, &v);
@@ -49,7 +49,7 @@ enum status cmd_hincrbyfloat(struct call *c)
 {
     long double by, n = 0;
     struct subject s;
-    struct needle field = needle_of_text(c->heap, c->argv[2]);
+    struct needle field = call_text_needle(c, 2);
     val v;
     if (!num_get_long_double(c->argv[3], &by)) return STATUS_NOT_FLOAT;
     if (!isfinite(by)) return call_error(c, "ERR value is NaN or Infinity");

@@ -148,6 +148,8 @@ void dispatch_ahead(struct server *server, struct session *session, const struct
         .command = request->command,
         .argv = request->argv,
         .argc = request->argc,
+        .element_at = request->element_at,
+        .element = &request->element,
         .out = out,
         .out_start = out->n,
         .held = server->held_into,

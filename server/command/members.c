@@ -36,7 +36,7 @@ struct packed_more members_more(const struct call *c, struct members_at at, size
 bool members_needle(struct call *c, uint32_t i, struct needle *out)
 {
     if (c->form == BY_VALUE) {
-        *out = needle_of_text(c->heap, c->argv[i]);
+        *out = call_text_needle(c, i);
         return true;
     }
     struct subject s;
