@@ -101,12 +101,12 @@ static void *pages_new_aligned(size_t bytes, size_t align)
 
 /* A freed mapped block of this size that still waits whole, or NULL. The kernel would have to fill
  * the pages of a new one with zeros, one fault each. */
-static void *block_again(struct mem *m, size_t cost)
+static void *block_again(struct mem *m, size_t cost, size_t align)
 {
     struct mem_trim **at = &m->trim;
     for (int i = 0; i < TRIM_LOOKS && *at; i++, at = &(*at)->next) {
         struct mem_trim *t = *at;
-        if (t->bytes != cost) continue;
+        if (t->bytes != cost || ((uintptr_t)t & (align - 1)) != 0) continue;
         *at = t->next;
         m->trim_bytes -= cost;
         m->trim_changes++;
@@ -120,26 +120,32 @@ static void *block_new(struct mem *m, size_t bytes)
 {
     if (!is_mapped(bytes)) return system_malloc(bytes < BLOCK_BYTES_MIN ? BLOCK_BYTES_MIN : bytes);
     size_t cost = block_cost(bytes);
-    void *p = cost ? block_again(m, cost) : NULL;
+    void *p = cost ? block_again(m, cost, 1) : NULL;
     if (cost && !p) p = pages_new(cost);
     if (p) sanitize_root_add(p, cost);
     return p;
 }
 
-static void block_free(struct mem *m, void *p, size_t bytes)
+/* A mapped block waits to be unmapped. */
+static void block_wait(struct mem *m, void *p, size_t cost)
 {
-    if (!is_mapped(bytes)) {
-        system_free(p);
-        return;
-    }
     struct mem_trim *t = p;
-    t->bytes = block_cost(bytes);
+    t->bytes = cost;
     t->next = m->trim;
     m->trim = t;
     m->trim_bytes += t->bytes;
     m->trim_changes++;
     sanitize_root_remove(p, t->bytes);
+    sanitize_unpoison(p, t->bytes);
     sanitize_poison(t + 1, t->bytes - sizeof *t);
+}
+
+static void block_free(struct mem *m, void *p, size_t bytes)
+{
+    if (is_mapped(bytes))
+        block_wait(m, p, block_cost(bytes));
+    else
+        system_free(p);
 }
 
 /* A block in another size of the same kind; the old one stays on failure. */
@@ -218,7 +224,8 @@ void *mem_map(struct mem *m, size_t bytes, size_t align)
     DASSERT(align && (align & (align - 1)) == 0);
     if (mem_fault(m)) return NULL;
     size_t cost = page_round(bytes);
-    void *p = cost ? pages_new_aligned(cost, align) : NULL;
+    void *p = is_mapped(cost) ? block_again(m, cost, align) : NULL;
+    if (cost && !p) p = pages_new_aligned(cost, align);
     if (!p) return NULL;
     sanitize_root_add(p, cost);
     count_add(m, cost);
@@ -230,6 +237,10 @@ void mem_unmap(struct mem *m, void *p, size_t bytes)
     if (!p) return;
     size_t cost = page_round(bytes);
     count_remove(m, cost);
+    if (is_mapped(cost)) {
+        block_wait(m, p, cost);
+        return;
+    }
     sanitize_root_remove(p, cost);
     pages_free(p, cost);
 }
@@ -296,4 +307,12 @@ bool mem_trim_step(struct mem *m)
     if (t->bytes == 0) m->trim = t->next;
     pages_free(end, piece);
     return m->trim != NULL;
+}
+
+bool mem_trim_is_urgent(const struct mem *m)
+{
+    size_t kept = m->bytes / 4;
+    if (kept < MEM_TRIM_KEPT_BYTES_MIN) kept = MEM_TRIM_KEPT_BYTES_MIN;
+    if (kept > MEM_TRIM_KEPT_BYTES_MAX) kept = MEM_TRIM_KEPT_BYTES_MAX;
+    return m->trim_bytes > kept;
 }

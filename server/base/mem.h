@@ -27,9 +27,11 @@
 #include <stdint.h>
 
 enum {
-    MEM_MAP_BYTES = 1 << 20,        /* blocks of this size and above are mapped */
-    MEM_TRIM_BYTES = 256 << 10,     /* what one step gives back to the system */
-    MEM_TRIM_KEPT_BYTES = 64 << 20, /* what may wait while blocks come and go */
+    MEM_MAP_BYTES = 1 << 20,    /* blocks of this size and above are mapped */
+    MEM_TRIM_BYTES = 256 << 10, /* what one step gives back to the system */
+    /* What may wait while blocks come and go: a quarter of what is in use, within these. */
+    MEM_TRIM_KEPT_BYTES_MIN = 16 << 20,
+    MEM_TRIM_KEPT_BYTES_MAX = 64 << 20,
 };
 
 struct mem_trim;
@@ -64,10 +66,10 @@ void mem_free(struct mem *m, void *p, size_t bytes);
 void mem_disown(struct mem *m, size_t bytes);
 void mem_adopt(struct mem *m, size_t bytes);
 
-/* `bytes` bytes of zeroed pages aligned to `align` (a power of two, a multiple of the page size),
- * or NULL. */
+/* `bytes` bytes of whole pages aligned to `align` (a power of two, a multiple of the page size),
+ * not zeroed, or NULL. */
 void *mem_map(struct mem *m, size_t bytes, size_t align) __attribute__((warn_unused_result));
-/* Gives mapped pages back at once. */
+/* Gives them back: as mem_free those of MEM_MAP_BYTES and above, fewer at once. */
 void mem_unmap(struct mem *m, void *p, size_t bytes);
 
 /* These bytes of a block will all be written soon: asks the system for their pages at once, which
@@ -92,6 +94,8 @@ void mem_give_back_at_once(bool on);
 
 /* Unmaps at most MEM_TRIM_BYTES of freed mapped blocks; false when nothing waits. */
 bool mem_trim_step(struct mem *m);
+/* Whether so much waits that it should not wait for a quiet moment. */
+bool mem_trim_is_urgent(const struct mem *m);
 
 /* Whether this attempt is to fail by a test's order. Always false in release builds. */
 static inline bool mem_fault(struct mem *m)

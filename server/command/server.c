@@ -230,7 +230,7 @@ static bool trim_share(struct server *s)
  * they wait, up to a limit. */
 static bool trim_is_due(struct server *s, bool idle)
 {
-    if (pool_has_spare(s->heap.pool) || s->mem.trim_bytes > MEM_TRIM_KEPT_BYTES) return true;
+    if (pool_has_spare(s->heap.pool) || mem_trim_is_urgent(&s->mem)) return true;
     if (s->trim.changes != s->mem.trim_changes) {
         s->trim.changes = s->mem.trim_changes;
         s->trim.due_ns = s->mono_ns + TRIM_QUIET_NS;

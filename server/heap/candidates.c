@@ -2,13 +2,24 @@
 #include "heap/heap.h"
 
 /* Candidates that are taken soon are fetched: their cells twice as far ahead as their bodies. */
-enum { CHUNK_CANDIDATES = 508, SHED_DEAD_MIN = 1024, TAKE_AHEAD = 8 };
+enum { SHED_DEAD_MIN = 1024, TAKE_AHEAD = 8 };
+
+/* The first chunks are small. Where there are many candidates, more would be given back one by one
+ * in the middle of slices, at the allocator's cost; a large one is mapped, and goes to what waits
+ * to be unmapped. */
+enum { CHUNK_SMALL_BYTES = 4 << 10, CHUNK_LARGE_BYTES = MEM_MAP_BYTES, LARGE_FROM = 4096 };
 
 struct collect_chunk {
     struct collect_chunk *next;
-    uint32_t head, tail;
-    struct obj *at[CHUNK_CANDIDATES];
+    uint32_t head, tail, room;
+    struct obj *at[];
 };
+
+static size_t chunk_bytes(const struct collect_chunk *chunk)
+{
+    return chunk->room > CHUNK_SMALL_BYTES / sizeof(struct obj *) ? CHUNK_LARGE_BYTES
+                                                                  : CHUNK_SMALL_BYTES;
+}
 
 static struct collect_chunk *chunk_get(struct heap *h)
 {
@@ -16,27 +27,35 @@ static struct collect_chunk *chunk_get(struct heap *h)
     struct collect_chunk *chunk = b->spare;
     b->spare = NULL;
     if (chunk) return chunk;
-    chunk = mem_alloc(h->mem, sizeof *chunk);
-    b->chunks += chunk != NULL;
+    size_t bytes = b->count < LARGE_FROM ? CHUNK_SMALL_BYTES : CHUNK_LARGE_BYTES;
+    chunk = mem_alloc(h->mem, bytes);
+    if (!chunk) return NULL;
+    chunk->room = (uint32_t)((bytes - sizeof *chunk) / sizeof *chunk->at);
+    b->bytes += bytes;
     return chunk;
+}
+
+static void chunk_free(struct heap *h, struct collect_chunk *chunk)
+{
+    size_t bytes = chunk_bytes(chunk);
+    h->collect.candidates.bytes -= bytes;
+    mem_free(h->mem, chunk, bytes);
 }
 
 static void chunk_put(struct heap *h, struct collect_chunk *chunk)
 {
     struct candidates *b = &h->collect.candidates;
-    if (!b->spare) {
+    if (!b->spare && chunk_bytes(chunk) == CHUNK_SMALL_BYTES)
         b->spare = chunk;
-        return;
-    }
-    mem_free(h->mem, chunk, sizeof *chunk);
-    b->chunks--;
+    else
+        chunk_free(h, chunk);
 }
 
 static bool append(struct heap *h, struct obj *o)
 {
     struct candidates *b = &h->collect.candidates;
     struct collect_chunk *last = b->last;
-    if (!last || last->tail == CHUNK_CANDIDATES) {
+    if (!last || last->tail == last->room) {
         struct collect_chunk *chunk = chunk_get(h);
         if (!chunk) return false;
         chunk->next = NULL;
@@ -109,14 +128,14 @@ void candidates_fini(struct heap *h)
     struct candidates *b = &h->collect.candidates;
     while (b->first) {
         struct collect_chunk *next = b->first->next;
-        mem_free(h->mem, b->first, sizeof *b->first);
+        chunk_free(h, b->first);
         b->first = next;
     }
-    if (b->spare) mem_free(h->mem, b->spare, sizeof *b->spare);
+    if (b->spare) chunk_free(h, b->spare);
     *b = (struct candidates){0};
 }
 
 size_t candidates_bytes(const struct candidates *b)
 {
-    return b->chunks * sizeof(struct collect_chunk);
+    return b->bytes;
 }

@@ -88,7 +88,7 @@
  * (collect_slices_owed); they do not become longer.
  *
  * Memory: 16 bytes for each object that the trial reached, while it lasts, in blocks of 1 MiB that
- * are mapped and given back in steps; 8 bytes a candidate.
+ * are mapped and given back in steps; 8 bytes a candidate, in blocks of 4 KiB or 1 MiB.
  * When either cannot be had, the trial is abandoned, or the candidates are forgotten and found
  * again by walking all cells.
  *
@@ -200,7 +200,7 @@ struct collect_stats {
 /* The candidate buffer: chunks, first in first out (candidates.c). */
 struct candidates {
     struct collect_chunk *first, *last, *spare;
-    uint64_t chunks; /* the spare one counts */
+    size_t bytes;    /* of the chunks, the spare one too */
     uint64_t count;  /* dead cells included */
     uint64_t dead;
     bool lost; /* memory was out: some are known to nobody, and the cells must be walked */

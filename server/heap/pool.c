@@ -109,6 +109,7 @@ static bool arena_new(struct pool *p)
     if (!slot_reserve(p)) return false;
     struct pool_arena *a = mem_map(p->mem, POOL_ARENA_BYTES, POOL_ARENA_BYTES);
     if (!a) return false;
+    memset(a, 0, sizeof *a);
     sanitize_poison((char *)a + ARENA_HEAD_BYTES, POOL_ARENA_BYTES - ARENA_HEAD_BYTES);
     a->free_mask = UINT64_MAX;
     slot_take(p, a);

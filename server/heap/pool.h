@@ -30,11 +30,10 @@
  *      large_bytes and are all live.
  *   2. Every pool of a class is in the list that its number of live blocks says.
  *   3. An arena none of whose pools is in use waits in the list of the empty ones until
- *      pool_trim_step gives it back: one munmap takes about 100 us, and a step that frees many
- *      objects may empty many arenas at once.
- * Ownership: a block is the caller's until pool_free() with the same size.
- * Cost: allocation and free O(1), no system call but for a new arena. A mark costs neither
- *    anything.
+ *      pool_trim_step gives it back: one whose pages are lent takes some accounting, and a step
+ * that frees many objects may empty many arenas at once. Ownership: a block is the caller's until
+ * pool_free() with the same size. Cost: allocation and free O(1), no system call but for a new
+ * arena. A mark costs neither anything.
  */
 #ifndef HEAPD_HEAP_POOL_H
 #define HEAPD_HEAP_POOL_H
@@ -94,8 +93,8 @@ static inline size_t pool_good_bytes(size_t bytes)
     return bytes <= POOL_LINEAR_MAX ? (bytes + 7) & ~(size_t)7 : pool_good_bytes_above(bytes);
 }
 
-/* A block that mem_alloc has given for pool_good_bytes(bytes) is from now on one that pool_alloc has
- * given for `bytes` (above POOL_SMALL_MAX). */
+/* A block that mem_alloc has given for pool_good_bytes(bytes) is from now on one that pool_alloc
+ * has given for `bytes` (above POOL_SMALL_MAX). */
 void pool_adopt(struct pool *p, void *block, size_t bytes);
 
 /* A container's cell, zeroed. */

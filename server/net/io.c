@@ -32,7 +32,7 @@ void io_spare_put(struct io_thread *t, struct proto_buf *buf)
 static void on_trimming(uv_idle_t *handle)
 {
     struct io_thread *t = handle->data;
-    bool due = !t->busy || t->mem.trim_bytes > MEM_TRIM_KEPT_BYTES;
+    bool due = !t->busy || mem_trim_is_urgent(&t->mem);
     t->busy = false;
     if (due && !mem_trim_step(&t->mem)) uv_idle_stop(handle);
 }

@@ -154,7 +154,7 @@ static void test_realloc_random_history(void **state)
     for (uint32_t k = 0; k < BLOCKS; k++) mem_free(m, blocks[k].p, blocks[k].bytes);
 }
 
-static void test_map_aligned_and_zeroed(void **state)
+static void test_map_aligned(void **state)
 {
     struct mem *m = *state;
     enum { MAPS = 20 };
@@ -165,7 +165,6 @@ static void test_map_aligned_and_zeroed(void **state)
             maps[i] = mem_map(m, bytes - 1, align);
             assert_non_null(maps[i]);
             assert_int_equal((uintptr_t)maps[i] % align, 0);
-            assert_true(is_filled(maps[i], 0, bytes));
             memset(maps[i], 1, bytes);
         }
         assert_int_equal(m->bytes, MAPS * bytes);
@@ -261,14 +260,88 @@ static void test_fault_nth_attempt(void **state)
     mem_unmap(m, b, 1);
 }
 
+/* Mapped pages that were given back wait as blocks do, and whoever asks for as many has them, if
+ * they lie as they must. */
+static void test_map_is_used_again(void **state)
+{
+    struct mem *m = *state;
+    const size_t bytes = MEM_MAP_BYTES;
+    char *a = mem_map(m, bytes, bytes), *b = mem_map(m, bytes, bytes);
+    assert_non_null(a);
+    assert_non_null(b);
+    memset(a, 1, bytes);
+    mem_unmap(m, a, bytes);
+    assert_int_equal(m->bytes, bytes);
+    assert_int_equal(m->trim_bytes, bytes);
+    uint64_t changes = m->trim_changes;
+    assert_ptr_equal(mem_map(m, bytes, bytes), a);
+    assert_int_equal(m->trim_bytes, 0);
+    assert_int_equal(m->trim_changes, changes + 1);
+    memset(a, 2, bytes);
+    mem_unmap(m, a, bytes);
+    char *unaligned = mem_alloc(m, bytes);
+    assert_ptr_equal(unaligned, a);
+    mem_free(m, unaligned, bytes);
+    char *wide = mem_map(m, bytes, (size_t)1 << 40);
+    if (wide) assert_true(wide != a || (uintptr_t)a % ((size_t)1 << 40) == 0);
+    mem_unmap(m, wide, bytes);
+    mem_unmap(m, b, bytes);
+    assert_int_equal(m->bytes, 0);
+    while (mem_trim_step(m)) {
+    }
+    assert_true(is_gone((unsigned char *)a));
+}
+
+static void test_trim_is_urgent_above_a_share(void **state)
+{
+    struct mem *m = *state;
+    static const struct {
+        size_t used, waiting;
+        bool urgent;
+    } cases[] = {{0, MEM_TRIM_KEPT_BYTES_MIN, false},
+                 {0, MEM_TRIM_KEPT_BYTES_MIN + 1, true},
+                 {100 << 20, 25 << 20, false},
+                 {100 << 20, (25 << 20) + 1, true},
+                 {(size_t)1 << 40, MEM_TRIM_KEPT_BYTES_MAX, false},
+                 {(size_t)1 << 40, MEM_TRIM_KEPT_BYTES_MAX + 1, true}};
+    struct mem real = *m;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        m->bytes = cases[i].used;
+        m->trim_bytes = cases[i].waiting;
+        assert_int_equal(mem_trim_is_urgent(m), cases[i].urgent);
+    }
+    *m = real;
+}
+
+static void test_populate_keeps_what_is_there(void **state)
+{
+    struct mem *m = *state;
+    const size_t bytes = MEM_MAP_BYTES;
+    unsigned char *p = mem_alloc(m, bytes);
+    assert_non_null(p);
+    memset(p, 7, 5000);
+    mem_populate(p + 100, bytes - 200);
+    mem_populate(p, 10);
+    assert_true(is_filled(p, 7, 5000));
+    memset(p, 8, bytes);
+    assert_int_equal(m->bytes, bytes);
+    mem_free(m, p, bytes);
+}
+
 #define MEM_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MEM_TEST(test_alloc_counts_any_size),  MEM_TEST(test_alloc_sizes_beyond_the_address_space),
-        MEM_TEST(test_realloc_random_history), MEM_TEST(test_map_aligned_and_zeroed),
-        MEM_TEST(test_trim_in_pieces),         MEM_TEST(test_waiting_block_is_used_again),
+        MEM_TEST(test_alloc_counts_any_size),
+        MEM_TEST(test_alloc_sizes_beyond_the_address_space),
+        MEM_TEST(test_realloc_random_history),
+        MEM_TEST(test_map_aligned),
+        MEM_TEST(test_map_is_used_again),
+        MEM_TEST(test_trim_is_urgent_above_a_share),
+        MEM_TEST(test_populate_keeps_what_is_there),
+        MEM_TEST(test_trim_in_pieces),
+        MEM_TEST(test_waiting_block_is_used_again),
         MEM_TEST(test_fault_nth_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
