@@ -9,6 +9,7 @@ enum {
     CLASSES_DOUBLING = 16,
     REDZONE_BYTES = 8,      /* sanitizer builds: poisoned, after each block */
     QUARANTINE_STEP = 1024, /* blocks that one pool_purge_step() lets go */
+    LEND_SLABS = 16,        /* and slabs that it lends: 256 KiB */
     LARGE_QUARTERS_MAX = 128 << 10,
     LARGE_PAGE_BYTES = 4096,
     FREED_BYTE = 0xdd,
@@ -366,21 +367,22 @@ static void give_back_one(struct pool *p)
     arena_free(p, a);
 }
 
-/* Lends the system the pages of all unused slabs, neighbours together. */
-static void arena_lend(struct pool *p, struct pool_arena *a)
+/* Lends the system the pages of some unused slabs, neighbours together; false when none is left. */
+static bool arena_lend(struct pool *p, struct pool_arena *a)
 {
     uint64_t lend = a->free_mask & ~a->lent_mask;
-    a->lent_mask |= lend;
-    if (!slab_lendable(a, ARENA_SLABS - 1)) return; /* the system's pages are larger */
-    while (lend) {
+    if (!slab_lendable(a, ARENA_SLABS - 1)) return false; /* the system's pages are larger */
+    for (uint32_t slabs = LEND_SLABS; lend && slabs;) {
         uint32_t first = (uint32_t)__builtin_ctzl(lend), i = first;
-        for (; i < ARENA_SLABS && (lend >> i & 1); i++) {
+        for (; i < ARENA_SLABS && (lend >> i & 1) && slabs; i++, slabs--) {
             p->lent_bytes += slab_lendable(a, i);
+            a->lent_mask |= 1UL << i;
             lend &= ~(1UL << i);
         }
         char *base = slab_base(a, first);
         mem_lend(p->mem, base, (size_t)(slab_base(a, i) - base));
     }
+    return lend != 0;
 }
 
 bool pool_trim_step(struct pool *p)
@@ -405,7 +407,7 @@ bool pool_purge_step(struct pool *p)
     while (p->lend_slot < p->slots_used) {
         union pool_slot slot = p->slots[p->lend_slot++];
         if (!slot_is_arena(slot) || (slot.arena->free_mask & ~slot.arena->lent_mask) == 0) continue;
-        arena_lend(p, slot.arena);
+        p->lend_slot -= arena_lend(p, slot.arena);
         return true;
     }
     p->lend_slot = 0;
