@@ -68,7 +68,8 @@
  * fetched (Cher, Hosking and Vitek, "Software prefetching for mark-sweep garbage collection",
  * 2004); the shadow lies in the table, so that black looks at no object that is garbage, and what
  * it does look at is taken off its list in batches that are fetched together. The ring is empty
- * between two steps.
+ * between two steps. A large trial writes all of its table once, so the table's pages are asked for
+ * 64 KiB at a time, which costs half of a fault for each.
  *
  * Pacing. A slice has a budget in nanoseconds. A trial starts when enough candidates wait: their
  * number adapts to the yield, and is at least half of what the last trial reached, so that each

@@ -6,11 +6,10 @@
  *
  * Method: rows of attacks, each some commands. What they aim at is often what the collector is at:
  * the container in mid-scan, an object with a place in the trial, one that is condemned; and for
- * each rule there is a scene that makes its case, which is also played when the history has not met
- * it. The test
- * looks into the collector to aim, and acts by commands alone; but time passes when it says so, and
- * some objects are made immortal by hand. heap_check() follows every command, and heap_trace(),
- * which uses nothing of the collector, every commit.
+ * each rule there is a scene that makes its case (scenes.c), which is also played when the history
+ * has not met it. The test looks into the collector to aim, and acts by commands alone; but time
+ * passes when it says so, and some objects are made immortal by hand. heap_check() follows every
+ * command, and heap_trace(), which uses nothing of the collector, every commit.
  *
  * No read changes a container here (tables split and merge when entries come and go), but one may
  * remove a name whose time has come: `expire` has it.
