@@ -84,6 +84,7 @@ enum status bulks_begin(struct bulks *b, struct mem *m, const struct request_rea
     else
         b->first = bulk;
     b->last = bulk;
+    b->bytes += arrived;
     b->filling = true;
     return STATUS_OK;
 }
@@ -106,10 +107,11 @@ enum status bulks_room(struct bulks *b, struct mem *m, struct inbox_room *room)
 bool bulks_filled(struct bulks *b, size_t n, struct view *behind)
 {
     struct bulk *bulk = b->last;
-    bulk->filled += n;
-    if (bulk->filled < bulk->length) return false;
-    *behind = (struct view){bytes_of(bulk) + bulk->length, bulk->filled - bulk->length};
-    bulk->filled = bulk->length;
+    size_t lacks = bulk->length - bulk->filled, taken = min_size(n, lacks);
+    bulk->filled += taken;
+    b->bytes += taken;
+    if (n < lacks) return false;
+    *behind = (struct view){bytes_of(bulk) + bulk->length, n - lacks};
     b->filling = false;
     return true;
 }
@@ -117,13 +119,6 @@ bool bulks_filled(struct bulks *b, size_t n, struct view *behind)
 const char *bulks_last(const struct bulks *b)
 {
     return bytes_of(b->last);
-}
-
-uint64_t bulks_bytes(const struct bulks *b)
-{
-    uint64_t bytes = 0;
-    for (const struct bulk *bulk = b->first; bulk; bulk = next_of(bulk)) bytes += bulk->filled;
-    return bytes;
 }
 
 void bulks_give(struct bulks *b, const struct mem *m, struct heap *h)
@@ -149,10 +144,12 @@ void bulks_given(struct bulks *b, struct heap *h)
 
 int bulks_check(const struct bulks *b)
 {
+    uint64_t bytes = 0;
     for (const struct bulk *bulk = b->first; bulk; bulk = next_of(bulk)) {
         bool whole = bulk->filled == bulk->length, last = bulk == b->last;
         if (whole == (last && b->filling)) return 1;
         if (bulk->block && whole && bulk->cap != str_block_bytes(bulk->length)) return 2;
+        bytes += bulk->filled;
     }
-    return 0;
+    return bytes == b->bytes ? 0 : 3;
 }

@@ -18,6 +18,7 @@
  * Invariants (bulks_check)
  *   1. All but the last are whole, and it is too unless `filling`.
  *   2. A whole one's block is as large as its string's.
+ *   3. bytes is the sum of what has arrived for each.
  * Ownership: bulks own their blocks until they are given; then each holds one count of its string.
  * Cost: a small allocation beside the block.
  */
@@ -46,8 +47,9 @@ struct bulk {
 
 struct bulks {
     struct bulk *first, *last;
-    bool filling; /* the last one */
-    bool probes;  /* the last request had some */
+    uint64_t bytes; /* that have arrived for them */
+    bool filling;   /* the last one */
+    bool probes;    /* the last request had some */
 };
 
 void bulks_init(struct bulks *b);
@@ -71,8 +73,6 @@ enum status bulks_room(struct bulks *b, struct mem *m, struct inbox_room *room) 
  * (request_reader_put_apart with bulks_last), and *behind are bytes that came behind the bulk. */
 bool bulks_filled(struct bulks *b, size_t n, struct view *behind);
 const char *bulks_last(const struct bulks *b);
-/* What has arrived for them. */
-uint64_t bulks_bytes(const struct bulks *b);
 
 /* They become strings, and are offered to the command that runs next; all are whole. `m` as above.
  * Then they are offered no more, and what nobody has stored goes. */

@@ -144,7 +144,7 @@ static void settle(struct conn *c)
     bool left = inbox_bytes(&c->in) && !c->hungry;
     bool sated = c->share.turn == c->net->turn && c->share.bytes >= CONN_SHARE_BYTES;
     enum net_place place = waits ? NET_WAITING : can && (left || sated) ? NET_READY : NET_NOWHERE;
-    session_set_input(&c->session, inbox_bytes(&c->in) + bulks_bytes(&c->bulks));
+    session_set_input(&c->session, inbox_bytes(&c->in) + c->bulks.bytes);
     if (place != c->seat.place) net_move(c->net, &c->seat, place);
     read_on(c, can && place == NET_NOWHERE && !c->ended);
 }
@@ -294,7 +294,7 @@ static bool keep_rest(struct conn *c, struct view bytes, size_t used, bool in_in
     if (in_inbox) inbox_skip(&c->in, m, used);
     if (in_inbox && rest.n) inbox_cut(&c->in, rest.n);
     uint64_t most = c->net->server->config.proto_max_bulk_len + CONN_REQUEST_BYTES_MORE;
-    uint64_t waits = rest.n + bulks_bytes(&c->bulks);
+    uint64_t waits = rest.n + c->bulks.bytes;
     if (c->hungry && waits > most) {
         log_closing(c, "its request is too long", waits);
         conn_close(c);
@@ -386,7 +386,7 @@ static bool fill_bulk(struct conn *c, size_t *n)
     }
     if (request_reader_put_apart(&c->reader, bulks_last(&c->bulks)) != REQUEST_READY ||
         offer_room(c, &room) != STATUS_OK) {
-        no_memory_for_input(c, bulks_bytes(&c->bulks));
+        no_memory_for_input(c, c->bulks.bytes);
         return false;
     }
     memcpy(room.p, behind.p, behind.n);
@@ -430,7 +430,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         settle(c);
     } else {
         if (nread == UV_ENOBUFS)
-            log_closing(c, "no memory for its input", inbox_bytes(&c->in) + bulks_bytes(&c->bulks));
+            log_closing(c, "no memory for its input", inbox_bytes(&c->in) + c->bulks.bytes);
         conn_close(c);
     }
 }

@@ -261,7 +261,7 @@ static void settle(struct wire *w)
         if (outbox_bytes(&w->out) == 0) end(w);
     }
     if (w->state != WIRE_OPEN) return;
-    uint64_t waits = inbox_bytes(&w->in), apart = bulks_bytes(&w->bulks);
+    uint64_t waits = inbox_bytes(&w->in), apart = w->bulks.bytes;
     if (waits + apart != session_input(session_of(w)))
         session_set_input(session_of(w), waits + apart);
     bool room = waits < REMOTE_AHEAD_BYTES || !(w->away || has_parcel(w));
@@ -391,7 +391,7 @@ static bool fill_bulk(struct wire *w, size_t *n)
     }
     if (request_reader_put_apart(&w->reader, bulks_last(&w->bulks)) != REQUEST_READY ||
         offer_room(w, &room) != STATUS_OK) {
-        log_input(w, bulks_bytes(&w->bulks));
+        log_input(w, w->bulks.bytes);
         return false;
     }
     memcpy(room.p, behind.p, behind.n);
@@ -419,7 +419,7 @@ static void on_bytes(struct wire *w, size_t n)
         keep_rest(w, rest);
     }
     if (w->state == WIRE_OPEN) settle(w);
-    uint64_t waits = inbox_bytes(&w->in) + bulks_bytes(&w->bulks);
+    uint64_t waits = inbox_bytes(&w->in) + w->bulks.bytes;
     if (w->state != WIRE_OPEN || !waits) return;
     touch(w); /* of what a parcel brings, the heap's thread takes note */
     uint64_t most = w->reader.limits.bulk_bytes_max + CONN_REQUEST_BYTES_MORE;
@@ -438,7 +438,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         w->ended = true;
         settle(w);
     } else if (nread == UV_ENOBUFS && w->state == WIRE_OPEN) {
-        log_input(w, inbox_bytes(&w->in) + bulks_bytes(&w->bulks));
+        log_input(w, inbox_bytes(&w->in) + w->bulks.bytes);
     } else {
         leave(w, NULL, 0);
     }

@@ -4,15 +4,16 @@
  * to be stored, instead of copying it.
  *
  * Ownership: the list is the caller's, who holds the strings for as long as they are offered.
- * Cost: none for texts below GIVEN_BYTES_MIN; else a look at each that is given, which are as many
- * as the command has large arguments, and mostly one.
+ * Cost: none for texts below GIVEN_BYTES_MIN; else a look at GIVEN_LOOKS of them at most, behind
+ * the one that was taken last: a command stores its arguments in their order. One that is not found
+ * is copied.
  */
 #ifndef HEAPD_VALUE_GIVEN_H
 #define HEAPD_VALUE_GIVEN_H
 
 #include "value/str.h"
 
-enum { GIVEN_BYTES_MIN = 32 << 10 };
+enum { GIVEN_BYTES_MIN = 32 << 10, GIVEN_LOOKS = 16 };
 
 struct given {
     struct given *next;
@@ -23,6 +24,7 @@ struct given {
 static inline void given_offer(struct heap *h, const struct given *first)
 {
     h->values->given = first;
+    h->values->given_last = NULL;
 }
 
 /* The string whose bytes these very bytes are, counted for the caller; NULL when there is none. */

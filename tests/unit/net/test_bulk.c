@@ -92,7 +92,7 @@ static void test_bulks_are_whole_however_they_arrive(void **state)
         assert_int_equal(n, head);
         assert_true(b.filling);
         fill(&b, m, length, arrived, i % 3 ? SIZE_MAX : 100000);
-        assert_int_equal(bulks_bytes(&b), length);
+        assert_int_equal(b.bytes, length);
         assert_int_equal(request_reader_put_apart(&r, bulks_last(&b)), REQUEST_READY);
         memcpy(p + n, "\r\n", 2);
         assert_int_equal(request_reader_next(&r, p, n + 2), REQUEST_READY);
@@ -159,6 +159,53 @@ static void test_bulks_begin_where_it_pays(void **state)
     assert_int_equal(room.n, BULK_PROBE_BYTES);
     assert_int_equal(m.bytes, 0);
     mem_fini(&m);
+}
+
+/* Taken in any order near by; one that is far from the last is copied, and is none the worse. */
+static void test_given_are_found_near_the_last(void **state)
+{
+    enum { GIVEN = 3 * GIVEN_LOOKS };
+    (void)state;
+    struct world *w = world_new(NULL);
+    struct heap *h = &w->server.heap;
+    struct given given[GIVEN];
+    for (int i = 0; i < GIVEN; i++) {
+        given[i].s = str_new(h, GIVEN_BYTES_MIN);
+        given[i].next = i + 1 < GIVEN ? &given[i + 1] : NULL;
+        assert_non_null(given[i].s);
+        memset(given[i].s->bytes, 'a' + i % 26, GIVEN_BYTES_MIN);
+    }
+    given_offer(h, given);
+    static const struct {
+        int i;
+        bool found;
+    } takes[] = {{0, true},
+                 {1, true},
+                 {3, true},
+                 {2, false},
+                 {3 + GIVEN_LOOKS, true},
+                 {3 + 2 * GIVEN_LOOKS, true},
+                 {0, true},
+                 {0, false},
+                 {GIVEN - 1, false}};
+    for (size_t k = 0; k < sizeof takes / sizeof *takes; k++) {
+        const struct str *s = given[takes[k].i].s;
+        val v;
+        assert_int_equal(val_of_text(h, (struct view){s->bytes, s->length}, &v), STATUS_OK);
+        assert_int_equal(val_obj(v) == &s->head, takes[k].found);
+        assert_memory_equal(((const struct str *)val_obj(v))->bytes, s->bytes, GIVEN_BYTES_MIN);
+        val_release(h, v);
+    }
+    /* Other bytes are not taken for them, nor a part of them. */
+    val v;
+    assert_int_equal(val_of_text(h, (struct view){given[1].s->bytes, GIVEN_BYTES_MIN - 1}, &v),
+                     STATUS_OK);
+    assert_true(val_obj(v) != &given[1].s->head);
+    val_release(h, v);
+    given_offer(h, NULL);
+    for (int i = 0; i < GIVEN; i++) rc_dec(h, &given[i].s->head);
+    assert_int_equal(heap_objects(h), 0);
+    world_free(w);
 }
 
 /* --- over the wire, for either kind --- */
@@ -343,6 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bulks_are_whole_however_they_arrive),
         cmocka_unit_test(test_bulks_begin_where_it_pays),
+        cmocka_unit_test(test_given_are_found_near_the_last),
         EITHER(test_large_arguments_are_not_copied),
         EITHER(test_many_large_arguments),
         EITHER(test_pipeline_of_large_arguments),
