@@ -9,7 +9,8 @@
 
 #include "examples/say.h"
 
-enum { SETTLE_PAUSE_MS = 2 };
+/* Freed blocks wait for a tenth of a second before they go back to the system. */
+enum { SETTLE_PAUSE_MS = 2, SETTLE_QUIET_MS = 150 };
 
 bool wire_fail(struct wire *w, const char *format, ...)
 {
@@ -164,10 +165,15 @@ bool wire_figures(struct wire *w, struct figures *out)
 bool wire_settled_figures(struct wire *w, struct figures *out)
 {
     const struct timespec pause = {.tv_nsec = SETTLE_PAUSE_MS * 1000000L};
-    uint64_t before = UINT64_MAX;
+    uint64_t used = UINT64_MAX, resident = UINT64_MAX;
+    int quiet = 0;
     for (int waited = 0; wire_figures(w, out); waited += SETTLE_PAUSE_MS) {
-        if (out->heap_release_pending_objects == 0 && out->used_memory >= before) return true;
-        before = out->used_memory;
+        bool falls = out->heap_release_pending_objects || out->used_memory < used ||
+                     out->used_memory_rss < resident;
+        quiet = falls ? 0 : quiet + SETTLE_PAUSE_MS;
+        if (quiet >= SETTLE_QUIET_MS) return true;
+        used = out->used_memory;
+        resident = out->used_memory_rss;
         if (waited >= WIRE_TIMEOUT_MS) return wire_fail(w, "the memory does not settle");
         nanosleep(&pause, NULL);
     }

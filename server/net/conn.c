@@ -375,7 +375,8 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 }
 
 /* A large bulk has got n bytes. Once it is whole, what came behind it goes where other bytes are
- * read to, and *n are those. False when that is not for now, or closed the connection. */
+ * read to, and *n are those. False when there is nothing to run yet, or the connection was closed.
+ */
 static bool fill_bulk(struct conn *c, size_t *n)
 {
     struct view behind;

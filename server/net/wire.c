@@ -380,7 +380,8 @@ static void keep_rest(struct wire *w, struct view rest)
 }
 
 /* A large bulk has got n bytes. Once it is whole, what came behind it goes where other bytes are
- * read to, and *n are those. False when that is not for now, or closed the connection. */
+ * read to, and *n are those. False when there is nothing to run yet, or the connection was closed.
+ */
 static bool fill_bulk(struct wire *w, size_t *n)
 {
     struct view behind;
