@@ -5,12 +5,14 @@ usage: instructions.py [--write] [--build DIR] [--heapd BIN]
 
 Method: callgrind counts what a Release build executes for one connection's pipelines of sixteen. Each
 command runs twice, with some requests and with twice as many, so that what starting and loading cost
-falls out. Only heapd's own code is counted: what the C library does depends on the processor. Counts
-repeat from run to run and from machine to machine (with the same compiler); times do not.
+falls out. Only heapd's own code is counted: what the C library does depends on the processor. Time goes slower
+for it (slow_clock.c), as its code does, so that no deadline passes in the middle of a pipeline. Counts
+repeat from run to run, on a busy machine, too, and from machine to machine (with the same compiler);
+times do not.
 
 instructions.txt beside this script holds the counts. --write writes it anew, which belongs into the
 commit that changes them on purpose. The Release build lies in DIR, and is brought up to date first,
-unless BIN is given. Needs valgrind.
+unless BIN is given. Needs valgrind and a C compiler.
 """
 import argparse
 import os
@@ -108,13 +110,21 @@ def own_instructions(path, binary):
     return total
 
 
+def slow_clock(folder):
+    made = str(pathlib.Path(folder) / "slow_clock.so")
+    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", made, str(HERE / "slow_clock.c")],
+                   check=True)
+    return made
+
+
 def count(heapd, request, pipelines):
     with tempfile.TemporaryDirectory() as folder:
         out, port = pathlib.Path(folder) / "out", free_port()
+        environment = dict(os.environ, LD_PRELOAD=slow_clock(folder))
         process = subprocess.Popen(
             ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}", heapd, "--port", str(port),
              "--http-port", "0", "--bind", "127.0.0.1", "--hash-seed", "1f"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
         try:
             with connect(port, process) as connection:
                 load = COMMANDS["SET"] if request is COMMANDS["GET"] else request
