@@ -28,7 +28,7 @@
 
 #include "value/list.h"
 
-enum { LIST_CHUNK_SLOTS = 512 };
+enum { LIST_CHUNK_SLOTS = 128 };
 
 uint64_t list_deque_length(const struct obj *o);
 /* index < length; weak references as they are. */

@@ -6,10 +6,13 @@
  * The place of an element follows from its sequence number s alone:
  *
  *   ring       ring[s % capacity]                          up to LIST_RING_SLOTS_MAX elements
- *   directory  directory[s / 512 % capacity][s % 512]      more
+ *   directory  directory[s / 128 % capacity][s % 128]      more
  *
  * so pushes and pops at the ends move nothing. A ring lies in the body: a graph is mostly short
  * lists, and to free one, or to look at its slots, is a walk to one place in memory instead of two.
+ * A chunk is a block of the pools, fifteen to one pool: those of a list that is dropped go back to
+ * the system as arenas do, a few system calls to a step, and what is left of a long queue can be
+ * moved together. Large blocks would go back one by one.
  *
  * Nothing here counts references or knows of the collector, whose words move with the body.
  *
@@ -26,7 +29,7 @@
 
 enum {
     LIST_RING_SLOTS_MIN = 2,
-    LIST_RING_SLOTS_MAX = 256,
+    LIST_RING_SLOTS_MAX = 128,
     LIST_DIRECTORY_SLOTS_MIN = 4,
     LIST_UNCHUNK_LENGTH = LIST_RING_SLOTS_MAX / 2, /* a list this short goes back into a ring */
     LIST_CHUNK_BYTES = LIST_CHUNK_SLOTS * sizeof(val),

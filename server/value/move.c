@@ -61,8 +61,14 @@ static bool deque_move(struct heap *h, struct obj *o, uint64_t *cursor, uint32_t
                                pool_move(h->pool, list_directory(l), l->capacity * sizeof(val *)));
     }
     const struct list *l = obj_body(o);
-    for (; *cursor < l->length && slots_max > 0; slots_max--)
-        move_val(h, list_slot_at(l, l->first_seq + (*cursor)++));
+    for (; *cursor < l->length && slots_max > 0; slots_max--) {
+        uint64_t seq = l->first_seq + (*cursor)++;
+        if (l->chunked && (seq == l->first_seq || seq % LIST_CHUNK_SLOTS == 0)) {
+            val **chunk = list_chunk_at(l, list_chunk_of(seq));
+            *chunk = pool_move(h->pool, *chunk, LIST_CHUNK_BYTES);
+        }
+        move_val(h, list_slot_at(l, seq));
+    }
     return *cursor >= l->length;
 }
 
