@@ -9,10 +9,14 @@
 #include "command/room.h"
 
 enum {
-    STEP_NS = 100000, /* a step of the release queue ends when this has passed */
-    STEP_SLOTS = 32,  /* between two looks at the clock */
-    STEP_NAMES = 64,  /* names that expire, or are freed, in one step */
-    STEP_HANDLES = 128,
+    STEP_NS = 100000, /* a step ends when this has passed */
+    /* Between two looks at the clock: where each touches pages that nobody has touched for long, a
+     * name may take 30 us. */
+    PIECE_SLOTS = 16,
+    PIECE_NAMES = 8,
+    PIECE_HANDLES = 16,
+    /* Of names and handles so many at most, that what dies by them does not pile up. */
+    PIECES_MAX = 8,
     RELEASE_SLOTS_MIN = 8, /* of a command's own share in freeing and removing */
     FREE_SLOTS = 256,      /* in one step for a command that has no memory */
     SAMPLE_MS = 1000,      /* between two samples of the rate of commands */
@@ -185,30 +189,53 @@ void server_after_command(struct server *s)
 
 /* --- bounded steps --- */
 
-static bool release_share(struct server *s)
+static bool release_piece(struct server *s)
+{
+    return release(s, PIECE_SLOTS);
+}
+
+static bool weak_piece(struct server *s)
+{
+    return weak_step(&s->heap, PIECE_SLOTS);
+}
+
+static bool names_piece(struct server *s)
+{
+    return keyspace_step(&s->keyspace, s->now_ms, PIECE_NAMES);
+}
+
+static bool handles_piece(struct server *s)
+{
+    return sessions_step(&s->sessions, PIECE_HANDLES);
+}
+
+/* Piece after piece until nothing is left or the time is up. */
+static bool share(struct server *s, bool (*piece)(struct server *), uint32_t pieces_max)
 {
     int64_t deadline = clock_mono_ns() + STEP_NS;
-    while (release(s, STEP_SLOTS))
-        if (clock_mono_ns() >= deadline) return true;
+    while (piece(s))
+        if (--pieces_max == 0 || clock_mono_ns() >= deadline) return true;
     return false;
+}
+
+static bool release_share(struct server *s)
+{
+    return share(s, release_piece, UINT32_MAX);
 }
 
 static bool weak_share(struct server *s)
 {
-    int64_t deadline = clock_mono_ns() + STEP_NS;
-    while (weak_step(&s->heap, STEP_SLOTS))
-        if (clock_mono_ns() >= deadline) return true;
-    return false;
+    return share(s, weak_piece, UINT32_MAX);
 }
 
-static bool keyspace_share(struct server *s)
+static bool names_share(struct server *s)
 {
-    return keyspace_step(&s->keyspace, s->now_ms, STEP_NAMES);
+    return share(s, names_piece, PIECES_MAX);
 }
 
 static bool handles_share(struct server *s)
 {
-    return sessions_step(&s->sessions, STEP_HANDLES);
+    return share(s, handles_piece, PIECES_MAX);
 }
 
 static bool usage_share(struct server *s)
@@ -245,9 +272,9 @@ bool server_free_step(struct server *s)
     else if (s->heap.weak.first)
         weak_step(&s->heap, FREE_SLOTS);
     else if (s->keyspace.debris)
-        keyspace_share(s);
+        names_piece(s);
     else if (s->sessions.buried_count)
-        handles_share(s);
+        handles_piece(s);
     else if (s->heap.collect.phase == COLLECT_FREE)
         collect_step(&s->heap, false);
     else
@@ -280,7 +307,7 @@ bool server_step(struct server *s, bool idle)
     if (s->heap.release_pending) more |= measured(s, release_share);
     if (s->heap.weak.first) more |= measured(s, weak_share);
     if (s->keyspace.debris || (due != KEYSPACE_NEVER && due <= s->now_ms))
-        more |= measured(s, keyspace_share);
+        more |= measured(s, names_share);
     if (s->sessions.buried_count) more |= measured(s, handles_share);
     if (usages_have_work(&s->sessions.usages)) more |= measured(s, usage_share);
     /* Of a stressed build's own runs commands take the steps. */

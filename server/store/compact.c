@@ -3,9 +3,9 @@
 #include "base/clock.h"
 
 enum {
-    LOOK_SLOTS = 64, /* between two looks at the clock */
-    LOOK_MARKS = 32,
-    LOOK_MERGES = 16,
+    LOOK_SLOTS = 16, /* between two looks at the clock */
+    LOOK_MARKS = 8,
+    LOOK_MERGES = 4,
     BATCH_CELLS = 16,
 };
 
