@@ -4,18 +4,22 @@
  * limits on a line than this are the reader's matter. */
 enum { DIGITS_MAX = 9, LINE_BYTES_MAX = 1 + DIGITS_MAX + 2, LINE_BYTES_MIN = 4 };
 
-/* Reads "<lead><digits>\r" and the byte behind it, whatever it is, as the reader does; returns what
- * follows. NULL: it is not all there, or not written in the usual way. */
-static inline const char *count_line(const char *at, const char *end, char lead, size_t *n)
+static inline unsigned digit_at(const char *at)
+{
+    return (unsigned)(unsigned char)*at - '0';
+}
+
+/* As count_line, which begins with the same. */
+static const char *long_count_line(const char *at, const char *end, char lead, size_t *n)
 {
     if (end - at < LINE_BYTES_MIN || at[0] != lead) return NULL;
-    unsigned digit = (unsigned)(unsigned char)at[1] - '0';
+    unsigned digit = digit_at(at + 1);
     if (digit > 9) return NULL;
     size_t value = digit;
     const char *stop = end - at < LINE_BYTES_MAX ? end - 1 : at + LINE_BYTES_MAX - 1;
     bool zero = digit == 0;
     for (at += 2; at < stop; at++) {
-        digit = (unsigned)(unsigned char)*at - '0';
+        digit = digit_at(at);
         if (digit > 9) break;
         value = value * 10 + digit;
         if (zero) return NULL;
@@ -23,6 +27,22 @@ static inline const char *count_line(const char *at, const char *end, char lead,
     if (at >= stop || *at != '\r') return NULL;
     *n = value;
     return at + 2;
+}
+
+/* Reads "<lead><digits>\r" and the byte behind it, whatever it is, as the reader does; returns what
+ * follows. NULL: it is not all there, or not written in the usual way. Nearly all counts have one
+ * digit or two. */
+static inline const char *count_line(const char *at, const char *end, char lead, size_t *n)
+{
+    if (end - at <= LINE_BYTES_MIN || at[0] != lead) return long_count_line(at, end, lead, n);
+    unsigned tens = digit_at(at + 1), ones = digit_at(at + 2);
+    if (tens <= 9 && at[2] == '\r') {
+        *n = tens;
+        return at + 4;
+    }
+    if (tens - 1 > 8 || ones > 9 || at[3] != '\r') return long_count_line(at, end, lead, n);
+    *n = tens * 10 + ones;
+    return at + 5;
 }
 
 /* Takes one request, whose arguments go to argv; returns what follows it, or NULL. */

@@ -2,19 +2,22 @@
 
 #include "value/look.h"
 
-/* The commands, their first keys' hashes, and the buckets of those. */
+/* The commands, their first keys' hashes, and the buckets of those. A pipeline is mostly of one
+ * command, written in one way. */
 static void look_for_buckets(const struct server *s, struct ahead *requests, uint32_t count)
 {
+    const struct command *command = NULL;
+    struct view name = {0};
     for (uint32_t i = 0; i < count; i++) {
         struct ahead *r = &requests[i];
-        r->command = command_find(r->argv[0]);
-        if (!r->command) continue;
-        int16_t key = r->command->first_key;
-        if (key <= 0 || (uint32_t)key >= r->argc) {
-            r->command = NULL;
-            continue;
+        if (i == 0 || !view_eq(name, r->argv[0])) {
+            name = r->argv[0];
+            command = command_find(name);
         }
-        r->hash = keyspace_hash(&s->keyspace, r->argv[key]);
+        if (!command || command->first_key <= 0 || (uint32_t)command->first_key >= r->argc)
+            continue;
+        r->command = command;
+        r->hash = keyspace_hash(&s->keyspace, r->argv[command->first_key]);
         keyspace_prefetch(&s->keyspace, r->hash);
     }
 }
@@ -24,13 +27,14 @@ static void look_for_entries(const struct server *s, struct ahead *requests, uin
     bool again = false;
     for (uint32_t i = 0; i < count; i++) {
         struct ahead *r = &requests[i];
-        if (r->command) r->entry = keyspace_prefetch_entry(&s->keyspace, r->hash, &r->chain);
+        if (!r->command) continue;
+        r->place = keyspace_glimpse(&s->keyspace, r->hash, &r->chain);
         again |= r->chain != NULL;
     }
     /* Chains of more than one overflow bucket are too rare to go on. */
     for (uint32_t i = 0; again && i < count; i++) {
         struct ahead *r = &requests[i];
-        if (r->chain) r->entry = keyspace_prefetch_entry(&s->keyspace, r->hash, &r->chain);
+        if (r->chain) r->place = keyspace_glimpse(&s->keyspace, r->hash, &r->chain);
     }
 }
 
@@ -40,8 +44,8 @@ static bool look_for_values(struct ahead *requests, uint32_t count)
     bool found = false;
     for (uint32_t i = 0; i < count; i++) {
         struct ahead *r = &requests[i];
-        if (!r->entry) continue;
-        r->obj = entry_referred(r->entry);
+        if (!r->place.slot) continue;
+        r->obj = entry_referred(*r->place.slot);
         if (!r->obj) continue;
         __builtin_prefetch(r->obj);
         /* A string's bytes go on behind its first line; a container's cell is all in one. */

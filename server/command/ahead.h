@@ -5,8 +5,9 @@
  *
  * net/ fills in the arguments, calls ahead_look once for the batch, and then dispatch_ahead for
  * each. Everything learnt is about a request's bytes alone (its row in the command table, its first
- * key's hash, the needle of a field or member) or is a hint (what was fetched), so it stays right
- * whatever the requests before it change. Nothing is counted, nothing expires, nothing fails.
+ * key's hash, the needle of a field or member), or is a hint (what was fetched; where the name
+ * likely is, which the keyspace looks at before it believes it), so it stays right whatever the
+ * requests before it change. Nothing is counted, nothing expires, nothing fails.
  *
  * Ownership: argv is the caller's, and so are the bytes; both stay as they are until the request
  * has run. Cost: what dispatch would do for these requests anyhow, done earlier, and a few loads.
@@ -21,13 +22,13 @@ struct ahead {
     const struct view *argv;
     uint32_t argc;
     uint32_t hash;                 /* of the first key; with `command` */
+    struct keyspace_place place;   /* likely its entry's */
     const struct command *command; /* NULL: not known, or it names no key */
     uint32_t element_at;           /* the argument that was looked for in a container; 0: none */
     struct needle element;         /* its needle as a text */
     /* Hints of ahead_look, good until the next request runs. */
-    const struct entry *entry; /* likely the key's */
-    const void *chain;         /* where to look for it again */
-    const struct obj *obj;     /* what it refers to */
+    const void *chain;     /* where to look for the name again */
+    const struct obj *obj; /* what it refers to */
 };
 
 void ahead_look(const struct server *s, struct ahead *requests, uint32_t count);

@@ -159,7 +159,8 @@ void dispatch_ahead(struct server *server, struct session *session, const struct
         c.held_start = c.held->last;
         c.held_bytes_start = c.held->bytes;
     }
-    if (c.command) keyspace_expect(c.keyspace, c.argv[c.command->first_key], request->hash);
+    if (c.command)
+        keyspace_expect(c.keyspace, c.argv[c.command->first_key], request->hash, request->place);
     enum status ran = STATUS_OK, found = find(&c);
     if (!found) found = admit(&c);
     if (!found) ran = run(&c);

@@ -375,8 +375,8 @@ void table_prefetch(const struct table *t, const struct table_type *type, uint32
     bucket_prefetch(table_bucket(t, type->entry_bytes, table_index(t, hash)), type->entry_bytes);
 }
 
-const void *table_glimpse(const struct table *t, const struct table_type *type, uint32_t hash,
-                          const void **chain)
+void *table_glimpse(const struct table *t, const struct table_type *type, uint32_t hash,
+                    const void **chain)
 {
     if (t->buckets == 0) return NULL;
     struct bucket *b = *chain ? (struct bucket *)(uintptr_t)*chain

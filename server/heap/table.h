@@ -85,8 +85,8 @@ void table_prefetch(const struct table *t, const struct table_type *type, uint32
  * it costs no more than the bucket's cache line: a hint at what to fetch next. *chain is NULL at
  * the first call. Where nothing fits and the bucket has an overflow, that is being fetched when
  * this returns, and *chain is what a later call goes on with; the table must not change between. */
-const void *table_glimpse(const struct table *t, const struct table_type *type, uint32_t hash,
-                          const void **chain);
+void *table_glimpse(const struct table *t, const struct table_type *type, uint32_t hash,
+                    const void **chain);
 
 /* Room for a new entry of this hash, for the caller to fill at once. NULL: no memory, or the table
  * is full; then its entries are what they were (but pointers to them are no longer good). The

@@ -31,12 +31,14 @@ struct key_needle keyspace_needle(const struct keyspace *ks, struct view key)
     const struct keyspace_expected *x = &ks->expected;
     bool known = key.p == x->key.p && key.n == x->key.n && key.p;
     DASSERT(!known || x->hash == keyspace_hash(ks, key));
-    return (struct key_needle){key, known ? x->hash : keyspace_hash(ks, key)};
+    if (known) return (struct key_needle){key, x->hash, &x->place};
+    return (struct key_needle){key, keyspace_hash(ks, key), NULL};
 }
 
-void keyspace_expect(struct keyspace *ks, struct view key, uint32_t hash)
+void keyspace_expect(struct keyspace *ks, struct view key, uint32_t hash,
+                     struct keyspace_place place)
 {
-    ks->expected = (struct keyspace_expected){key, hash};
+    ks->expected = (struct keyspace_expected){key, hash, place};
 }
 
 void keyspace_prefetch(const struct keyspace *ks, uint32_t hash)
@@ -44,22 +46,29 @@ void keyspace_prefetch(const struct keyspace *ks, uint32_t hash)
     table_prefetch(&ks->names, &keyspace_names_type, hash);
 }
 
-const struct entry *keyspace_prefetch_entry(const struct keyspace *ks, uint32_t hash,
-                                            const void **chain)
+struct keyspace_place keyspace_glimpse(const struct keyspace *ks, uint32_t hash, const void **chain)
 {
-    const void *slot = table_glimpse(&ks->names, &keyspace_names_type, hash, chain);
-    if (!slot) return NULL;
+    void *slot = table_glimpse(&ks->names, &keyspace_names_type, hash, chain);
+    if (!slot) return (struct keyspace_place){0};
     const struct entry *e = entry_in(slot);
     __builtin_prefetch(e);
     /* A short key, and most of a short value: entries are aligned to 8 bytes, not to cache lines.
      */
     __builtin_prefetch((const char *)e + 64);
-    return e;
+    return (struct keyspace_place){slot, ks->changes};
+}
+
+static struct entry **find_slot(const struct keyspace *ks, const struct key_needle *n)
+{
+    return table_find(&ks->names, &keyspace_names_type, n->hash, slot_has_key, n);
 }
 
 struct entry **keyspace_slot(const struct keyspace *ks, const struct key_needle *n)
 {
-    return table_find(&ks->names, &keyspace_names_type, n->hash, slot_has_key, n);
+    const struct keyspace_place *seen = n->seen;
+    bool known = seen && seen->slot && seen->changes == ks->changes && slot_has_key(n, seen->slot);
+    DASSERT(!known || seen->slot == find_slot(ks, n));
+    return known ? seen->slot : find_slot(ks, n);
 }
 
 struct entry **keyspace_slot_of(const struct keyspace *ks, const struct entry *e)
@@ -88,6 +97,7 @@ void keyspace_free_entry(struct keyspace *ks, struct entry *e)
 
 bool keyspace_insert(struct keyspace *ks, struct entry *e, uint32_t hash)
 {
+    ks->changes++; /* also where there is no room: buckets may have moved */
     struct entry **slot = table_insert(&ks->names, &keyspace_names_type, ks->h->pool, ks, hash);
     if (!slot) return false;
     *slot = e;
@@ -98,6 +108,7 @@ void keyspace_extract(struct keyspace *ks, struct entry *e)
 {
     struct entry **slot = keyspace_slot_of(ks, e);
     ASSERT(slot);
+    ks->changes++;
     table_remove(&ks->names, &keyspace_names_type, ks->h->pool, ks, keyspace_hash(ks, entry_key(e)),
                  slot);
 }

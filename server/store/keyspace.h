@@ -52,10 +52,18 @@ enum { KEYSPACE_KEY_BYTES_MAX = 512 << 20, KEYSPACE_NEVER = -1 };
 /* A keyspace that FLUSHALL detached, to be freed in steps. */
 struct keyspace_debris;
 
-/* A key whose hash is known before a command asks for it: see keyspace_expect. */
+/* Where in the table of names an entry was seen; slot may be NULL. Good as long as no name has come
+ * or gone, which `changes` tells. */
+struct keyspace_place {
+    struct entry **slot;
+    uint64_t changes;
+};
+
+/* A key of which something is known before a command asks for it: see keyspace_expect. */
 struct keyspace_expected {
     struct view key;
     uint32_t hash;
+    struct keyspace_place place;
 };
 
 struct keyspace {
@@ -67,6 +75,7 @@ struct keyspace {
     struct heap_holder holder;
     struct access access;
     struct keyspace_expected expected;
+    uint64_t changes;         /* slots that the table of names has filled, emptied or moved */
     struct evidence evidence; /* whether the texts that names are bound to repeat */
     uint64_t entry_bytes;     /* of all entries, as the pools count */
     uint64_t hits, misses;    /* counted by keyspace_lookup */
@@ -83,15 +92,17 @@ void keyspace_fini(struct keyspace *ks);
  * Looking ahead, for a pipeline: what the next commands will touch is fetched into the cache while
  * others run. These are hints, and change nothing. In this order, with time between them: the hash,
  * which fetches nothing; the bucket; the entry that is likely to be meant, which may be another's.
- * NULL: there is none, or it is to be looked for with *chain again, as table_glimpse() says.
+ * No slot: there is none, or it is to be looked for with *chain again, as table_glimpse() says.
  */
 uint32_t keyspace_hash(const struct keyspace *ks, struct view key);
 void keyspace_prefetch(const struct keyspace *ks, uint32_t hash);
-const struct entry *keyspace_prefetch_entry(const struct keyspace *ks, uint32_t hash,
-                                            const void **chain);
-/* The hash of these very bytes, at this place, until nothing is expected any more: the key of the
- * running command, so that it is not hashed at each step of it. They must not change meanwhile. */
-void keyspace_expect(struct keyspace *ks, struct view key, uint32_t hash);
+struct keyspace_place keyspace_glimpse(const struct keyspace *ks, uint32_t hash,
+                                       const void **chain);
+/* The hash of these very bytes, at this address, until nothing is expected any more, and where they
+ * may be a name: the key of the running command, so that it is not hashed and looked for at each
+ * step of it. They must not change meanwhile. */
+void keyspace_expect(struct keyspace *ks, struct view key, uint32_t hash,
+                     struct keyspace_place place);
 static inline void keyspace_expect_nothing(struct keyspace *ks)
 {
     ks->expected.key.p = NULL;

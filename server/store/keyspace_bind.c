@@ -275,7 +275,7 @@ void keyspace_unstage(struct keyspace *ks, const struct keyspace_staged *staged)
 void keyspace_commit(struct keyspace *ks, const struct keyspace_staged *staged)
 {
     if (staged->fresh) return;
-    struct key_needle n = {entry_key(staged->e), staged->hash};
+    struct key_needle n = {entry_key(staged->e), staged->hash, NULL};
     struct entry **slot = keyspace_slot(ks, &n);
     ASSERT(slot);
     struct entry *old = *slot;
