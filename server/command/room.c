@@ -1,9 +1,6 @@
 #include "command/room.h"
 
-enum {
-    NAMES = 4, /* between two looks at the clock */
-    FRUITLESS_MAX = 10,
-};
+enum { FRUITLESS_MAX = 10 };
 
 static uint64_t wanted_bytes(const struct server *s)
 {
@@ -51,11 +48,10 @@ static enum room_state make(struct server *s)
     int64_t deadline = 0;
     uint64_t shared_before = s->evict.names_shared;
     enum room_state state = ROOM_ENOUGH;
-    for (uint32_t names = 0; state == ROOM_ENOUGH && wanted_bytes(s);) {
+    for (bool first = true; state == ROOM_ENOUGH && wanted_bytes(s); first = false) {
         if (!server_free_step(s)) {
             state = evict(s);
-            /* Most often one name is enough, and costs less than to read the clock. */
-            if (++names % NAMES) continue;
+            if (first) continue; /* most often one name is enough */
         }
         int64_t now = clock_mono_ns();
         if (!deadline) deadline = now + ROOM_NS;

@@ -18,7 +18,7 @@ enum {
     /* Of names and handles so many at most, that what dies by them does not pile up. */
     PIECES_MAX = 8,
     RELEASE_SLOTS_MIN = 8, /* of a command's own share in freeing and removing */
-    FREE_SLOTS = 256,      /* in one step for a command that has no memory */
+    FREE_SLOTS = 32,       /* in one step for a command that has no memory */
     SAMPLE_MS = 1000,      /* between two samples of the rate of commands */
 };
 

@@ -367,21 +367,20 @@ static void give_back_one(struct pool *p)
     arena_free(p, a);
 }
 
-/* Lends the system the pages of some unused slabs, neighbours together; false when none is left. */
+/* Lends the system the pages of the first unused slabs that are neighbours; false when none is
+ * left. One call of the system: it takes tens of microseconds, however few pages it gets. */
 static bool arena_lend(struct pool *p, struct pool_arena *a)
 {
     uint64_t lend = a->free_mask & ~a->lent_mask;
     if (!slab_lendable(a, ARENA_SLABS - 1)) return false; /* the system's pages are larger */
-    for (uint32_t slabs = LEND_SLABS; lend && slabs;) {
-        uint32_t first = (uint32_t)__builtin_ctzl(lend), i = first;
-        for (; i < ARENA_SLABS && (lend >> i & 1) && slabs; i++, slabs--) {
-            p->lent_bytes += slab_lendable(a, i);
-            a->lent_mask |= 1UL << i;
-            lend &= ~(1UL << i);
-        }
-        char *base = slab_base(a, first);
-        mem_lend(p->mem, base, (size_t)(slab_base(a, i) - base));
+    uint32_t first = (uint32_t)__builtin_ctzl(lend), i = first;
+    for (; i < ARENA_SLABS && (lend >> i & 1) && i - first < LEND_SLABS; i++) {
+        p->lent_bytes += slab_lendable(a, i);
+        a->lent_mask |= 1UL << i;
+        lend &= ~(1UL << i);
     }
+    char *base = slab_base(a, first);
+    mem_lend(p->mem, base, (size_t)(slab_base(a, i) - base));
     return lend != 0;
 }
 
