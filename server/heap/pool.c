@@ -7,6 +7,8 @@
 enum {
     CLASSES_LINEAR = POOL_LINEAR_MAX / 8,
     CLASSES_DOUBLING = 16,
+    COARSE_BLOCKS_MAX = POOL_BYTES / POOL_FINE_MAX - 1, /* in a pool of the first coarse class, */
+    CLASSES_COARSE = CLASSES_LINEAR + 2 * CLASSES_DOUBLING, /* which is this one */
     REDZONE_BYTES = 8,      /* sanitizer builds: poisoned, after each block */
     QUARANTINE_STEP = 1024, /* blocks that one pool_purge_step() lets go */
     LEND_SLABS = 16,        /* and slabs that it lends: 256 KiB */
@@ -20,6 +22,8 @@ static uint32_t class_of(size_t bytes)
 {
     uint32_t last = (uint32_t)bytes - 1;
     if (last < POOL_LINEAR_MAX) return last / 8;
+    if (last >= POOL_FINE_MAX)
+        return CLASSES_COARSE + COARSE_BLOCKS_MAX - POOL_BYTES / ((last | 7) + 1);
     uint32_t doubling = 31 - (uint32_t)__builtin_clz(last); /* 9 or 10 */
     return CLASSES_LINEAR + (doubling - 10) * CLASSES_DOUBLING + (last >> (doubling - 4));
 }
@@ -28,6 +32,8 @@ static uint32_t class_bytes(uint32_t i)
 {
     if (i == POOL_CLASS_CELLS) return sizeof(struct cell);
     if (i < CLASSES_LINEAR) return (i + 1) * 8;
+    if (i >= CLASSES_COARSE)
+        return POOL_BYTES / (COARSE_BLOCKS_MAX - (i - CLASSES_COARSE)) & ~UINT32_C(7);
     uint32_t k = i - CLASSES_LINEAR;
     return (CLASSES_DOUBLING + 1 + k % CLASSES_DOUBLING) << (5 + k / CLASSES_DOUBLING);
 }

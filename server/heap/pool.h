@@ -3,11 +3,13 @@
  *
  * Arenas of POOL_ARENA_BYTES come from the system (mem_map), are cut into pools of POOL_BYTES, and
  * a pool serves one size class: 8 bytes apart up to POOL_LINEAR_MAX, then sixteen classes to each
- * doubling, up to POOL_SMALL_MAX. A request above that goes to mem_alloc. A pool keeps its own free
- * list; a class allocates from the fullest pool that has room, so that sparse pools drain; an empty
- * pool goes back to its arena, an empty arena to the system in steps (one is kept). The owner gives
- * the size when it frees, so blocks carry no header. (pymalloc's arenas and pools, mimalloc's free
- * list in each page.)
+ * doubling, up to POOL_FINE_MAX, then one for each number of blocks that fill a pool, from seven
+ * down to four (POOL_SMALL_MAX): segments of tables are such blocks, and the allocator would give
+ * theirs back to the system piece by piece. A request above that goes to mem_alloc. A pool keeps
+ * its own free list; a class allocates from the fullest pool that has room, so that sparse pools
+ * drain; an empty pool goes back to its arena, an empty arena to the system in steps (one is kept).
+ * The owner gives the size when it frees, so blocks carry no header. (pymalloc's arenas and pools,
+ * mimalloc's free list in each page.)
  *
  * Containers' cells have pools of their own, because cells can be walked: for heap_check(), for
  * people, and for the collector when it had to forget candidates.
@@ -45,8 +47,10 @@ enum {
     POOL_ARENA_BYTES = 1 << 20,
     POOL_BYTES = 16 << 10,
     POOL_LINEAR_MAX = 512, /* up to here the classes are 8 bytes apart */
-    POOL_SMALL_MAX = 2048,
-    POOL_CLASSES = 64 + 32 + 1, /* 8..512 by 8, two doublings by sixteenths, and the cells */
+    POOL_FINE_MAX = 2048,
+    POOL_SMALL_MAX = POOL_BYTES / 4,
+    /* 8..512 by 8, two doublings by sixteenths, sevenths to quarters of a pool, and the cells */
+    POOL_CLASSES = 64 + 32 + 4 + 1,
     POOL_CLASS_CELLS = POOL_CLASSES - 1,
     POOL_QUARANTINE_BYTES = 1 << 20,
 };

@@ -31,7 +31,7 @@
  * Cost: find, insert, remove O(1) expected, with one cache line or two for small entries; a split
  *    or a merge moves a few entries. The load lies between 32 % (merges) and 86 % (splits); random
  *    hashes then give 1.19 buckets looked at for a hit, and 14 (28) bytes for each entry of 8 (16)
- *    bytes while a table grows. The directory is copied when it doubles (8 bytes for 384 entries).
+ *    bytes while a table grows. The directory is copied when it doubles (8 bytes for 192 entries).
  *    A split or merge whose memory fails is put off to the next insertion or removal.
  */
 #ifndef HEAPD_HEAP_TABLE_H
@@ -42,7 +42,7 @@
 
 enum {
     TABLE_BUCKET_ENTRIES = 7,
-    TABLE_SEGMENT_BUCKETS = 64,
+    TABLE_SEGMENT_BUCKETS = 32, /* 2 KiB or nearly 4: blocks of the pools */
 };
 #define TABLE_ENTRIES_MAX UINT32_MAX /* of one table */
 

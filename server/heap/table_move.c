@@ -1,4 +1,4 @@
-/* Tables on the move: store/compact.h. Segments are larger than what pools hold, and stay. */
+/* Tables on the move: store/compact.h. */
 #include "heap/table_bucket.h"
 
 static void root_move(struct table *t, uint32_t entry_bytes, struct pool *p)
@@ -6,6 +6,14 @@ static void root_move(struct table *t, uint32_t entry_bytes, struct pool *p)
     size_t bytes = t->directory_slots ? t->directory_slots * sizeof(void *)
                                       : block_buckets(t->buckets) * bucket_bytes(entry_bytes);
     t->buckets_at = pool_move(p, t->buckets_at, bytes);
+}
+
+/* The segment that begins with this bucket. Of a table without a directory the root is all. */
+static void segment_move(struct table *t, uint32_t entry_bytes, struct pool *p, uint64_t bucket)
+{
+    if (!t->directory_slots || bucket % TABLE_SEGMENT_BUCKETS != 0) return;
+    void **segment = (void **)t->buckets_at + bucket / TABLE_SEGMENT_BUCKETS;
+    *segment = pool_move(p, *segment, TABLE_SEGMENT_BUCKETS * bucket_bytes(entry_bytes));
 }
 
 /* Moves the overflow buckets of a chain and visits all its entries; returns how many. */
@@ -32,6 +40,7 @@ uint64_t table_move_step(struct table *t, const struct table_type *type, struct 
     if (t->buckets == 0) return 0;
     if (cursor == 0) root_move(t, type->entry_bytes, p);
     for (uint64_t looked = 0; cursor < t->buckets && looked < slots_max;) {
+        segment_move(t, type->entry_bytes, p, cursor);
         struct bucket *b = table_bucket(t, type->entry_bytes, (uint32_t)cursor++);
         uint32_t count = chain_move(b, type->entry_bytes, p, visit, ctx);
         looked += count ? count : 1;

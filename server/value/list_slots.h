@@ -10,7 +10,7 @@
  *
  * so pushes and pops at the ends move nothing. A ring lies in the body: a graph is mostly short
  * lists, and to free one, or to look at its slots, is a walk to one place in memory instead of two.
- * A chunk is a block of the pools, fifteen to one pool: those of a list that is dropped go back to
+ * A chunk is a block of the pools, sixteen to one pool: those of a list that is dropped go back to
  * the system as arenas do, a few system calls to a step, and what is left of a long queue can be
  * moved together. Large blocks would go back one by one.
  *

@@ -7,15 +7,16 @@
  *   cell -> body                      the cell
  *   body -> ring or directory,        the body
  *           buckets or directory
+ *   directory -> chunk, segment       the directory
  *   bucket -> overflow bucket         the bucket (table_move_step)
  *   tree -> root, inner -> child,     the tree or the parent; both neighbours of a leaf
  *           leaf <-> leaf
  *   slot -> string of count 1         the slot; of a zset also its leaf, and the key of the inner
  *                                     node that names it, and the intern table
  *
- * Chunks of lists, segments of tables and all else above POOL_SMALL_MAX is not of the pools, and
- * stays. Objects that are shared stay, and so do shapes and weak references: their holders are not
- * known from them. So do the fields of a hash that is a table, which weak references name.
+ * What is above POOL_SMALL_MAX is not of the pools, and stays. So do objects that are shared, shapes
+ * and weak references: their holders are not known from them; and the fields of a hash that is a
+ * table, which weak references name.
  *
  * Cursors count slots of a deque, buckets of a table, and ranks of a tree behind those of its
  * table; what is packed is moved at once. Any number is a good cursor.

@@ -67,7 +67,7 @@ static uint64_t draw(struct world *w, uint64_t limit)
 static size_t draw_bytes(struct world *w)
 {
     if (draw(w, 50) == 0) return POOL_SMALL_MAX + 1 + (size_t)draw(w, 20000);
-    return (size_t)1 << draw(w, 12) | (size_t)draw(w, POOL_SMALL_MAX) >> draw(w, 12);
+    return (size_t)1 << draw(w, 13) | (size_t)draw(w, POOL_SMALL_MAX) >> draw(w, 13);
 }
 
 static void item_alloc(struct world *w, struct item *i, size_t bytes)
@@ -148,15 +148,20 @@ static void test_good_bytes_any_size(void **state)
         assert_true(good >= n && good >= last && good % 8 == 0);
         assert_int_equal(pool_good_bytes(good), good);
         if (n <= POOL_LINEAR_MAX) assert_true(good - n < 8);
-        if (n <= POOL_SMALL_MAX) assert_true(good - n < 8 || (good - n) * 16 < n);
-        assert_true((good - n) * 4 <= n || n <= 32);
+        if (n <= POOL_FINE_MAX) assert_true(good - n < 8 || (good - n) * 16 < n);
+        if (n > POOL_FINE_MAX && n <= POOL_SMALL_MAX)
+            assert_int_equal(POOL_BYTES / good, POOL_BYTES / ((n + 7) & ~(size_t)7));
+        assert_true((good - n) * 4 <= n + 32); /* a quarter, and what rounding to 8 takes */
         last = good;
     }
     assert_int_equal(pool_good_bytes(257), 264);
     assert_int_equal(pool_good_bytes(513), 544);
     assert_int_equal(pool_good_bytes(1025), 1088);
     assert_int_equal(pool_good_bytes(2048), 2048);
-    assert_int_equal(pool_good_bytes(2049), 2560);
+    assert_int_equal(pool_good_bytes(2049), 2336);
+    assert_int_equal(pool_good_bytes(2337), 2728);
+    assert_int_equal(pool_good_bytes(3273), 4096);
+    assert_int_equal(pool_good_bytes(4097), 5120);
 }
 
 static void test_alloc_sizes_beyond_the_address_space(void **state)

@@ -214,7 +214,7 @@ static void run_growth(struct fixture *f)
     for (uint32_t id = IDS_MAX / 2; id-- > 0;) {
         remove_id(f, id);
         if (id % 64 == 0) check(f);
-        if (id == 100) assert_int_equal(f->table.directory_slots, 0);
+        if (id == 50) assert_int_equal(f->table.directory_slots, 0);
     }
     assert_int_equal(bytes_in_use(f), 0);
 }
