@@ -93,6 +93,17 @@ void entry_write(struct entry *e, const struct entry_content *c, bool expires)
     put_value((uint8_t *)at + key.n, c);
 }
 
+bool entry_overwrite(struct entry *e, const struct entry_content *c)
+{
+    if (c->o || e->head & (ENTRY_REFERS | ENTRY_EXPIRES)) return false;
+    uint8_t *at = (uint8_t *)(uintptr_t)entry_value_at(e); // NOLINT: the entry's own bytes
+    size_t before = (size_t)(pack_next(at) - (const uint8_t *)e);
+    size_t after = (size_t)(at - (const uint8_t *)e) + pack_item_bytes(&c->item);
+    if (pool_good_bytes(before) != pool_good_bytes(after)) return false;
+    pack_put(at, &c->item);
+    return true;
+}
+
 struct entry *entry_with_room(struct pool *p, struct entry *e)
 {
     DASSERT(!entry_has_room(e));

@@ -163,6 +163,9 @@ void entry_free(struct pool *p, struct entry *e);
  * entry_bytes does. The place, if there is one and is to be, stays; the content is not of this
  * entry. */
 void entry_write(struct entry *e, const struct entry_content *c, bool expires);
+/* The plain way of that: bytes over bytes, where there is no place and is to be none. False: it is
+ * not so, or they do not fit, and nothing has changed. */
+bool entry_overwrite(struct entry *e, const struct entry_content *c);
 /* The same key and value with room for a place, in the same block if that is large enough, else in
  * a new one, and `e` is as it was; NULL: no memory. */
 struct entry *entry_with_room(struct pool *p, struct entry *e) MUST_USE;

@@ -59,6 +59,10 @@ static enum status bind_anew(struct keyspace *ks, struct entry **slot, struct en
                              const struct entry_content *c, struct keyspace_bind options)
 {
     struct entry *old = *e, *now;
+    if (options.expires_ms == KEYSPACE_NEVER && entry_overwrite(old, c)) {
+        keyspace_touch(ks, old);
+        return STATUS_OK;
+    }
     struct obj *was = entry_referred(old);
     bool sets = options.expires_ms != KEYSPACE_NEVER;
     bool expires = sets || (options.keep_ttl && entry_place(old));

@@ -105,6 +105,39 @@ static void test_entry_write_in_place(void **state)
     world_fini(&w);
 }
 
+/* Exactly where writing in place is right and nothing but bytes is concerned; else nothing changes.
+ */
+static void test_entry_overwrite_in_place(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 1);
+    struct pool *p = w.heap.pool;
+    uint64_t written = 0, refused = 0;
+    for (uint32_t key = 0; key < KEYS; key++) {
+        for (uint32_t i = 0; i < TEXTS * TEXTS * 2; i++) {
+            uint32_t from = i % TEXTS, to = i / TEXTS % TEXTS;
+            bool has = i / (TEXTS * TEXTS);
+            struct entry_content c = content_of(from);
+            struct entry *e = entry_new(p, chars(key_lengths[key], 'k'), &c, has);
+            assert_non_null(e);
+            entry_set_clock(e, 0xabcdef);
+            if (has) entry_set_place(e, 5);
+            size_t bytes = entry_bytes(e);
+            c = content_of(to);
+            bool fits = !has && entry_bytes_for(key_lengths[key], &c, false) == bytes;
+            assert_int_equal(entry_overwrite(e, &c), fits);
+            assert_entry(e, key, fits ? to : from);
+            assert_int_equal(entry_bytes(e), bytes);
+            assert_int_equal(entry_place(e), has ? 5 : 0);
+            *(fits ? &written : &refused) += 1;
+            entry_free(p, e);
+        }
+    }
+    assert_true(written > KEYS * TEXTS && refused > KEYS * TEXTS);
+    world_fini(&w);
+}
+
 static void test_entry_refers(void **state)
 {
     struct world w;
@@ -116,6 +149,9 @@ static void test_entry_refers(void **state)
     assert_true(entry_check(e) && entry_refers(e) && !entry_is_weak(e));
     assert_ptr_equal(entry_obj(e), o);
     c.o = weak;
+    assert_false(entry_overwrite(e, &c));
+    assert_false(entry_overwrite(e, &text));
+    assert_ptr_equal(entry_obj(e), o);
     entry_write(e, &c, false);
     assert_true(entry_check(e) && entry_is_weak(e));
     assert_int_equal(entry_value(e).w, val_of_obj(o).w);
@@ -149,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_entry_holds_every_key_and_text),
         cmocka_unit_test(test_entry_write_in_place),
+        cmocka_unit_test(test_entry_overwrite_in_place),
         cmocka_unit_test(test_entry_refers),
         cmocka_unit_test(test_entry_sizes),
     };
