@@ -21,15 +21,28 @@
 struct ahead {
     const struct view *argv;
     uint32_t argc;
-    uint32_t hash;                 /* of the first key; with `command` */
+    uint32_t hash;                 /* of the first key; only with `command` */
     struct keyspace_place place;   /* likely its entry's */
     const struct command *command; /* NULL: not known, or it names no key */
     uint32_t element_at;           /* the argument that was looked for in a container; 0: none */
-    struct needle element;         /* its needle as a text */
+    struct needle element;         /* its needle as a text; only with `element_at` */
     /* Hints of ahead_look, good until the next request runs. */
     const void *chain;     /* where to look for the name again */
     const struct obj *obj; /* what it refers to */
 };
+
+/* A request of which nothing is known. The rest stays what it was: clearing it all takes as long as
+ * a good part of a small request. */
+static inline void ahead_begin(struct ahead *r, const struct view *argv, uint32_t argc)
+{
+    r->argv = argv;
+    r->argc = argc;
+    r->place.slot = NULL;
+    r->command = NULL;
+    r->element_at = 0;
+    r->chain = NULL;
+    r->obj = NULL;
+}
 
 void ahead_look(const struct server *s, struct ahead *requests, uint32_t count);
 

@@ -140,6 +140,8 @@ static void account(struct call *c, enum status found, enum status ran)
 void dispatch_ahead(struct server *server, struct session *session, const struct ahead *request,
                     struct proto_buf *out)
 {
+    struct held_list *held = server->held_into;
+    /* Every field is named, so that none is cleared first. */
     struct call c = {
         .server = server,
         .heap = &server->heap,
@@ -148,17 +150,18 @@ void dispatch_ahead(struct server *server, struct session *session, const struct
         .command = request->command,
         .argv = request->argv,
         .argc = request->argc,
+        .form = BY_VALUE,
         .element_at = request->element_at,
         .element = &request->element,
         .out = out,
         .out_start = out->n,
-        .held = server->held_into,
+        .held = held,
+        .held_start = held ? held->last : NULL,
+        .held_bytes_start = held ? held->bytes : 0,
         .now_ms = server->now_ms,
+        .open = NULL,
+        .nested_values = 0,
     };
-    if (c.held) {
-        c.held_start = c.held->last;
-        c.held_bytes_start = c.held->bytes;
-    }
     if (c.command)
         keyspace_expect(c.keyspace, c.argv[c.command->first_key], request->hash, request->place);
     enum status ran = STATUS_OK, found = find(&c);
@@ -174,6 +177,7 @@ void dispatch_ahead(struct server *server, struct session *session, const struct
 void dispatch(struct server *server, struct session *session, uint32_t argc,
               const struct view *argv, struct proto_buf *out)
 {
-    const struct ahead request = {.argv = argv, .argc = argc};
+    struct ahead request;
+    ahead_begin(&request, argv, argc);
     dispatch_ahead(server, session, &request, out);
 }

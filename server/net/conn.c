@@ -199,7 +199,7 @@ static size_t run_batch(struct conn *c, struct view bytes, struct replies *out, 
     request_batch_read(batch, &c->reader.limits, most, bytes.p, bytes.n);
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_request *r = &batch->requests[i];
-        ahead[i] = (struct ahead){.argv = (const struct view *)r->argv, .argc = r->argc};
+        ahead_begin(&ahead[i], (const struct view *)r->argv, r->argc);
     }
     if (batch->count > 1) ahead_look(c->net->server, ahead, batch->count);
     for (uint32_t i = 0; i < batch->count && may_go_on(c, out, before); i++) {
@@ -232,7 +232,8 @@ static size_t run_requests(struct conn *c, struct view bytes)
             break;
         }
         at += r->bytes;
-        struct ahead request = {.argv = (const struct view *)r->argv, .argc = r->argc};
+        struct ahead request;
+        ahead_begin(&request, (const struct view *)r->argv, r->argc);
         if (c->bulks.first)
             run_large(c, &request, out);
         else

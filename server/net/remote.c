@@ -54,7 +54,7 @@ static void run_some(struct remote *r, uint64_t before)
     uint32_t count = 0;
     const struct view *argv = p->next;
     for (; count < BATCH_REQUESTS_MAX && p->taken + count < p->count; count++) {
-        ahead[count] = (struct ahead){.argv = argv, .argc = p->argc[p->taken + count]};
+        ahead_begin(&ahead[count], argv, p->argc[p->taken + count]);
         argv += ahead[count].argc;
     }
     if (count > 1) ahead_look(net->server, ahead, count);

@@ -97,7 +97,7 @@ static uint32_t pipeline(struct world *w, uint64_t *seed, bool flush,
     for (uint32_t i = 0; i < count; i++) {
         uint32_t first = w->argc;
         put_request(w, seed, flush);
-        requests[i] = (struct ahead){.argv = w->argv + first, .argc = w->argc - first};
+        ahead_begin(&requests[i], w->argv + first, w->argc - first);
     }
     proto_buf_clear(&w->out, SIZE_MAX);
     return count;
@@ -159,7 +159,7 @@ static struct ahead looked_at(struct world *w, const char *line)
         world_arg_bytes(w, line, n);
         line += n + (line[n] == ' ');
     }
-    r = (struct ahead){.argv = w->argv, .argc = w->argc};
+    ahead_begin(&r, w->argv, w->argc);
     ahead_look(&w->server, &r, 1);
     return r;
 }
