@@ -48,7 +48,7 @@ def costs(path):
             cost = int((line.split() + ["0"])[1])
             if not calls:
                 total += cost
-            elif called == ASKING:
+            elif called.split(".")[0] == ASKING:
                 within += cost
             calls = False
     return total, within
