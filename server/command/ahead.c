@@ -1,10 +1,15 @@
 #include "command/ahead.h"
 
+#include "base/prefetch.h"
 #include "value/look.h"
 
-/* The commands, their first keys' hashes, and the buckets of those. A pipeline is mostly of one
- * command, written in one way. */
-static void look_for_buckets(const struct server *s, struct ahead *requests, uint32_t count)
+/* Each step asks for what the next one looks at, for all requests: the waits are few, and while one
+ * lasts as many lines as possible are on their way. So the loops are short: the processor runs as
+ * far ahead into them as it can hold. */
+
+/* The commands, and their first keys' hashes. A pipeline is mostly of one command, written in one
+ * way. */
+static void look_for_keys(const struct server *s, struct ahead *requests, uint32_t count)
 {
     const struct command *command = NULL;
     struct view name = {0};
@@ -18,11 +23,18 @@ static void look_for_buckets(const struct server *s, struct ahead *requests, uin
             continue;
         r->command = command;
         r->hash = keyspace_hash(&s->keyspace, r->argv[command->first_key]);
-        keyspace_prefetch(&s->keyspace, r->hash);
+        keyspace_prefetch_directory(&s->keyspace, r->hash);
     }
 }
 
-static void look_for_entries(const struct server *s, struct ahead *requests, uint32_t count)
+static void look_for_buckets(const struct server *s, const struct ahead *requests, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (requests[i].command) keyspace_prefetch_bucket(&s->keyspace, requests[i].hash);
+}
+
+/* True when some are to be looked for again. */
+static bool look_for_entries(const struct server *s, struct ahead *requests, uint32_t count)
 {
     bool again = false;
     for (uint32_t i = 0; i < count; i++) {
@@ -31,14 +43,19 @@ static void look_for_entries(const struct server *s, struct ahead *requests, uin
         r->place = keyspace_glimpse(&s->keyspace, r->hash, &r->chain);
         again |= r->chain != NULL;
     }
-    /* Chains of more than one overflow bucket are too rare to go on. */
-    for (uint32_t i = 0; again && i < count; i++) {
+    return again;
+}
+
+/* Chains of more than one overflow bucket are too rare to go on. */
+static void look_for_entries_again(const struct server *s, struct ahead *requests, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
         struct ahead *r = &requests[i];
         if (r->chain) r->place = keyspace_glimpse(&s->keyspace, r->hash, &r->chain);
     }
 }
 
-/* What the entries refer to; true when there are containers among it. */
+/* What the entries refer to; true when some do. */
 static bool look_for_values(struct ahead *requests, uint32_t count)
 {
     bool found = false;
@@ -47,9 +64,9 @@ static bool look_for_values(struct ahead *requests, uint32_t count)
         if (!r->place.slot) continue;
         r->obj = entry_referred(*r->place.slot);
         if (!r->obj) continue;
-        __builtin_prefetch(r->obj);
+        prefetch(r->obj);
         /* A string's bytes go on behind its first line; a container's cell is all in one. */
-        __builtin_prefetch((const char *)r->obj + 64);
+        prefetch((const char *)r->obj + 64);
         found = true;
     }
     return found;
@@ -64,9 +81,9 @@ static bool look_for_bodies(struct ahead *requests, uint32_t count)
         if (r->obj && (!obj_is_container(r->obj) || !obj_body(r->obj))) r->obj = NULL;
         if (!r->obj) continue;
         const char *body = obj_body(r->obj);
-        __builtin_prefetch(body);
+        prefetch(body);
         if (r->obj->flags & OBJ_PACKED) {
-            __builtin_prefetch(body + 64);
+            prefetch(body + 64);
             r->obj = NULL;
             continue;
         }
@@ -83,8 +100,8 @@ static uint32_t element_argument(const struct ahead *r)
     return cmd->values.first > cmd->first_key ? (uint32_t)cmd->values.first : r->argc;
 }
 
-/* In large tables the bucket of the field or member; of other containers what their type says. True
- * when there are such tables. */
+/* The needle of the field or member where that lies in a large table; of other containers what
+ * their type says. True when there are such tables. */
 static bool look_for_elements(const struct server *s, struct ahead *requests, uint32_t count)
 {
     bool found = false;
@@ -96,7 +113,7 @@ static bool look_for_elements(const struct server *s, struct ahead *requests, ui
         if (element < r->argc && look_is_worth_it(o)) {
             r->element_at = element;
             r->element = needle_of_text(&s->heap, r->argv[element]);
-            look_bucket(o, r->element.hash);
+            look_directory(o, r->element.hash);
             found = true;
             continue;
         }
@@ -109,6 +126,8 @@ static bool look_for_elements(const struct server *s, struct ahead *requests, ui
 static void look_for_slots(struct ahead *requests, uint32_t count)
 {
     bool again = false;
+    for (uint32_t i = 0; i < count; i++)
+        if (requests[i].obj) look_bucket(requests[i].obj, requests[i].element.hash);
     for (uint32_t i = 0; i < count; i++) {
         struct ahead *r = &requests[i];
         r->chain = NULL;
@@ -122,9 +141,14 @@ static void look_for_slots(struct ahead *requests, uint32_t count)
 
 void ahead_look(const struct server *s, struct ahead *requests, uint32_t count)
 {
+    look_for_keys(s, requests, count);
     look_for_buckets(s, requests, count);
-    look_for_entries(s, requests, count);
-    if (look_for_values(requests, count) && look_for_bodies(requests, count) &&
-        look_for_elements(s, requests, count))
+    bool again = look_for_entries(s, requests, count);
+    bool found = look_for_values(requests, count);
+    if (again) {
+        look_for_entries_again(s, requests, count); /* these buckets came with the entries */
+        if (found) look_for_values(requests, count);
+    }
+    if (found && look_for_bodies(requests, count) && look_for_elements(s, requests, count))
         look_for_slots(requests, count);
 }

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/prefetch.h"
 #include "heap/heap.h"
 
 /* Candidates that are taken soon are fetched: their cells twice as far ahead as their bodies. */
@@ -80,8 +81,8 @@ struct obj *candidates_take(struct heap *h)
     struct obj *o = first->at[first->head++];
     b->count--;
     if (first->head + 2 * TAKE_AHEAD < first->tail) {
-        __builtin_prefetch(first->at[first->head + 2 * TAKE_AHEAD], 1);
-        __builtin_prefetch(obj_body(first->at[first->head + TAKE_AHEAD]), 1);
+        prefetch_to_write(first->at[first->head + 2 * TAKE_AHEAD]);
+        prefetch_to_write(obj_body(first->at[first->head + TAKE_AHEAD]));
     }
     if (first->head == first->tail) {
         b->first = first->next;

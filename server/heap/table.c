@@ -1,3 +1,4 @@
+#include "base/prefetch.h"
 #include "heap/table_bucket.h"
 
 enum {
@@ -7,6 +8,7 @@ enum {
         9, /* far below a half of SPLIT_LOAD: a merge is never undone by the next insertion */
     DIRECTORY_SLOTS_MIN = 2,
     MERGE_SPARES_MAX = 2,
+    CACHE_LINE_BYTES = 64,
     FIT_LOAD = 5, /* below SPLIT_LOAD, so that the next insertions do not split it all again */
 };
 
@@ -323,19 +325,22 @@ void table_fini(struct table *t, const struct table_type *type, struct pool *p)
     *t = (struct table){0};
 }
 
-/* A bit at 8 * i + 7 for each i at which the tag of the bucket is this one. */
+/* A bit at 8 * i + 7 for each used place i whose tag is this one. */
 static inline uint64_t bucket_tagged(const struct bucket *b, uint8_t tag)
 {
-    const uint64_t low = 0x7f7f7f7f7f7f7f7fULL;
+    const uint64_t low = 0x7f7f7f7f7f7f7f7fULL, high = 0x0080808080808080ULL;
+    /* 2^7 + 2^14 + ... + 2^49: bit i of what is multiplied by this goes to 8 * i + 7, too. */
+    const uint64_t spread = 0x0002040810204080ULL;
     uint64_t word;
     memcpy(&word, b, sizeof word);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     word = __builtin_bswap64(word);
 #endif
+    uint64_t used = (b->meta & BUCKET_USED) * spread & high;
     word ^= 0x0101010101010101ULL * tag;
     /* A byte is 0 if neither its low bits carry into its top bit nor that is set. The top byte is
-     * meta. */
-    return ~(((word & low) + low) | word | low) & (UINT64_MAX >> 8);
+     * meta, and the tag of an unused place is 0, which is also a tag. */
+    return ~(((word & low) + low) | word | low) & used;
 }
 
 static inline void *find(const struct table *t, uint32_t entry_bytes, uint32_t hash,
@@ -347,8 +352,7 @@ static inline void *find(const struct table *t, uint32_t entry_bytes, uint32_t h
         for (uint64_t hits = bucket_tagged(b, hash_tag(hash)); hits; hits &= hits - 1) {
             uint32_t place = (uint32_t)__builtin_ctzll(hits) / 8;
             void *entry = bucket_entry(b, entry_bytes, place);
-            /* The tag of an unused place is 0, which is also a tag. */
-            if ((b->meta >> place & 1) && LIKELY(match(needle, entry))) return entry;
+            if (LIKELY(match(needle, entry))) return entry;
         }
         b = bucket_next(b, entry_bytes);
     } while (b);
@@ -365,31 +369,40 @@ void *table_find(const struct table *t, const struct table_type *type, uint32_t 
 /* Blocks are aligned to 8 bytes, not to cache lines. */
 static inline void bucket_prefetch(const struct bucket *b, uint32_t entry_bytes)
 {
-    __builtin_prefetch(b);
-    __builtin_prefetch((const char *)b + bucket_bytes(entry_bytes) - 1);
+    prefetch(b);
+    prefetch((const char *)b + bucket_bytes(entry_bytes) - 1);
 }
 
-void table_prefetch(const struct table *t, const struct table_type *type, uint32_t hash)
+void table_prefetch_directory(const struct table *t, uint32_t hash)
+{
+    if (!t->directory_slots) return;
+    prefetch((void **)t->buckets_at + table_index(t, hash) / TABLE_SEGMENT_BUCKETS);
+}
+
+void table_prefetch_bucket(const struct table *t, const struct table_type *type, uint32_t hash)
 {
     if (t->buckets == 0) return;
     bucket_prefetch(table_bucket(t, type->entry_bytes, table_index(t, hash)), type->entry_bytes);
 }
 
+/* No branch depends on what the bucket says: it may still be on its way, and a wrong guess of the
+ * processor would make the next glimpse wait for it. */
 void *table_glimpse(const struct table *t, const struct table_type *type, uint32_t hash,
                     const void **chain)
 {
     if (t->buckets == 0) return NULL;
     struct bucket *b = *chain ? (struct bucket *)(uintptr_t)*chain
                               : table_bucket(t, type->entry_bytes, table_index(t, hash));
-    *chain = NULL;
-    for (uint64_t hits = bucket_tagged(b, hash_tag(hash)); hits; hits &= hits - 1) {
-        uint32_t place = (uint32_t)__builtin_ctzll(hits) / 8;
-        if (b->meta >> place & 1) return bucket_entry(b, type->entry_bytes, place);
-    }
-    struct bucket *next = bucket_next(b, type->entry_bytes);
-    if (next) bucket_prefetch(next, type->entry_bytes);
-    *chain = next;
-    return NULL;
+    uint64_t hits = bucket_tagged(b, hash_tag(hash));
+    /* Where no tag fits the last place, which has the address of the overflow bucket. */
+    uint32_t place = (uint32_t)__builtin_ctzll(hits | UINT64_C(0x80) << 8 * BUCKET_LAST) / 8;
+    void *entry = bucket_entry(b, type->entry_bytes, place);
+    uintptr_t word;
+    memcpy(&word, entry, sizeof word);
+    prefetch((const void *)word);                      // NOLINT: an address, or harmless
+    prefetch((const void *)(word + CACHE_LINE_BYTES)); // NOLINT
+    *chain = !hits && (b->meta & BUCKET_CHAINED) ? (const void *)word : NULL; // NOLINT: it is one
+    return hits ? entry : NULL;
 }
 
 static inline void *insert(struct table *t, struct pool *p, uint32_t entry_bytes, uint32_t hash)

@@ -79,12 +79,21 @@ void table_fini(struct table *t, const struct table_type *type, struct pool *p);
 /* The entry, or NULL. */
 void *table_find(const struct table *t, const struct table_type *type, uint32_t hash,
                  table_match *match, const void *needle);
-/* Fetches the bucket of a hash into the cache. */
-void table_prefetch(const struct table *t, const struct table_type *type, uint32_t hash);
+/*
+ * Looking ahead for several hashes at once: what a lookup would wait for is fetched into the cache,
+ * one wait for all of them. In this order, with time between; each may be left out.
+ */
+
+/* The place in the directory that says where the bucket of a hash is. */
+void table_prefetch_directory(const struct table *t, uint32_t hash);
+/* The bucket. */
+void table_prefetch_bucket(const struct table *t, const struct table_type *type, uint32_t hash);
 /* An entry that may be one of this hash, or NULL: the first whose tag fits. Nothing is compared, so
- * it costs no more than the bucket's cache line: a hint at what to fetch next. *chain is NULL at
- * the first call. Where nothing fits and the bucket has an overflow, that is being fetched when
- * this returns, and *chain is what a later call goes on with; the table must not change between. */
+ * it costs no more than the bucket's cache line: a hint at what comes next, of which the first two
+ * lines are fetched: an entry's first word is taken for an address, which does no harm where it is
+ * none. *chain is NULL at the first call. Where nothing fits and the bucket has an overflow, that
+ * is being fetched when this returns, and *chain is what a later call goes on with; the table must
+ * not change between. */
 void *table_glimpse(const struct table *t, const struct table_type *type, uint32_t hash,
                     const void **chain);
 

@@ -1,6 +1,7 @@
 /* A trial, from its candidates to the freeing of what it condemned: the phases of collect.h. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/prefetch.h"
 #include "heap/collect_parts.h"
 
 /* How many places ahead things are fetched, and how many of the black list together. */
@@ -72,7 +73,7 @@ static void ring_fetch_body(struct ring *r)
 {
     struct obj **t = &r->at[r->with_body++ % RING_SLOTS];
     if ((*t)->flags & OBJ_VISIBLE)
-        __builtin_prefetch(obj_body(*t));
+        prefetch(obj_body(*t));
     else
         *t = NULL;
 }
@@ -83,7 +84,7 @@ static void ring_fetch_place(struct ring *r)
     const struct collect *c = &r->h->collect;
     if (!t) return;
     uint32_t place = obj_words(t)->place;
-    if (place && place <= c->places) __builtin_prefetch(place_at(c, place));
+    if (place && place <= c->places) prefetch(place_at(c, place));
 }
 
 static void ring_count(struct ring *r)
@@ -99,7 +100,7 @@ static void ring_count(struct ring *r)
 static void ring_visit(void *ring, struct obj *t)
 {
     struct ring *r = ring;
-    __builtin_prefetch(t);
+    prefetch(t);
     r->at[r->pushed++ % RING_SLOTS] = t;
     if (r->pushed - r->with_body > RING_STAGE) ring_fetch_body(r);
     if (r->with_body - r->with_place > RING_STAGE) ring_fetch_place(r);
@@ -244,8 +245,8 @@ static void fetch_places_ahead(const struct heap *h, uint32_t place)
     const struct obj *far = place_at(c, place + 3 * PLACES_AHEAD)->o;
     const struct obj *middle = place_at(c, place + 2 * PLACES_AHEAD)->o;
     const struct obj *near = place_at(c, place + PLACES_AHEAD)->o;
-    if (far) __builtin_prefetch(far);
-    if (middle) __builtin_prefetch(obj_body(middle));
+    if (far) prefetch(far);
+    if (middle) prefetch(obj_body(middle));
     if (near && obj_body(near) && type_of(h, near)->prefetch) type_of(h, near)->prefetch(near);
 }
 
@@ -318,10 +319,10 @@ static uint32_t black_take(struct heap *h, uint32_t *batch, uint32_t n)
             hit(c, COLLECT_HIT_DIED_LISTED);
             continue;
         }
-        __builtin_prefetch(p->o);
+        prefetch(p->o);
         batch[taken++] = place;
     }
-    for (uint32_t i = 0; i < taken; i++) __builtin_prefetch(obj_body(place_at(c, batch[i])->o));
+    for (uint32_t i = 0; i < taken; i++) prefetch(obj_body(place_at(c, batch[i])->o));
     for (uint32_t i = 0; i < taken; i++) {
         const struct obj *o = place_at(c, batch[i])->o;
         if (type_of(h, o)->prefetch) type_of(h, o)->prefetch(o);
@@ -366,7 +367,7 @@ static void black_step(struct heap *h, uint32_t slots)
 static void fetch_target(void *ctx, struct obj *t)
 {
     (void)ctx;
-    __builtin_prefetch(t, 1);
+    prefetch_to_write(t);
 }
 
 /* As fetch_places_ahead, and what the slots of a near one refer to: clearing them counts those
@@ -396,7 +397,7 @@ static void pin_step(struct heap *h, uint32_t places)
     for (; places && c->next <= c->places; places--, c->next++) {
         if (c->next + PLACES_AHEAD <= c->places) {
             const struct obj *ahead = place_at(c, c->next + PLACES_AHEAD)->o;
-            if (ahead) __builtin_prefetch(ahead, 1);
+            if (ahead) prefetch_to_write(ahead);
         }
         struct obj *o = condemned_at(c, c->next);
         if (!o) continue;

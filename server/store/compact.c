@@ -1,6 +1,7 @@
 #include "store/compact.h"
 
 #include "base/clock.h"
+#include "base/prefetch.h"
 
 enum {
     LOOK_SLOTS = 16, /* between two looks at the clock */
@@ -37,7 +38,7 @@ struct batch {
 static void batch_add(void *ctx, struct cell *c)
 {
     struct batch *b = ctx;
-    __builtin_prefetch(c->body);
+    prefetch(c->body);
     b->at[b->count++] = &c->head;
 }
 

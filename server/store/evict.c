@@ -1,5 +1,7 @@
 #include "store/evict.h"
 
+#include "base/prefetch.h"
+
 #include <string.h>
 
 static const struct evict_policy policies[] = {
@@ -107,14 +109,14 @@ static void fetch(void *ctx, struct entry *e)
 {
     struct batch *b = ctx;
     if (b->count == EVICT_SAMPLES_MAX) return;
-    __builtin_prefetch(e);
+    prefetch(e);
     b->e[b->count++] = e;
 }
 
 static void fetch_objects(const struct batch *b)
 {
     for (uint32_t i = 0; i < b->count; i++)
-        if (entry_refers(b->e[i])) __builtin_prefetch(entry_obj(b->e[i]));
+        if (entry_refers(b->e[i])) prefetch(entry_obj(b->e[i]));
 }
 
 static void consider_all(struct evict *ev, const struct batch *b)

@@ -1,5 +1,8 @@
 #include "base/hash.h"
+#include "base/prefetch.h"
 #include "store/keyspace_parts.h"
+
+enum { ENTRY_LINE_BYTES = 64 };
 
 static uint32_t slot_hash(const void *ctx, const void *slot)
 {
@@ -13,7 +16,10 @@ const struct table_type keyspace_names_type = {.entry_bytes = sizeof(struct entr
 
 static bool slot_has_key(const void *needle, const void *slot)
 {
-    return view_eq(entry_key(entry_in(slot)), ((const struct key_needle *)needle)->key);
+    const struct entry *e = entry_in(slot);
+    /* It is the one, nearly always, and its value goes on there: both lines come at once. */
+    prefetch((const char *)e + ENTRY_LINE_BYTES);
+    return view_eq(entry_key(e), ((const struct key_needle *)needle)->key);
 }
 
 static bool slot_has_entry(const void *needle, const void *slot)
@@ -41,20 +47,19 @@ void keyspace_expect(struct keyspace *ks, struct view key, uint32_t hash,
     ks->expected = (struct keyspace_expected){key, hash, place};
 }
 
-void keyspace_prefetch(const struct keyspace *ks, uint32_t hash)
+void keyspace_prefetch_directory(const struct keyspace *ks, uint32_t hash)
 {
-    table_prefetch(&ks->names, &keyspace_names_type, hash);
+    table_prefetch_directory(&ks->names, hash);
+}
+
+void keyspace_prefetch_bucket(const struct keyspace *ks, uint32_t hash)
+{
+    table_prefetch_bucket(&ks->names, &keyspace_names_type, hash);
 }
 
 struct keyspace_place keyspace_glimpse(const struct keyspace *ks, uint32_t hash, const void **chain)
 {
     void *slot = table_glimpse(&ks->names, &keyspace_names_type, hash, chain);
-    if (!slot) return (struct keyspace_place){0};
-    const struct entry *e = entry_in(slot);
-    __builtin_prefetch(e);
-    /* A short key, and most of a short value: entries are aligned to 8 bytes, not to cache lines.
-     */
-    __builtin_prefetch((const char *)e + 64);
     return (struct keyspace_place){slot, ks->changes};
 }
 

@@ -91,11 +91,13 @@ void keyspace_fini(struct keyspace *ks);
 /*
  * Looking ahead, for a pipeline: what the next commands will touch is fetched into the cache while
  * others run. These are hints, and change nothing. In this order, with time between them: the hash,
- * which fetches nothing; the bucket; the entry that is likely to be meant, which may be another's.
- * No slot: there is none, or it is to be looked for with *chain again, as table_glimpse() says.
+ * which fetches nothing; the place in the directory and the bucket, as table.h says; the entry that
+ * is likely to be meant, which may be another's. No slot: there is none, or it is to be looked for
+ * with *chain again, as table_glimpse() says.
  */
 uint32_t keyspace_hash(const struct keyspace *ks, struct view key);
-void keyspace_prefetch(const struct keyspace *ks, uint32_t hash);
+void keyspace_prefetch_directory(const struct keyspace *ks, uint32_t hash);
+void keyspace_prefetch_bucket(const struct keyspace *ks, uint32_t hash);
 struct keyspace_place keyspace_glimpse(const struct keyspace *ks, uint32_t hash,
                                        const void **chain);
 /* The hash of these very bytes, at this address, until nothing is expected any more, and where they

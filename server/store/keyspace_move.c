@@ -1,4 +1,5 @@
 /* Names on the move: store/compact.h says who asks for it, and why it is safe. */
+#include "base/prefetch.h"
 #include "store/keyspace_parts.h"
 
 #include "value/move.h"
@@ -38,7 +39,7 @@ static void move_name(struct keyspace *ks, struct entry **slot)
 static void visit_slot(void *ctx, void *slot)
 {
     struct moving *m = ctx;
-    __builtin_prefetch(entry_in(slot));
+    prefetch(entry_in(slot));
     if (m->come - m->gone == AHEAD) move_name(m->ks, m->slots[m->gone++ % AHEAD]);
     m->slots[m->come++ % AHEAD] = slot;
 }

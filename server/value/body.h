@@ -15,6 +15,7 @@
 #ifndef HEAPD_VALUE_BODY_H
 #define HEAPD_VALUE_BODY_H
 
+#include "base/prefetch.h"
 #include "value/val.h"
 
 /* The body of a container that is a table and nothing else. */
@@ -86,7 +87,7 @@ enum body_shows { BODY_TARGETS, BODY_SLOTS };
 /* For struct heap_type. */
 static inline void body_table_prefetch(const struct obj *o)
 {
-    __builtin_prefetch(((const struct body_table *)obj_body(o))->table.buckets_at);
+    prefetch(((const struct body_table *)obj_body(o))->table.buckets_at);
 }
 
 /* The table's cursors for struct heap_type: numbers of buckets. */

@@ -1,5 +1,6 @@
 #include "value/list_deque.h"
 
+#include "base/prefetch.h"
 #include "value/body.h"
 #include "value/list_slots.h"
 
@@ -443,5 +444,5 @@ bool list_deque_check(const struct heap *h, const struct obj *o)
 void list_deque_prefetch(const struct obj *o)
 {
     /* The body is there already; its slots may lie in the next line. */
-    __builtin_prefetch((const char *)obj_body(o) + sizeof(struct list));
+    prefetch((const char *)obj_body(o) + sizeof(struct list));
 }

@@ -7,8 +7,9 @@
  * with a table (body.h), whose entries begin with the field or member. Other forms are short, and
  * lie together.
  *
- * Order of use, with time between: the container's body is in the cache; look_bucket; look_entry,
- * again while *chain is not NULL. Cost: the cache lines that are waited for.
+ * Order of use, with time between: the container's body is in the cache; look_directory;
+ * look_bucket; look_entry, again while *chain is not NULL. Cost: the cache lines that are waited
+ * for.
  */
 #ifndef HEAPD_VALUE_LOOK_H
 #define HEAPD_VALUE_LOOK_H
@@ -38,19 +39,25 @@ static inline const struct table_type *look_table_type(const struct obj *o)
     return o->type == OBJ_SET ? &one : &two;
 }
 
+static inline const struct table *look_table(const struct obj *o)
+{
+    return &((const struct body_table *)obj_body(o))->table;
+}
+
+static inline void look_directory(const struct obj *o, uint32_t hash)
+{
+    table_prefetch_directory(look_table(o), hash);
+}
+
 static inline void look_bucket(const struct obj *o, uint32_t hash)
 {
-    table_prefetch(&((const struct body_table *)obj_body(o))->table, look_table_type(o), hash);
+    table_prefetch_bucket(look_table(o), look_table_type(o), hash);
 }
 
 /* Fetches the string that is likely the field or member. */
 static inline void look_entry(const struct obj *o, uint32_t hash, const void **chain)
 {
-    const struct table *t = &((const struct body_table *)obj_body(o))->table;
-    const val *v = table_glimpse(t, look_table_type(o), hash, chain);
-    if (!v || !val_is_obj(*v)) return;
-    __builtin_prefetch(val_obj(*v));
-    __builtin_prefetch((const char *)val_obj(*v) + 63);
+    (void)table_glimpse(look_table(o), look_table_type(o), hash, chain);
 }
 
 #endif

@@ -8,6 +8,7 @@
 #ifndef HEAPD_VALUE_ZSET_NODE_H
 #define HEAPD_VALUE_ZSET_NODE_H
 
+#include "base/prefetch.h"
 #include "value/zset_tree.h"
 
 struct zset_leaf {
@@ -130,7 +131,7 @@ static inline uint32_t keys_search(const struct heap *h, const double *scores, c
 static inline void scores_prefetch(const double *scores, uint32_t n)
 {
     enum { LINE_SCORES = 8 };
-    for (uint32_t i = 0; i < n; i += LINE_SCORES) __builtin_prefetch(scores + i);
+    for (uint32_t i = 0; i < n; i += LINE_SCORES) prefetch(scores + i);
 }
 
 static inline uint32_t inner_slot_of(const struct heap *h, const struct zset_inner *n,

@@ -163,7 +163,7 @@ static void find_far_ahead(struct bench *b)
     for (int i = 0; i < OPERATIONS; i += AHEAD) {
         for (int j = 0; j < AHEAD; j++) {
             next[j] = word_of(draw(b, FAR));
-            table_prefetch(&b->table, &words, (uint32_t)next[j]);
+            table_prefetch_bucket(&b->table, &words, (uint32_t)next[j]);
         }
         for (int j = 0; j < AHEAD; j++)
             b->sum += table_find(&b->table, &words, (uint32_t)next[j], word_is, &next[j]) != NULL;

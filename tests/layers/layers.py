@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Goal: no #include points upward, sideways, or at a library that is not this room's business.
+"""Goal: no #include points upward, sideways, or at a library that is not this room's business, and
+what only one file may say is said in no other.
 
 Method: server/LAYERS names the floors; every #include of the sources in server/ and of the folders
 beside it is resolved as the compiler would, and compared with it. Before that, the test tries itself
@@ -18,10 +19,11 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
 class Layers:
-    """server/LAYERS: `floor` gives each room's depth, `uses` who may include a side folder or a library."""
+    """server/LAYERS: `floor` gives each room's depth, `uses` who may include a side folder or a library, `only` the
+    one file that may contain a word."""
 
     def __init__(self, text):
-        self.floor, self.beside, self.uses = {}, [], {}
+        self.floor, self.beside, self.uses, self.only = {}, [], {}, {}
         depth = 0
         for number, line in enumerate(text.splitlines(), 1):
             line = line.partition("#")[0].strip()
@@ -33,7 +35,9 @@ class Layers:
             elif words[0] == "uses" and line.count(":") == 1:
                 what, _, who = line[len("uses"):].partition(":")
                 self.uses[what.strip()] = set(who.split())
-            elif words[0] not in ("beside", "uses"):
+            elif words[0] == "only" and len(words) == 3:
+                self.only[words[1]] = words[2]
+            elif words[0] not in ("beside", "uses", "only"):
                 for room in line.split("|"):
                     self.floor[room.strip()] = depth
                 depth += 1
@@ -92,6 +96,8 @@ def violations(root, layers):
                 continue
             text = source.read_text(encoding="utf-8", errors="replace")
             for number, line in enumerate(text.splitlines(), 1):
+                found += [f"{path}:{number}: {word} is for {file} only" for word, file in layers.only.items()
+                          if word in line and str(path) != file]
                 match = INCLUDE.match(line)
                 if not match:
                     continue
@@ -119,6 +125,7 @@ CLEAN = {
     "server/heap/pool.h": '#include "base/status.h"\n',
     "server/heap/pool.c": '#include "pool.h"\n/* #include "store/keyspace.h" */\n',
     "server/base/status.h": "#include <stdint.h>\n",
+    "server/base/prefetch.h": "__builtin_prefetch(p);\n",
     "proto/reader.h": "#include <stddef.h>\n",
     "client/heapd.h": '#include "proto/reader.h"\n',
     "examples/tour.c": '#include "client/heapd.h"\n',
@@ -140,6 +147,7 @@ WRONG = [
     ("proto/writer.c", '#include "base/status.h"\n', "proto stands beside the house"),
     ("examples/tour.c", '#include "proto/reader.h"\n', "proto is not for examples"),
     ("server/attic/box.c", "#include <stdio.h>\n", "attic is not in server/LAYERS"),
+    ("server/heap/rc.c", "    __builtin_prefetch(o);\n", "__builtin_prefetch is for server/base/prefetch.h only"),
     ("server/helpers.c", "#include <stdio.h>\n", "helpers is not in server/LAYERS"),
 ]
 

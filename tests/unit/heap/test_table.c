@@ -520,10 +520,13 @@ static void test_table_prefetch_changes_nothing(void **state)
     static struct fixture f;
     (void)state;
     begin(&f, 16, HASH_RANDOM);
-    table_prefetch(&f.table, &f.type, 1);
+    table_prefetch_directory(&f.table, 1);
+    table_prefetch_bucket(&f.table, &f.type, 1);
     for (uint32_t id = 0; id < SMALL; id++) {
         assert_true(insert(&f, id));
-        table_prefetch(&f.table, &f.type, (uint32_t)draw(&f.seed));
+        uint32_t hash = (uint32_t)draw(&f.seed);
+        table_prefetch_directory(&f.table, hash);
+        table_prefetch_bucket(&f.table, &f.type, hash);
     }
     check(&f);
     end(&f);
