@@ -1,5 +1,8 @@
 #include "base/clock.h"
 
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #ifdef __x86_64__
 #include <cpuid.h>
 #endif
@@ -10,7 +13,21 @@ enum {
     /* Between the counter before and after the clock was asked: above this the process was
      * interrupted meanwhile, and the two do not belong together. */
     PAIR_TICKS_MAX = 5000,
+    SLEEP_SLACK_NS = 1,
 };
+
+void clock_sleeps_are_short(void)
+{
+#ifdef __linux__
+    (void)prctl(PR_SET_TIMERSLACK, SLEEP_SLACK_NS, 0, 0, 0);
+#endif
+}
+
+void clock_sleep_ns(int64_t ns)
+{
+    struct timespec t = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    (void)nanosleep(&t, NULL);
+}
 
 /* Whether the counter runs at one speed, whatever the processor does. */
 static bool ticks_evenly(void)

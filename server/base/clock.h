@@ -49,6 +49,12 @@ static inline int64_t clock_real_us(void)
     return clock_read_ns(CLOCK_REALTIME) / 1000;
 }
 
+/* Sleeps of this thread end when they should: otherwise the system takes up to 50 us more, so as to
+ * wake several together. */
+void clock_sleeps_are_short(void);
+/* Not longer than that and what waking takes; shorter if a signal comes. */
+void clock_sleep_ns(int64_t ns);
+
 /* Wants clock_ticker_set to be called now and then; until it knows how long a tick is, and where
  * the processor's counter does not run evenly, it asks the clock. A struct of zeros is a new one.
  */

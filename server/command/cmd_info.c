@@ -189,6 +189,8 @@ static void put_stats(struct info *info)
     put_number(info, "keyspace_misses", s->keyspace_misses);
     put_number(info, "total_error_replies", s->error_replies);
     put_number(info, "loop_longest_step_us", s->longest_step_us);
+    put_number(info, "poll_gap_us", s->poll_gap_us);
+    put_number(info, "poll_waits", s->poll_waits);
 }
 
 static void put_replication(struct info *info)

@@ -32,6 +32,7 @@ struct server_stats {
     uint64_t error_replies;
     uint64_t longest_step_ns; /* of anything bounded that runs beside commands, thread CPU time */
     struct histogram step_ns;
+    uint64_t poll_gap_ns, poll_waits; /* net/pace.h: what it is now, and how often it was waited */
     uint64_t memory_peak_bytes;
     struct command_stats command[COMMANDS_MAX]; /* by command_index() */
 };

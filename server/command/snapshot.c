@@ -135,6 +135,8 @@ static void take_stats(const struct server *s, struct snapshot_stats *out)
         .evicted_shared_names = s->evict.names_shared,
         .evicted_bytes = s->evict.freed_bytes,
         .longest_step_us = stats->longest_step_ns / 1000,
+        .poll_gap_us = stats->poll_gap_ns / 1000,
+        .poll_waits = stats->poll_waits,
     };
 }
 

@@ -52,7 +52,7 @@ struct snapshot_heap {
     uint64_t pool_lent_bytes, pool_waste_bytes; /* see heap/pool.h */
     uint64_t pool_arenas;
     uint64_t compactions, moved_blocks, moved_bytes, given_back_bytes; /* see store/compact.h */
-    uint64_t large_blocks, large_bytes; /* beside the pools */
+    uint64_t large_blocks, large_bytes;                                /* beside the pools */
 };
 
 struct snapshot_gc {
@@ -78,6 +78,7 @@ struct snapshot_stats {
     uint64_t keyspace_hits, keyspace_misses, expired_names;
     uint64_t evicted_names, evicted_shared_names, evicted_bytes; /* see store/evict.h */
     uint64_t longest_step_us; /* of anything bounded that runs beside commands; thread CPU time */
+    uint64_t poll_gap_us, poll_waits; /* see net/pace.h */
 };
 
 struct snapshot {

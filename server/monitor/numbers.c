@@ -136,6 +136,9 @@ static const struct number rows[] = {
     COUNTER(stats, evicted_bytes, "heapd_evicted_bytes_total", "Memory that evictions freed."),
     SECONDS(stats, longest_step_us, "heapd_longest_step_seconds",
             "The longest bounded step of what runs beside commands, CPU time."),
+    SECONDS(stats, poll_gap_us, "heapd_poll_gap_seconds",
+            "How far apart polls are now, so that each finds several clients."),
+    COUNTER(stats, poll_waits, "heapd_poll_waits_total", "Polls that waited for that."),
 };
 
 /* Fine up to a millisecond, where commands and slices should lie, coarse above. */

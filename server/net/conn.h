@@ -69,6 +69,7 @@ struct conn {
         uint64_t bytes, commands;
         int64_t began_ns;
     } share;
+    struct pace_share pace;
     struct inbox in;
     struct bulks bulks; /* of the request that is unfinished, or runs */
     struct outbox out;

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "net/conn.h"
 #include "net/io.h"
 #include "net/listener.h"
@@ -92,11 +93,26 @@ void net_keep_going(struct net *net)
     if (!uv_is_closing((const uv_handle_t *)&net->going)) uv_idle_start(&net->going, on_going);
 }
 
+/* Lets time pass, so that the poll finds more (pace.h). */
+static void pace(struct net *net)
+{
+    struct server *s = net->server;
+    int64_t gap_ns_max = (int64_t)s->config.poll_gap_us * 1000;
+    int64_t wait_ns = pace_poll(&net->pace, clock_mono_ns(), gap_ns_max);
+    s->stats.poll_gap_ns = (uint64_t)net->pace.gap_ns;
+    if (wait_ns == 0) return;
+    s->stats.poll_waits++;
+    clock_sleep_ns(wait_ns);
+}
+
 static void before_poll(uv_prepare_t *handle)
 {
     struct net *net = handle->data;
     if (net->turn_open) net_keep_going(net);
-    if (net->io) io_flush(net->io);
+    if (net->io)
+        io_flush(net->io);
+    else if (!uv_is_active((const uv_handle_t *)&net->going))
+        pace(net);
 }
 
 void net_may_block(struct net *net)
@@ -189,6 +205,7 @@ enum status net_init(struct net *net, struct server *server, uv_loop_t *loop, ui
     net->shared_in = mem_alloc(&server->mem, INBOX_SHARED_BYTES);
     if (!net->shared_in) return STATUS_OOM;
     net->kill_name = kill_name();
+    clock_sleeps_are_short();
     replies_init(&net->shared_out);
     uv_idle_init(loop, &net->going);
     uv_timer_init(loop, &net->tick);

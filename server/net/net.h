@@ -12,7 +12,8 @@
  *
  * A loop that has work left must not block: whoever leaves some calls net_keep_going. The daemon
  * ends that (net_may_block) when nothing is left. A turn that a timer began does not block either,
- * for its clocks would be old when the poll returns.
+ * for its clocks would be old when the poll returns. Before a poll that may block some time may
+ * pass (pace.h).
  *
  * Invariants (net_check)
  *   1. Between two connections the shared reply buffer is empty.
@@ -28,6 +29,7 @@
 
 #include "command/ahead.h"
 #include "net/outbox.h"
+#include "net/pace.h"
 #include "proto/batch.h"
 
 enum {
@@ -60,6 +62,7 @@ struct net {
     struct request_batch batch; /* of the connection that is running; nothing in it stays */
     struct ahead ahead[BATCH_REQUESTS_MAX];
     struct net_queue queues[NET_PLACES]; /* NET_NOWHERE stays empty */
+    struct pace pace;                    /* of this loop's own connections */
     uint64_t turn;                       /* its number */
     bool turn_open;                      /* the clocks were read in this turn */
     bool busy;                           /* a connection had input in this turn */
@@ -90,6 +93,7 @@ static inline void net_turn(struct net *net)
     net->turn_open = true;
     net->turn++;
     server_turn(net->server);
+    pace_turn(&net->pace, net->server->mono_ns);
 }
 
 /* In the check phase, after server_step: kills, and what waited continues. Ends the turn. True
