@@ -4,11 +4,12 @@
  * A loop that answers one client and at once looks for the next serves one connection a poll as
  * long as it is faster than its clients together: for each it falls asleep and is woken, and so are
  * the clients. If it lets a little time pass first, a poll finds several connections: with fifty
- * clients that takes a seventh less CPU, and they, who save as much, get their answers earlier all
- * the same (tests/bench/pace.py). Network cards moderate their interrupts for the same reason
- * (net_dim in Linux).
+ * clients at pipeline 1 that takes a seventh less CPU or more, and where they share a core, and so
+ * save it too, they get their answers earlier all the same (tests/bench/pace.py). Network cards
+ * moderate their interrupts for the same reason (net_dim in Linux).
  *
- * Who has to wait must not notice. Over windows of PACE_WINDOW_NS the arrivals of each connection
+ * A request may wait for as long as the gap is; who asks again and again must hardly notice. Over
+ * windows of PACE_WINDOW_NS the arrivals of each connection
  * are counted, and from the last window follows the gap: polls that may block are at least so far
  * apart. It is
  *   - at most what the configuration says (poll-gap-us),
