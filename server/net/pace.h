@@ -9,13 +9,12 @@
  * moderate their interrupts for the same reason (net_dim in Linux).
  *
  * A request may wait for as long as the gap is; who asks again and again must hardly notice. Over
- * windows of PACE_WINDOW_NS the arrivals of each connection
- * are counted, and from the last window follows the gap: polls that may block are at least so far
- * apart. It is
+ * windows of PACE_WINDOW_NS the arrivals of each connection are counted, and from the last window
+ * follows the gap: polls that may block are at least so far apart. It is
  *   - at most what the configuration says (poll-gap-us),
- *   - at most 1 / PACE_PART of the time between two arrivals of the busiest connection: no client,
- *     however it asks, is slowed down by more than that, and one that asks alone, or a few that do,
- *     by nothing,
+ *   - at most 1 / PACE_PART of the time between two arrivals of the busiest connection: no client
+ *     that waits for its answers gets fewer of them by more than that part, and one that asks
+ *     alone, or a few that do, by none,
  *   - 0 if fewer than PACE_ARRIVALS_MIN connections would be found: waiting would gain nothing.
  * A turn that took longer than the gap is followed by a poll at once. And waits take no time that
  * the loop needs: in one window of PACE_REFERENCE none is allowed, so that the loop blocks as long
