@@ -6,6 +6,7 @@
 
 #include "base/panic.h"
 #include "base/sanitize.h"
+#include "base/unmap.h"
 
 #ifdef HEAPD_MIMALLOC
 #include <mimalloc.h>
@@ -74,32 +75,24 @@ static void *pages_new(size_t bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
-static void pages_free(void *p, size_t bytes)
-{
-    sanitize_unpoison(p, bytes);
-    /* Cutting a hole into a mapping can fail when the process has too many mappings. The pages are
-     * then given back all the same, and only the addresses are lost, of which there are plenty. */
-    if (munmap(p, bytes) != 0) madvise(p, bytes, MADV_DONTNEED);
-}
-
 static void *pages_new_aligned(size_t bytes, size_t align)
 {
     /* The kernel lays mappings side by side: after the first block of aligned size the next ones
      * are aligned. */
     char *p = pages_new(bytes);
     if (!p || ((uintptr_t)p & (align - 1)) == 0) return p;
-    pages_free(p, bytes);
+    unmap_now(p, bytes);
     size_t wide;
     if (__builtin_add_overflow(bytes, align, &wide)) return NULL;
     p = pages_new(wide);
     if (!p) return NULL;
     size_t head = -(uintptr_t)p & (align - 1);
-    if (head) pages_free(p, head);
-    if (wide - head > bytes) pages_free(p + head + bytes, wide - head - bytes);
+    if (head) unmap_now(p, head);
+    if (wide - head > bytes) unmap_now(p + head + bytes, wide - head - bytes);
     return p + head;
 }
 
-/* A freed mapped block of this size that still waits whole, or NULL. The kernel would have to fill
+/* A freed mapped block of this size that still waits, or NULL. The kernel would have to fill
  * the pages of a new one with zeros, one fault each. */
 static void *block_again(struct mem *m, size_t cost, size_t align)
 {
@@ -242,7 +235,7 @@ void mem_unmap(struct mem *m, void *p, size_t bytes)
         return;
     }
     sanitize_root_remove(p, cost);
-    pages_free(p, cost);
+    unmap_now(p, cost);
 }
 
 static char *page_after(const void *p)
@@ -298,15 +291,12 @@ void mem_give_back_at_once(bool on)
 bool mem_trim_step(struct mem *m)
 {
     struct mem_trim *t = m->trim;
-    if (!t) return false;
-    /* From the end, so that the link stays until the last piece goes. */
-    size_t piece = t->bytes > MEM_TRIM_BYTES ? MEM_TRIM_BYTES : t->bytes;
-    m->trim_bytes -= piece;
-    t->bytes -= piece;
-    char *end = (char *)t + t->bytes;
-    if (t->bytes == 0) m->trim = t->next;
-    pages_free(end, piece);
-    return m->trim != NULL;
+    if (t) {
+        m->trim = t->next;
+        m->trim_bytes -= t->bytes;
+        unmap_put(t, t->bytes);
+    }
+    return m->trim || unmap_step();
 }
 
 bool mem_trim_is_urgent(const struct mem *m)

@@ -4,20 +4,19 @@
  * Everything that lives longer than a command and is not a cell of a pool comes from here: arenas,
  * large blocks, tables of connections, output buffers. The caller gives the size back when it frees
  * (no header is kept), so the account is exact. Blocks of MEM_MAP_BYTES and above are mapped,
- * because giving back one huge block at once takes milliseconds: mem_trim_step() unmaps them in
- * pieces. What waits for that is used again by whoever asks for a block of the same size, and
- * without a page fault for each of its pages; so whoever calls mem_trim_step lets it wait for a
- * while (trim_changes tells whether blocks still come and go).
+ * because giving back one huge block at once takes milliseconds: mem_trim_step() hands them to a
+ * thread that does (base/unmap.h). What waits for that is used again by whoever asks for a block of
+ * the same size, and without a page fault for each of its pages; so whoever calls mem_trim_step
+ * lets it wait for a while (trim_changes tells whether blocks still come and go).
  *
  * Invariants
  *   1. bytes == the sum of the sizes handed out and not yet freed: as asked below MEM_MAP_BYTES,
  *      and in whole pages from there on and for mem_map.
  *   2. bytes_peak >= bytes.
- *   3. trim_bytes == what waits in the trim queue; it is not part of bytes.
+ *   3. trim_bytes == what waits for mem_trim_step; it is not part of bytes.
  *   4. Pages lent to the system (mem_lend) are not part of bytes.
  * Ownership: a block belongs to the caller until mem_free() with the same size.
- * Cost: small and large blocks as the allocator's; a freed mapped block costs O(1) here and
- * one munmap of MEM_TRIM_BYTES per mem_trim_step().
+ * Cost: small and large blocks as the allocator's; a freed mapped block costs O(1).
  */
 #ifndef HEAPD_BASE_MEM_H
 #define HEAPD_BASE_MEM_H
@@ -27,8 +26,7 @@
 #include <stdint.h>
 
 enum {
-    MEM_MAP_BYTES = 1 << 20,    /* blocks of this size and above are mapped */
-    MEM_TRIM_BYTES = 256 << 10, /* what one step gives back to the system */
+    MEM_MAP_BYTES = 1 << 20, /* blocks of this size and above are mapped */
     /* What may wait while blocks come and go: a quarter of what is in use, within these. */
     MEM_TRIM_KEPT_BYTES_MIN = 16 << 20,
     MEM_TRIM_KEPT_BYTES_MAX = 64 << 20,
@@ -49,7 +47,7 @@ struct mem {
 };
 
 void mem_init(struct mem *m);
-/* Unmaps what waits. Everything must have been freed. */
+/* Hands over what waits (unmap_finish waits until it is gone). Everything must have been freed. */
 void mem_fini(struct mem *m);
 
 /* At least `bytes` bytes aligned to 16, or NULL. */
@@ -92,7 +90,7 @@ void mem_reclaim(struct mem *m, const void *p, size_t bytes);
  */
 void mem_give_back_at_once(bool on);
 
-/* Unmaps at most MEM_TRIM_BYTES of freed mapped blocks; false when nothing waits. */
+/* Hands over one freed mapped block to be unmapped; false when there is nothing more to do here. */
 bool mem_trim_step(struct mem *m);
 /* Whether so much waits that it should not wait for a quiet moment. */
 bool mem_trim_is_urgent(const struct mem *m);

@@ -194,7 +194,7 @@ enum status cmd_memory_stats(struct call *c)
     put_pair(c, "pools.waste", p.waste_bytes);
     put_pair(c, "pools.lent", p.lent_bytes);
     put_parts(c, used, &p);
-    put_pair(c, "waiting-to-be-unmapped", c->server->mem.trim_bytes);
+    put_pair(c, "waiting-to-be-unmapped", server_waiting_bytes(c->server));
     put_pair(c, "names.count", keyspace_names(c->keyspace));
     put_pair(c, "names.entry-bytes", c->keyspace->entry_bytes);
     put_pair(c, "names.table-bytes", keyspace_table_bytes(c->keyspace));

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/unmap.h"
 #include "command/room.h"
 
 enum {
@@ -146,6 +147,7 @@ void server_fini(struct server *s)
     while (!collect_full_found(&s->heap, ticket, &found)) collect_step(&s->heap, true);
     heap_fini(&s->heap);
     mem_fini(&s->mem);
+    unmap_finish();
 }
 
 /* What is freed after an eviction was evicted, and what clients dropped meanwhile. */
@@ -346,6 +348,11 @@ int64_t server_due_ms(const struct server *s)
 uint64_t server_used_bytes(const struct server *s)
 {
     return heap_used_bytes(&s->heap) + s->io_bytes;
+}
+
+uint64_t server_waiting_bytes(const struct server *s)
+{
+    return s->mem.trim_bytes + unmap_bytes();
 }
 
 uint64_t server_resident_bytes(void)

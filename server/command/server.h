@@ -111,5 +111,7 @@ bool server_free_step(struct server *s);
 uint64_t server_resident_bytes(void);
 /* The bytes that values, names, tables and buffers take now; what maxmemory limits (room.h). */
 uint64_t server_used_bytes(const struct server *s);
+/* Freed and not unmapped yet: not part of the used ones. */
+uint64_t server_waiting_bytes(const struct server *s);
 
 #endif

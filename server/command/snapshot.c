@@ -41,7 +41,7 @@ static void take_memory(const struct server *s, struct snapshot_memory *out)
         .max_bytes = s->config.maxmemory,
         .policy = s->evict.policy->name,
         .unlimited_bytes = collect_table_bytes(&s->heap),
-        .waiting_to_unmap_bytes = s->mem.trim_bytes,
+        .waiting_to_unmap_bytes = server_waiting_bytes(s),
     };
     if (used) out->fragmentation = (double)out->resident_bytes / (double)used;
 }

@@ -1,5 +1,5 @@
 /*
- * Goal: every byte is counted, huge blocks go back in pieces, and failures come where a test orders
+ * Goal: every byte is counted, what was freed goes back, and failures come where a test orders
  * them. Method: the account is compared with a sum kept here; whether pages are gone is asked of
  * the kernel (mincore).
  */
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/unmap.h"
 
 enum { BLOCKS = 300, STEPS = 20000 };
 
@@ -31,6 +32,7 @@ static int teardown(void **state)
 {
     struct mem *m = *state;
     mem_fini(m);
+    unmap_finish();
     assert_int_equal(m->bytes, 0);
     assert_int_equal(m->trim_bytes, 0);
     assert_null(m->trim);
@@ -177,11 +179,11 @@ static void test_map_aligned(void **state)
     mem_unmap(m, NULL, 0);
 }
 
-static void test_trim_in_pieces(void **state)
+static void test_trim_block_after_block(void **state)
 {
     struct mem *m = *state;
     assert_false(mem_trim_step(m));
-    size_t bytes = 3 * MEM_TRIM_BYTES + MEM_MAP_BYTES + 1;
+    size_t bytes = 3 * UNMAP_PIECE_BYTES + MEM_MAP_BYTES + 1;
     char *p = mem_alloc(m, bytes);
     char *q = mem_alloc(m, MEM_MAP_BYTES);
     assert_non_null(p);
@@ -194,16 +196,13 @@ static void test_trim_in_pieces(void **state)
     assert_int_equal(m->trim_bytes, left);
     assert_false(is_gone(p + bytes - 1));
     assert_true(mem_trim_step(m));
-    assert_true(is_gone(p + bytes - 1));
-    assert_false(is_gone(p));
-    bool more = true;
-    while (more) {
-        size_t before = m->trim_bytes;
-        more = mem_trim_step(m);
-        assert_true(m->trim_bytes < before && before - m->trim_bytes <= MEM_TRIM_BYTES);
-        assert_int_equal(more, m->trim_bytes > 0);
-    }
+    assert_int_equal(m->trim_bytes, MEM_MAP_BYTES);
+    assert_false(is_gone(q));
+    assert_false(mem_trim_step(m));
+    assert_int_equal(m->trim_bytes, 0);
+    unmap_finish();
     assert_true(is_gone(p));
+    assert_true(is_gone(p + bytes - 1));
     assert_true(is_gone(q));
 }
 
@@ -223,11 +222,11 @@ static void test_waiting_block_is_used_again(void **state)
     assert_int_equal(m->bytes, bytes);
     assert_int_equal(m->trim_bytes, MEM_MAP_BYTES);
     mem_free(m, again, bytes - 1);
-    mem_trim_step(m); /* it is not whole any more */
+    mem_trim_step(m); /* too late */
     again = mem_alloc(m, bytes);
     assert_non_null(again);
     memset(again, 1, bytes);
-    assert_int_equal(m->trim_bytes, bytes - MEM_TRIM_BYTES + MEM_MAP_BYTES);
+    assert_int_equal(m->trim_bytes, MEM_MAP_BYTES);
     mem_free(m, again, bytes);
 }
 
@@ -289,6 +288,7 @@ static void test_map_is_used_again(void **state)
     assert_int_equal(m->bytes, 0);
     while (mem_trim_step(m)) {
     }
+    unmap_finish();
     assert_true(is_gone((unsigned char *)a));
 }
 
@@ -340,7 +340,7 @@ int main(void)
         MEM_TEST(test_map_is_used_again),
         MEM_TEST(test_trim_is_urgent_above_a_share),
         MEM_TEST(test_populate_keeps_what_is_there),
-        MEM_TEST(test_trim_in_pieces),
+        MEM_TEST(test_trim_block_after_block),
         MEM_TEST(test_waiting_block_is_used_again),
         MEM_TEST(test_fault_nth_attempt),
     };

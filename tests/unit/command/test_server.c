@@ -152,7 +152,7 @@ static void assert_blocks_wait(struct world *w)
     int64_t due_ms = server_due_ms(s), in_ms = due_ms - s->now_ms;
     assert_in_range(in_ms, 1, 1000);
     s->mono_ns += in_ms * 1000000;
-    assert_true(server_step(s, true));
+    (void)server_step(s, true);
     assert_true(s->mem.trim_bytes < waiting);
     while (server_step(s, true)) {
     }

@@ -1,0 +1,220 @@
+/*
+ * Goal: whatever is put is unmapped, once, by one thread that ends, and in steps of the caller's
+ * where there is none. Method: whether pages are gone is asked of the kernel (mincore); threads are
+ * refused by the test's order (the linker's --wrap).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/unmap.h"
+
+static struct {
+    bool refused;
+    atomic_int started;
+} threads;
+
+int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg)
+{
+    if (threads.refused) return EAGAIN;
+    atomic_fetch_add(&threads.started, 1);
+    return __real_pthread_create(t, a, run, arg);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    threads.refused = false;
+    atomic_store(&threads.started, 0);
+    return 0;
+}
+
+/* Nothing is left of any test. */
+static int teardown(void **state)
+{
+    (void)state;
+    unmap_finish();
+    return unmap_bytes() == 0 ? 0 : -1;
+}
+
+static size_t page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Between pages that stay, so that a byte too many is seen. */
+struct block {
+    char *fence, *p;
+    size_t bytes;
+};
+
+static struct block block_new(size_t bytes)
+{
+    size_t page = page_bytes();
+    struct block b = {.bytes = bytes};
+    b.fence =
+        mmap(NULL, bytes + 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(b.fence != MAP_FAILED);
+    memset(b.fence, 7, bytes + 2 * page);
+    b.p = b.fence + page;
+    return b;
+}
+
+static bool is_mapped(const char *page)
+{
+    unsigned char in_core;
+    return mincore((void *)(uintptr_t)page, 1, &in_core) == 0;
+}
+
+/* Every page is gone, and those beside it are not. */
+static void assert_gone(struct block *b)
+{
+    size_t page = page_bytes();
+    for (size_t at = 0; at < b->bytes; at += page) assert_false(is_mapped(b->p + at));
+    assert_int_equal(b->fence[page - 1], 7);
+    assert_int_equal(b->p[b->bytes], 7);
+    munmap(b->fence, page);
+    munmap(b->p + b->bytes, page);
+}
+
+static void nap(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+static void test_one_thread_for_all_sizes(void **state)
+{
+    (void)state;
+    const size_t sizes[] = {page_bytes(), UNMAP_PIECE_BYTES, UNMAP_PIECE_BYTES + page_bytes(),
+                            9 * (size_t)UNMAP_PIECE_BYTES - page_bytes()};
+    enum { SIZES = sizeof sizes / sizeof *sizes };
+    struct block blocks[SIZES];
+    for (size_t i = 0; i < SIZES; i++) blocks[i] = block_new(sizes[i]);
+    for (size_t i = 0; i < SIZES; i++) unmap_put(blocks[i].p, blocks[i].bytes);
+    assert_false(unmap_step()); /* somebody else does it */
+    while (unmap_bytes()) nap();
+    for (size_t i = 0; i < SIZES; i++) assert_gone(&blocks[i]);
+    assert_int_equal(threads.started, 1);
+}
+
+/* As long as it waits for more, the same thread takes it; then it ends by itself. */
+static void test_thread_waits_and_ends(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct block b = block_new(page_bytes());
+        unmap_put(b.p, b.bytes);
+        while (unmap_bytes()) nap();
+        assert_gone(&b);
+        for (int ms = 0; ms < UNMAP_IDLE_MS / 10; ms++) nap();
+    }
+    assert_int_equal(threads.started, 1);
+    for (int ms = 0; ms < 2 * UNMAP_IDLE_MS; ms++) nap();
+    struct block b = block_new(page_bytes());
+    unmap_put(b.p, b.bytes);
+    unmap_finish();
+    assert_gone(&b);
+    assert_int_equal(threads.started, 2);
+}
+
+static void test_finish_without_work(void **state)
+{
+    (void)state;
+    unmap_finish();
+    unmap_finish();
+    assert_int_equal(threads.started, 0);
+    assert_false(unmap_step());
+}
+
+/* Where there are no threads each step unmaps a piece, until there is one again. */
+static void test_steps_where_threads_are_refused(void **state)
+{
+    (void)state;
+    threads.refused = true;
+    struct block b = block_new(3 * (size_t)UNMAP_PIECE_BYTES);
+    struct block c = block_new(2 * page_bytes());
+    unmap_put(b.p, b.bytes);
+    unmap_put(c.p, c.bytes);
+    size_t left = b.bytes + c.bytes;
+    assert_int_equal(unmap_bytes(), left);
+    assert_true(is_mapped(c.p));
+    assert_true(unmap_step());
+    assert_int_equal(unmap_bytes(), b.bytes);
+    assert_gone(&c);
+    assert_true(unmap_step());
+    assert_true(unmap_step());
+    assert_int_equal(unmap_bytes(), UNMAP_PIECE_BYTES);
+    assert_true(is_mapped(b.p));
+    assert_false(is_mapped(b.p + UNMAP_PIECE_BYTES));
+    assert_false(unmap_step());
+    assert_gone(&b);
+    assert_false(unmap_step());
+
+    struct block d = block_new(2 * (size_t)UNMAP_PIECE_BYTES), e = block_new(page_bytes());
+    unmap_put(d.p, d.bytes);
+    threads.refused = false;
+    unmap_put(e.p, e.bytes);
+    assert_false(unmap_step());
+    while (unmap_bytes()) nap();
+    assert_gone(&d);
+    assert_gone(&e);
+    assert_int_equal(threads.started, 1);
+}
+
+enum { PUTTERS = 4, PUTS = 300 };
+
+static void *putter(void *arg)
+{
+    struct block *blocks = arg;
+    for (int i = 0; i < PUTS; i++) {
+        unmap_put(blocks[i].p, blocks[i].bytes);
+        if (i % 100 == 99) nap();
+    }
+    return NULL;
+}
+
+static void test_many_threads_put(void **state)
+{
+    (void)state;
+    static struct block blocks[PUTTERS][PUTS];
+    pthread_t putters[PUTTERS];
+    for (int t = 0; t < PUTTERS; t++) {
+        for (int i = 0; i < PUTS; i++)
+            blocks[t][i] = block_new((size_t)(1 + i % 70) * page_bytes());
+    }
+    for (int t = 0; t < PUTTERS; t++)
+        assert_int_equal(__real_pthread_create(&putters[t], NULL, putter, blocks[t]), 0);
+    for (int t = 0; t < PUTTERS; t++) pthread_join(putters[t], NULL);
+    unmap_finish();
+    assert_int_equal(unmap_bytes(), 0);
+    for (int t = 0; t < PUTTERS; t++) {
+        for (int i = 0; i < PUTS; i++) assert_gone(&blocks[t][i]);
+    }
+    assert_int_equal(threads.started, 1);
+}
+
+#define UNMAP_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNMAP_TEST(test_one_thread_for_all_sizes), UNMAP_TEST(test_thread_waits_and_ends),
+        UNMAP_TEST(test_finish_without_work),      UNMAP_TEST(test_steps_where_threads_are_refused),
+        UNMAP_TEST(test_many_threads_put),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
