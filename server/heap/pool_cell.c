@@ -101,7 +101,7 @@ bool pool_cell_walk(struct pool *p, uint64_t *cursor, uint32_t cells_max, pool_c
     };
     uint32_t stride = p->classes[POOL_CLASS_CELLS].stride;
     while (w.slot < p->slots_used) {
-        if (!w.looks_left) break;
+        if (!w.cells_left || !w.looks_left) break;
         w.looks_left--;
         union pool_slot slot = p->slots[w.slot];
         if (slot_is_arena(slot) && !walk_arena(&w, slot.arena, stride)) break;

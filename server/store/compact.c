@@ -61,19 +61,29 @@ static bool container_step(struct compact *c, struct obj *o, uint32_t slots_max)
     return false;
 }
 
-/* A few containers; one that is not finished is the first of the next step. True while there are
- * more. Nothing that is done here makes or frees a cell, so a batch stays what it is. */
+/* A few containers, or the one that the last step did not finish; where there are none, as many
+ * arenas as one call of the walk looks at. */
+static bool batch_fill(struct compact *c, struct batch *b, uint32_t slots_max)
+{
+    uint32_t cells_max = slots_max < BATCH_CELLS ? slots_max : BATCH_CELLS;
+    if (c->within) cells_max = 1;
+    while (b->count < cells_max) {
+        uint32_t count = b->count;
+        uint64_t before = c->cursor;
+        bool more = pool_cell_walk(c->ks->h->pool, &c->cursor, 1, batch_add, b);
+        if (b->count > count) b->before[count] = before;
+        if (!more) return false;
+        if (b->count == count) break;
+    }
+    return true;
+}
+
+/* True while there are more containers; one that is not finished is the first of the next step.
+ * Nothing that is done here makes or frees a cell, so a batch stays what it is. */
 static bool containers_step(struct compact *c, uint32_t slots_max)
 {
     struct batch b = {.count = 0};
-    uint32_t cells_max = slots_max < BATCH_CELLS ? slots_max : BATCH_CELLS;
-    bool more = true;
-    while (more && b.count < cells_max) {
-        uint32_t count = b.count;
-        uint64_t before = c->cursor;
-        more = pool_cell_walk(c->ks->h->pool, &c->cursor, 1, batch_add, &b);
-        if (b.count > count) b.before[count] = before;
-    }
+    bool more = batch_fill(c, &b, slots_max);
     for (uint32_t i = 0; i < b.count; i++) {
         if (container_step(c, b.at[i], slots_max)) continue;
         c->cursor = b.before[i];

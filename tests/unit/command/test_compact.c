@@ -397,6 +397,32 @@ static void test_purge_asked_twice(void **state)
     world_fini(&moving);
 }
 
+/* A step is bounded also where arenas hold no container: they are looked at a few at a time. */
+static void test_containers_are_far_apart(void **state)
+{
+    enum { BLOCKS = 22000 };
+    (void)state;
+    begin(&moving, 4, false);
+    struct compact *c = &moving.server.compact;
+    world_do(&moving, 0, "HSET h name value");
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "SETRANGE s:%u 4000 x", i);
+        world_do(&moving, 0, line);
+    }
+    assert_true(reserved(&moving) > (uint64_t)80 * POOL_ARENA_BYTES);
+    pool_move_always(moving.server.heap.pool, true);
+    compact_begin(c);
+    uint32_t steps = 0;
+    while (c->stats.runs == 0 || c->phase != COMPACT_IDLE) {
+        steps += c->phase == COMPACT_CONTAINERS;
+        assert_true(compact_has_work(c, 0, true));
+        (void)compact_step(c, 0, 0);
+    }
+    assert_true(steps > COMPACT_PASSES_MAX);
+    world_fini(&moving);
+}
+
 /* The background begins when the waste is large enough, not again for what it could not move, and
  * takes a small part of a busy server's time. */
 static void test_background(void **state)
@@ -446,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_purge_gives_back_half),
 #ifndef HEAPD_STRESS /* there the commands begin runs, and the pacing is off */
         cmocka_unit_test(test_purge_asked_twice),
+        cmocka_unit_test(test_containers_are_far_apart),
         cmocka_unit_test(test_background),
 #endif
     };
