@@ -120,7 +120,7 @@ enum {
     COLLECT_GROWTH_BYTES_MIN = 16 << 20,
     COLLECT_SLICES_OWED_MAX = 16, /* of one turn of the loop */
     COLLECT_SEGMENT_PLACES = 1 << 16,
-    COLLECT_POPULATED_PLACES = 1 << 12, /* 64 KiB */
+    COLLECT_POPULATED_PLACES = 1 << 11, /* 32 KiB */
     COLLECT_TRIALS_SHOWN = 8,
     COLLECT_SLICE_ROWS = 12, /* of the histogram, as people are shown it: up to 1 ms, and more */
     COLLECT_FULL_TRIALS_MAX =

@@ -11,7 +11,7 @@ enum {
     CLASSES_COARSE = CLASSES_LINEAR + 2 * CLASSES_DOUBLING, /* which is this one */
     REDZONE_BYTES = 8,      /* sanitizer builds: poisoned, after each block */
     QUARANTINE_STEP = 1024, /* blocks that one pool_purge_step() lets go */
-    LEND_SLABS = 16,        /* and slabs that it lends: 256 KiB */
+    LEND_SLABS = 8,         /* and slabs that it lends: see arena_lend */
     LARGE_QUARTERS_MAX = 128 << 10,
     LARGE_PAGE_BYTES = 4096,
     FREED_BYTE = 0xdd,
@@ -374,7 +374,10 @@ static void give_back_one(struct pool *p)
 }
 
 /* Lends the system the pages of the first unused slabs that are neighbours; false when none is
- * left. One call of the system: it takes tens of microseconds, however few pages it gets. */
+ * left. One call of the system, which takes tens of microseconds however few pages it gets, but
+ * not for more than 32 pages of 4 KiB: up to 33 the kernel (x86, tlb_single_page_flush_ceiling)
+ * invalidates each by itself, from there on all that the processor knows of the process, and that
+ * takes milliseconds where a hypervisor keeps page tables of its own (tests/bench/machine.c). */
 static bool arena_lend(struct pool *p, struct pool_arena *a)
 {
     uint64_t lend = a->free_mask & ~a->lent_mask;
