@@ -34,7 +34,7 @@ enum {
     BULK_FACTOR = 32,
     BULK_FIRST_BYTES = 256 << 10,
     BULK_AT_ONCE_BYTES = 2 << 20,
-    BULK_READ_BYTES_MAX = 1 << 20, /* of one read */
+    BULK_READ_BYTES_MAX = 128 << 10, /* of one read */
     BULK_PROBE_BYTES = 4 << 10,
 };
 

@@ -135,15 +135,21 @@ static void settle(struct conn *c)
 {
     if (c->state == CONN_OPEN && has_finished(c)) c->state = CONN_FINISHING;
     if (c->state == CONN_FINISHING) {
-        net_move(c->net, &c->seat, NET_NOWHERE);
+        net_move(c->net, &c->seat, outbox_rests(&c->out) ? NET_READY : NET_NOWHERE);
         read_on(c, false);
-        if (outbox_bytes(&c->out) == 0) end(c);
+        if (!outbox_is_busy(&c->out)) end(c);
         return;
     }
     bool waits = c->session.wait != SESSION_RUNS, can = !waits && !c->slow;
     bool left = inbox_bytes(&c->in) && !c->hungry;
     bool sated = c->share.turn == c->net->turn && c->share.bytes >= CONN_SHARE_BYTES;
-    enum net_place place = waits ? NET_WAITING : can && (left || sated) ? NET_READY : NET_NOWHERE;
+    while (waits && outbox_rests(&c->out)) {
+        if (outbox_resend(&c->out, stream_of(c), on_written) == 0) continue;
+        conn_close(c);
+        return;
+    }
+    bool ready = (can && (left || sated)) || outbox_rests(&c->out);
+    enum net_place place = waits ? NET_WAITING : ready ? NET_READY : NET_NOWHERE;
     session_set_input(&c->session, inbox_bytes(&c->in) + c->bulks.bytes);
     if (place != c->seat.place) net_move(c->net, &c->seat, place);
     read_on(c, can && place == NET_NOWHERE && !c->ended);
@@ -308,6 +314,10 @@ static bool keep_rest(struct conn *c, struct view bytes, size_t used, bool in_in
 void conn_continue(struct conn *c)
 {
     begin_share(c);
+    if (outbox_resend(&c->out, stream_of(c), on_written) != 0) {
+        conn_close(c);
+        return;
+    }
     bool runs = !c->hungry;
     struct view bytes = runs ? inbox_view(&c->in) : (struct view){0};
     size_t used = run_share(c, bytes);
@@ -338,10 +348,10 @@ void conn_drain(struct conn *c)
 static void on_written(uv_write_t *request, int status)
 {
     struct conn *c = request->data;
-    outbox_landed(&c->out);
+    outbox_landed(&c->out, status < 0 || c->state == CONN_CLOSING);
     if (c->state == CONN_CLOSING) return;
     net_turn(c->net);
-    if (status < 0 || outbox_resend(&c->out, stream_of(c), on_written) != 0) {
+    if (status < 0) {
         conn_close(c);
         return;
     }
@@ -427,6 +437,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
     net_turn(c->net);
     if (nread > 0) {
         if (c->state == CONN_OPEN) on_bytes(c, (size_t)nread);
+        if (c->seat.place != NET_READY) c->net->others = true;
     } else if (nread == UV_EOF && c->state == CONN_OPEN) {
         c->reading = false;
         c->ended = true;

@@ -38,9 +38,9 @@
 #include "proto/request.h"
 
 enum {
-    CONN_SHARE_BYTES = 256 << 10,
+    CONN_SHARE_BYTES = 128 << 10,
     CONN_SHARE_COMMANDS = 1024,
-    CONN_SHARE_NS = 500000,
+    CONN_SHARE_NS = 200000,
     CONN_SEND_BYTES = 256 << 10, /* a share's replies are sent when they exceed this */
     CONN_HIGH_BYTES = 1 << 20,
     CONN_LOW_BYTES = 256 << 10,

@@ -85,7 +85,15 @@ static void on_going(uv_idle_t *handle)
 {
     struct net *net = handle->data;
     net_turn(net);
+    if (!net->queues[NET_READY].first) return;
+    int64_t began_ns = clock_mono_ns();
+    bool yields = net->others && began_ns < net->yield_until_ns;
+    net->others = false;
+    net->busy = true;
+    if (yields) return;
     for_each(net, NET_READY, go_on);
+    int64_t ended_ns = clock_mono_ns();
+    net->yield_until_ns = ended_ns + (ended_ns - began_ns) * NET_YIELD_PART;
 }
 
 void net_keep_going(struct net *net)

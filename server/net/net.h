@@ -5,10 +5,19 @@
  * requests.
  *
  * One turn of the loop:
- *   1. net_run_ready   (idle phase)  connections whose input was left over continue first
+ *   1. going           (idle phase)  connections whose input was left over continue, unless
+ *                                    others are served first (below)
  *   2. reads and writes (poll phase) each ready connection takes its share
  *   3. net_after_steps (check phase) the daemon ran server_step; who waited for that continues
  * The first of these that finds anything to do begins the turn: it reads the clocks (server_turn).
+ *
+ * Who has used a share and has more to do gives way to those that send little: the ready ones
+ * continue in a turn whose poll found nobody else, or when NET_YIELD_PART times as long as their
+ * last turn took has passed. So a heavy client takes what the others leave, and a ninth of the time
+ * at least; and the others find a loop that is mostly there for them. It is a feedback queue of two
+ * levels (Corbato et al., "An Experimental Time-Sharing System", 1962). A smaller share would not
+ * do: if clients come back as fast as they are served, each share meets as many of them as there
+ * came during the last one, whatever its length (tests/bench/fair.py).
  *
  * A loop that has work left must not block: whoever leaves some calls net_keep_going. The daemon
  * ends that (net_may_block) when nothing is left. A turn that a timer began does not block either,
@@ -35,6 +44,7 @@
 enum {
     NET_LISTENERS_MAX = 16,
     NET_TICK_MS = 1000,         /* idle clients, lingering connections */
+    NET_YIELD_PART = 8,         /* of the time, to who has used its share */
     NET_LINGER_NS = 1000000000, /* how long a client may take to read the end and to close */
 };
 
@@ -66,12 +76,14 @@ struct net {
     uint64_t turn;                       /* its number */
     bool turn_open;                      /* the clocks were read in this turn */
     bool busy;                           /* a connection had input in this turn */
-    bool draining;         /* the process ends: nothing more is read than has arrived */
-    bool kills;            /* somebody ran CLIENT KILL in this turn */
-    const char *kill_name; /* CLIENT KILL, as sessions name their last command */
-    uint64_t clients_max;  /* that the process has descriptors for */
-    uint64_t open;         /* connections whose handle is not closed yet */
-    int64_t complained_ms; /* when the log was last told that accepting failed */
+    bool others; /* a connection that is not ready was served since ready ones might go on */
+    int64_t yield_until_ns; /* ready connections let others go first until then */
+    bool draining;          /* the process ends: nothing more is read than has arrived */
+    bool kills;             /* somebody ran CLIENT KILL in this turn */
+    const char *kill_name;  /* CLIENT KILL, as sessions name their last command */
+    uint64_t clients_max;   /* that the process has descriptors for */
+    uint64_t open;          /* connections whose handle is not closed yet */
+    int64_t complained_ms;  /* when the log was last told that accepting failed */
     uv_idle_t going;
     uv_prepare_t before_poll;
     uv_timer_t tick;

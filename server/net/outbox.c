@@ -1,11 +1,8 @@
 #include "net/outbox.h"
 
-#include <stdlib.h>
-
 #include "base/panic.h"
 
-/* Pieces for which no memory is asked for. */
-enum { PIECES_SMALL = 8 };
+enum { PIECES_MAX = 64 };
 
 void replies_init(struct replies *r)
 {
@@ -40,100 +37,161 @@ void outbox_fini(struct outbox *out)
     replies_fini(&out->behind, &out->outlet);
 }
 
-/* The pieces of the replies in their order; there is room for two for each that is held, and one.
- * Returns their number. */
-static unsigned pieces_of(const struct replies *r, uv_buf_t *pieces)
+/* How many bytes come next without a break: of the buffer, or of a held value. */
+static size_t run_at(const struct replies *r, const struct outbox_place *at)
+{
+    size_t end = at->held ? at->held->at : r->buf.n;
+    if (at->buf < end) return end - at->buf;
+    return at->held ? at->held->bytes.n - at->within : 0;
+}
+
+/* Goes on by n bytes, within the run. */
+static void step(const struct replies *r, struct outbox_place *at, size_t n)
+{
+    size_t end = at->held ? at->held->at : r->buf.n;
+    if (at->buf < end) {
+        at->buf += n;
+        return;
+    }
+    at->within += n;
+    if (at->within < at->held->bytes.n) return;
+    at->held = at->held->behind;
+    at->within = 0;
+}
+
+static bool is_end(const struct replies *r, const struct outbox_place *at)
+{
+    return !at->held && at->buf == r->buf.n;
+}
+
+static void advance(const struct replies *r, struct outbox_place *at, size_t n)
+{
+    while (!is_end(r, at)) {
+        size_t run = run_at(r, at);
+        step(r, at, run < n ? run : n);
+        if (run > n) return;
+        n -= run;
+    }
+}
+
+/* What one write takes from there on: so many pieces, and bytes, at most. */
+static unsigned pieces_at(const struct replies *r, struct outbox_place at, uv_buf_t *pieces)
 {
     unsigned count = 0;
-    size_t at = 0;
-    for (const struct held *held = r->held.first; held; held = held->behind) {
-        if (held->at > at)
-            pieces[count++] = (uv_buf_t){.base = r->buf.p + at, .len = held->at - at};
+    size_t left = OUTBOX_WRITE_BYTES;
+    while (count < PIECES_MAX && left > 0 && !is_end(r, &at)) {
+        const char *base =
+            at.held && at.buf == at.held->at ? at.held->bytes.p + at.within : r->buf.p + at.buf;
+        size_t n = run_at(r, &at);
+        if (n > left) n = left;
         /* libuv does not write to what it sends. */
-        pieces[count++] =
-            (uv_buf_t){.base = (char *)(uintptr_t)held->bytes.p, .len = held->bytes.n};
-        at = held->at;
+        if (n) pieces[count++] = (uv_buf_t){.base = (char *)(uintptr_t)base, .len = n};
+        left -= n;
+        step(r, &at, n);
     }
-    if (r->buf.n > at) pieces[count++] = (uv_buf_t){.base = r->buf.p + at, .len = r->buf.n - at};
     return count;
 }
 
-/* Takes what was sent off the front of the pieces; returns the number of those that are gone. */
-static unsigned skip(uv_buf_t *pieces, unsigned count, size_t sent)
+static size_t bytes_of(const uv_buf_t *pieces, unsigned count)
 {
-    unsigned gone = 0;
-    while (gone < count && sent >= pieces[gone].len) sent -= pieces[gone++].len;
-    if (gone < count) {
-        pieces[gone].base += sent;
-        pieces[gone].len -= sent;
-    }
-    return gone;
+    size_t bytes = 0;
+    for (unsigned i = 0; i < count; i++) bytes += pieces[i].len;
+    return bytes;
 }
 
-/* Sends all of `from`: at once, or what is left by libuv, which then owns it. A system call takes
- * neither any number of pieces nor any number of bytes; the rest is libuv's to go on with. */
-static int send_pieces(struct outbox *out, uv_stream_t *stream, struct replies *from,
-                       uv_buf_t *pieces, uv_write_cb done)
+/* One write of what comes next; `at` and `given` go on by what the socket took. 1 when that was all
+ * of it, 0 when the socket is full, or a libuv error. */
+static int write_some(uv_stream_t *stream, const struct replies *r, struct outbox_place *at,
+                      uint64_t *given)
 {
-    unsigned count = pieces_of(from, pieces);
+    uv_buf_t pieces[PIECES_MAX];
+    unsigned count = pieces_at(r, *at, pieces);
+    size_t bytes = bytes_of(pieces, count);
     int sent = uv_try_write(stream, pieces, count);
-    if (sent < 0 && sent != UV_EAGAIN) return sent;
-    unsigned gone = skip(pieces, count, sent > 0 ? (size_t)sent : 0);
-    if (gone == count) return 0;
-    out->flying = *from;
-    replies_init(from);
-    int error = uv_write(&out->request, stream, pieces + gone, count - gone, done);
-    out->under_way = error == 0;
-    if (error) replies_fini(&out->flying, &out->outlet);
-    return error;
+    if (sent == UV_EAGAIN) sent = 0;
+    if (sent < 0) return sent;
+    advance(r, at, (size_t)sent);
+    *given += (uint64_t)sent;
+    return (size_t)sent == bytes;
 }
 
-static int send_from(struct outbox *out, uv_stream_t *stream, struct replies *from,
-                     size_t kept_bytes, uv_write_cb done)
+static void take_off(struct outbox *out, struct replies *from)
 {
-    uv_buf_t small[PIECES_SMALL], *pieces = small;
-    size_t most = 2 * (size_t)from->held.count + 1;
-    int error = UV_ENOMEM;
-    if (most > PIECES_SMALL) pieces = malloc(most * sizeof *pieces);
-    if (pieces) error = send_pieces(out, stream, from, pieces, done);
-    if (pieces != small) free(pieces);
-    clear(from, &out->outlet, kept_bytes);
-    return error;
+    out->flying = *from;
+    out->at = (struct outbox_place){.held = from->held.first};
+    out->given = 0;
+    replies_init(from);
+}
+
+/* All that was flying is gone, or will not leave. */
+static void land(struct outbox *out)
+{
+    replies_fini(&out->flying, &out->outlet);
+    if (out->behind.buf.n) take_off(out, &out->behind);
+}
+
+/* The socket is full: libuv writes when it has room. */
+static int leave_to_libuv(struct outbox *out, uv_stream_t *stream, uv_write_cb done)
+{
+    uv_buf_t pieces[PIECES_MAX];
+    unsigned count = pieces_at(&out->flying, out->at, pieces);
+    size_t bytes = bytes_of(pieces, count);
+    int error = uv_write(&out->request, stream, pieces, count, done);
+    if (error) return error;
+    out->under_way = true;
+    advance(&out->flying, &out->at, bytes);
+    out->given += bytes;
+    return 0;
 }
 
 int outbox_send(struct outbox *out, uv_stream_t *stream, struct replies *shared, uv_write_cb done)
 {
-    if (out->under_way) return 0;
-    if (shared->buf.n == 0) {
-        clear(shared, &out->outlet, OUTBOX_SHARED_KEPT_BYTES); /* it may have failed */
-        return 0;
+    if (outbox_is_busy(out)) return 0;
+    struct outbox_place at = {.held = shared->held.first};
+    uint64_t given = 0;
+    /* Without bytes it may have failed. */
+    int took = shared->buf.n ? write_some(stream, shared, &at, &given) : 1;
+    int error = took < 0 ? took : 0;
+    if (!error && !is_end(shared, &at)) {
+        take_off(out, shared);
+        out->at = at;
+        out->given = given;
+        if (!took) error = leave_to_libuv(out, stream, done);
     }
-    return send_from(out, stream, shared, OUTBOX_SHARED_KEPT_BYTES, done);
+    clear(shared, &out->outlet, OUTBOX_SHARED_KEPT_BYTES);
+    return error;
 }
 
-void outbox_landed(struct outbox *out)
+void outbox_landed(struct outbox *out, bool ends)
 {
     out->under_way = false;
-    replies_fini(&out->flying, &out->outlet);
+    if (ends) replies_fini(&out->behind, &out->outlet);
+    if (ends || is_end(&out->flying, &out->at)) land(out);
 }
 
 int outbox_resend(struct outbox *out, uv_stream_t *stream, uv_write_cb done)
 {
-    DASSERT(!out->under_way);
-    if (out->behind.buf.n == 0) return 0;
-    return send_from(out, stream, &out->behind, 0, done);
+    if (!outbox_rests(out)) return 0;
+    int took = write_some(stream, &out->flying, &out->at, &out->given);
+    if (took < 0) return took;
+    if (is_end(&out->flying, &out->at))
+        land(out);
+    else if (!took)
+        return leave_to_libuv(out, stream, done);
+    return 0;
 }
 
 uint64_t outbox_bytes(const struct outbox *out)
 {
-    if (!out->under_way) return 0;
-    return uv_stream_get_write_queue_size(out->request.handle) + replies_bytes(&out->behind);
+    if (!outbox_is_busy(out)) return 0;
+    uint64_t with_libuv = out->under_way ? uv_stream_get_write_queue_size(out->request.handle) : 0;
+    return replies_bytes(&out->flying) - out->given + with_libuv + replies_bytes(&out->behind);
 }
 
 int outbox_check(const struct outbox *out)
 {
-    if (!out->under_way && replies_bytes(&out->behind)) return 1;
-    if (out->under_way != (out->flying.buf.p != NULL)) return 2;
+    if (!outbox_is_busy(out) && replies_bytes(&out->behind)) return 1;
+    if (out->under_way && !outbox_is_busy(out)) return 2;
     const struct replies *both[] = {&out->flying, &out->behind};
     for (int i = 0; i < 2; i++) {
         const struct held *last = both[i]->held.last;

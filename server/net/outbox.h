@@ -8,17 +8,23 @@
  * strings (command/held.h), and are sent in between, several pieces to one system call. It decides
  * nothing about limits: it only knows how many bytes wait.
  *
+ * A socket may take megabytes, and copying them takes milliseconds in which nobody else is served:
+ * one write has OUTBOX_WRITE_BYTES at most. If the socket took all of that and there is more, it
+ * rests (outbox_rests) until the connection's next turn, which calls outbox_resend. Redis has such
+ * a limit, too (NET_MAX_WRITES_PER_EVENT, 64 KiB).
+ *
  * On an I/O thread the replies come from another one (wire.c). What was held is then not let go
  * here, but collected for the heap's thread.
  *
  * Invariants (outbox_check)
- *   1. Nothing waits behind unless a write is under way.
- *   2. `flying` holds memory exactly while a write is under way.
+ *   1. Nothing waits behind unless something is flying.
+ *   2. While a write of libuv's is under way something is flying.
  *   3. What is held lies within its buffer.
  * Ownership: both buffers, what is held beside them, and the request; the shared buffer is net's,
  * and empty whenever another connection begins. The outbox must not be freed while a write is under
  * way (libuv ends it before it closes the handle).
- * Cost: one write(2) for the replies of a share, when the reader keeps up.
+ * Cost: one write(2) for the replies of a share, when the reader keeps up and they are no more than
+ * OUTBOX_WRITE_BYTES.
  */
 #ifndef HEAPD_NET_OUTBOX_H
 #define HEAPD_NET_OUTBOX_H
@@ -28,8 +34,10 @@
 #include "command/held.h"
 #include "proto/buf.h"
 
-/* What the shared buffer keeps between two shares. */
-enum { OUTBOX_SHARED_KEPT_BYTES = 1 << 20 };
+enum {
+    OUTBOX_SHARED_KEPT_BYTES = 1 << 20, /* what the shared buffer keeps between two shares */
+    OUTBOX_WRITE_BYTES = 128 << 10,
+};
 
 /* Bytes, and the large values that go out between them. */
 struct replies {
@@ -48,9 +56,18 @@ struct outlet {
     struct held_list *landed; /* NULL: they are let go at once; else they are gathered here */
 };
 
+/* In replies: after so much of the buffer, and of the next held value. */
+struct outbox_place {
+    size_t buf;
+    const struct held *held; /* NULL: none comes any more */
+    size_t within;
+};
+
 struct outbox {
     struct outlet outlet;
     struct replies flying, behind;
+    struct outbox_place at; /* how far `flying` was given to libuv, */
+    uint64_t given;         /* and how many bytes that were */
     uv_write_t request;
     bool under_way;
 };
@@ -61,17 +78,31 @@ void replies_fini(struct replies *r, const struct outlet *outlet);
 void outbox_init(struct outbox *out, struct outlet outlet);
 void outbox_fini(struct outbox *out);
 
+/* Whether anything waits for the reader. */
+static inline bool outbox_is_busy(const struct outbox *out)
+{
+    return out->flying.buf.p != NULL;
+}
+
+/* Whether more can be sent without waiting for the reader. */
+static inline bool outbox_rests(const struct outbox *out)
+{
+    return outbox_is_busy(out) && !out->under_way;
+}
+
 /* Where replies go now. */
 static inline struct replies *outbox_target(struct outbox *out, struct replies *shared)
 {
-    return out->under_way ? &out->behind : shared;
+    return outbox_is_busy(out) ? &out->behind : shared;
 }
 
-/* Sends what lies in the target; `done` is called once if a write had to be left to libuv. 0 or a
- * libuv error, after which the connection is of no more use. */
+/* Makes one write of what lies in the target; `done` is called once if one had to be left to libuv.
+ * 0 or a libuv error, after which the connection is of no more use. */
 int outbox_send(struct outbox *out, uv_stream_t *stream, struct replies *shared, uv_write_cb done);
-/* From `done`: the write has ended. What waits behind it is sent by the next outbox_resend. */
-void outbox_landed(struct outbox *out);
+/* From `done`: the write has ended. What is left rests, unless it ends here: the connection is
+ * closed, or will be. */
+void outbox_landed(struct outbox *out, bool ends);
+/* One more write of what rests, as outbox_send. */
 int outbox_resend(struct outbox *out, uv_stream_t *stream, uv_write_cb done);
 
 /* Bytes that wait for the reader: what libuv still has to write, and what is behind. */

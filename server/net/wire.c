@@ -114,6 +114,15 @@ static bool account_output(struct wire *w)
     return true;
 }
 
+/* Writes until the socket is full. */
+static int send_rest(struct wire *w)
+{
+    int error = 0;
+    while (!error && outbox_rests(&w->out))
+        error = outbox_resend(&w->out, stream_of(w), on_written);
+    return error;
+}
+
 /* Sends what the parcel has brought; it leaves its buffer behind. False when that closed the
  * connection. */
 static bool send_replies(struct wire *w)
@@ -123,7 +132,7 @@ static bool send_replies(struct wire *w)
         DASSERT(w->out.behind.buf.p == NULL);
         w->out.behind = *out;
         replies_init(out);
-    } else if (outbox_send(&w->out, stream_of(w), out, on_written) != 0) {
+    } else if (outbox_send(&w->out, stream_of(w), out, on_written) != 0 || send_rest(w) != 0) {
         leave(w, NULL, 0);
         return false;
     }
@@ -336,9 +345,9 @@ void wire_tick(struct wire *w, int64_t now_ns)
 static void on_written(uv_write_t *request, int status)
 {
     struct wire *w = request->data;
-    outbox_landed(&w->out);
+    outbox_landed(&w->out, status < 0 || w->state >= WIRE_LEAVING);
     if (w->state >= WIRE_LEAVING) return;
-    if (status < 0 || outbox_resend(&w->out, stream_of(w), on_written) != 0) {
+    if (status < 0 || send_rest(w) != 0) {
         leave(w, NULL, 0);
         return;
     }
