@@ -38,7 +38,7 @@
 #include "proto/request.h"
 
 enum {
-    CONN_SHARE_BYTES = 128 << 10,
+    CONN_SHARE_BYTES = 256 << 10,
     CONN_SHARE_COMMANDS = 1024,
     CONN_SHARE_NS = 200000,
     CONN_SEND_BYTES = 256 << 10, /* a share's replies are sent when they exceed this */

@@ -36,7 +36,7 @@
 
 enum {
     OUTBOX_SHARED_KEPT_BYTES = 1 << 20, /* what the shared buffer keeps between two shares */
-    OUTBOX_WRITE_BYTES = 128 << 10,
+    OUTBOX_WRITE_BYTES = 256 << 10,
 };
 
 /* Bytes, and the large values that go out between them. */

@@ -219,7 +219,7 @@ static void test_outbox_writes_a_share_a_turn(void **state)
     if (setsockopt(w->pipe.io_watcher.fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) != 0)
         setsockopt(w->pipe.io_watcher.fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     uint32_t next = 0;
-    put_held(w, &next, 20000, 2);
+    put_held(w, &next, 40000, 2);
     put_held(w, &next, 1000, 600);
     uint64_t total = (uint64_t)next * 4, left = outbox_bytes(&w->out);
     assert_true(left >= total - OUTBOX_WRITE_BYTES);
