@@ -44,7 +44,7 @@
 enum {
     NET_LISTENERS_MAX = 16,
     NET_TICK_MS = 1000,         /* idle clients, lingering connections */
-    NET_YIELD_PART = 8,         /* of the time, to who has used its share */
+    NET_YIELD_PART = 8,         /* turns of the ready ones, that they give way for */
     NET_LINGER_NS = 1000000000, /* how long a client may take to read the end and to close */
 };
 

@@ -149,10 +149,10 @@ int outbox_send(struct outbox *out, uv_stream_t *stream, struct replies *shared,
     if (outbox_is_busy(out)) return 0;
     struct outbox_place at = {.held = shared->held.first};
     uint64_t given = 0;
-    /* Without bytes it may have failed. */
-    int took = shared->buf.n ? write_some(stream, shared, &at, &given) : 1;
+    bool any = shared->buf.n > 0; /* a buffer that failed has no bytes, but something may be held */
+    int took = any ? write_some(stream, shared, &at, &given) : 1;
     int error = took < 0 ? took : 0;
-    if (!error && !is_end(shared, &at)) {
+    if (any && !error && !is_end(shared, &at)) {
         take_off(out, shared);
         out->at = at;
         out->given = given;

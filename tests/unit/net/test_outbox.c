@@ -240,6 +240,20 @@ static void test_outbox_writes_a_share_a_turn(void **state)
     wire_free(w);
 }
 
+/* Replies for which there was no memory: what was held for them is let go all the same. */
+static void test_outbox_failed_buffer_lets_go(void **state)
+{
+    (void)state;
+    struct wire *w = wire_new();
+    uint32_t next = 0;
+    hold(w, &w->shared, &next, 10);
+    assert_int_equal(w->all.count, 1);
+    assert_int_equal(outbox_send(&w->out, (uv_stream_t *)&w->pipe, &w->shared, on_written), 0);
+    assert_int_equal(w->all.count, 0);
+    assert_false(outbox_is_busy(&w->out));
+    wire_free(w);
+}
+
 static void test_outbox_closed_under_way(void **state)
 {
     (void)state;
@@ -280,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_outbox_sends_what_is_held),
         cmocka_unit_test(test_outbox_sends_thousands_of_pieces),
         cmocka_unit_test(test_outbox_writes_a_share_a_turn),
+        cmocka_unit_test(test_outbox_failed_buffer_lets_go),
         cmocka_unit_test(test_outbox_closed_under_way),
         cmocka_unit_test(test_outbox_failed_buffer_starts_afresh),
     };
