@@ -108,6 +108,7 @@ static void put_heap(struct info *info)
     put_number(info, "heap_names", h->names);
     put_number(info, "heap_handles", info->now.clients.handles);
     put_number(info, "heap_release_pending_objects", h->release_pending_objects);
+    put_number(info, "heap_release_pending_names", h->release_pending_names);
     put_number(info, "heap_saturated", h->saturated);
     put_number(info, "heap_interned_strings", h->interned_strings);
     put_number(info, "heap_intern_saved_bytes", h->intern_saved_bytes);

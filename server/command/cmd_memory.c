@@ -183,7 +183,7 @@ enum status cmd_memory_stats(struct call *c)
     struct pool_stats p;
     pool_get_stats(c->heap->pool, &p);
     uint64_t used = server_used_bytes(c->server), peak = c->server->stats.memory_peak_bytes;
-    reply_map(c, 26);
+    reply_map(c, 27);
     put_pair(c, "used", used);
     put_pair(c, "peak", peak > used ? peak : used);
     put_pair(c, "resident", server_resident_bytes());
@@ -196,6 +196,7 @@ enum status cmd_memory_stats(struct call *c)
     put_parts(c, used, &p);
     put_pair(c, "waiting-to-be-unmapped", server_waiting_bytes(c->server));
     put_pair(c, "names.count", keyspace_names(c->keyspace));
+    put_pair(c, "names.waiting-to-be-freed", keyspace_dropped_names(c->keyspace));
     put_pair(c, "names.entry-bytes", c->keyspace->entry_bytes);
     put_pair(c, "names.table-bytes", keyspace_table_bytes(c->keyspace));
     put_pair(c, "objects", heap_objects(c->heap));

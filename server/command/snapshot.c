@@ -58,6 +58,7 @@ static void take_heap(const struct server *s, struct snapshot_heap *out)
         .names_with_expiry = keyspace_names_with_expiry(&s->keyspace),
         .mean_ttl_ms = keyspace_mean_ttl_ms(&s->keyspace, s->now_ms),
         .release_pending_objects = h->release_pending,
+        .release_pending_names = keyspace_dropped_names(&s->keyspace),
         .saturated = h->saturated,
         .interned_strings = h->intern.strings.used,
         .intern_saved_bytes = h->intern.saved_bytes,

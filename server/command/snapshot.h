@@ -45,7 +45,7 @@ struct snapshot_heap {
     uint64_t objects_by_type[OBJ_TYPES];
     uint64_t names, names_with_expiry;
     int64_t mean_ttl_ms; /* of the latter */
-    uint64_t release_pending_objects;
+    uint64_t release_pending_objects, release_pending_names;
     uint64_t saturated; /* objects that became immortal */
     uint64_t interned_strings, intern_saved_bytes, intern_hits, intern_misses;
     uint64_t pool_reserved_bytes, pool_live_bytes, pool_free_bytes, pool_overhead_bytes;

@@ -52,6 +52,8 @@ static const struct number rows[] = {
     ONLY_JSON(heap, mean_ttl_ms),
     GAUGE(heap, release_pending_objects, "heapd_release_pending_objects",
           "Dead objects that wait to be freed."),
+    GAUGE(heap, release_pending_names, "heapd_release_pending_names",
+          "Names that FLUSHALL dropped and that wait to be freed."),
     GAUGE(heap, saturated, "heapd_saturated_objects",
           "Objects with so many references that they stay for good."),
     GAUGE(heap, interned_strings, "heapd_interned_strings", "Strings of the intern table."),

@@ -240,6 +240,8 @@ void keyspace_walk(const struct keyspace *ks, int64_t now_ms, keyspace_each *eac
 
 /* Both count names that are gone until they are removed. */
 uint64_t keyspace_names(const struct keyspace *ks);
+/* Names that FLUSHALL dropped and that keyspace_step has not freed yet. */
+uint64_t keyspace_dropped_names(const struct keyspace *ks);
 uint64_t keyspace_names_with_expiry(const struct keyspace *ks);
 
 /* What the table of names takes. */

@@ -115,6 +115,13 @@ uint64_t keyspace_names(const struct keyspace *ks)
     return ks->names.used;
 }
 
+uint64_t keyspace_dropped_names(const struct keyspace *ks)
+{
+    uint64_t names = 0;
+    for (const struct keyspace_debris *d = ks->debris; d; d = d->next) names += d->names.used;
+    return names;
+}
+
 size_t keyspace_table_bytes(const struct keyspace *ks)
 {
     return table_bytes(&ks->names, &keyspace_names_type);

@@ -77,8 +77,8 @@ def settle(connection, server, seconds=60):
     settled, resident = None, server.rss_bytes()
     while time.perf_counter() - start < seconds:
         fields = info(connection)
-        waiting = int(fields["heap_release_pending_objects"]) + int(fields["mem_waiting_to_unmap_bytes"])
-        done = waiting == 0 and not any(int(fields[kind]) for kind in ("heap_objects", "heap_names", "heap_handles"))
+        done = not any(int(fields[kind]) for kind in ("heap_objects", "heap_names", "heap_handles", "heap_release_pending_objects",
+                                                      "heap_release_pending_names", "mem_waiting_to_unmap_bytes"))
         now = server.rss_bytes()
         if done and now >= resident:
             return settled or time.perf_counter() - start

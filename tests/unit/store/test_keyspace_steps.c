@@ -61,9 +61,11 @@ static void test_keyspace_flush_in_steps(void **state)
     fill(&w, 0, MANY);
     (void)world_bind(&w, MANY, world_retained(&w, o), 5);
     uint64_t bytes = w.ks.entry_bytes, strings = w.heap.objects[OBJ_STRING];
+    assert_int_equal(keyspace_dropped_names(&w.ks), 0);
     assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
 
     assert_int_equal(keyspace_names(&w.ks), 0);
+    assert_int_equal(keyspace_dropped_names(&w.ks), MANY + 1);
     assert_int_equal(keyspace_names_with_expiry(&w.ks), 0);
     assert_int_equal(keyspace_next_expiry_ms(&w.ks), KEYSPACE_NEVER);
     assert_null(world_find(&w, 1, 0));
@@ -80,7 +82,10 @@ static void test_keyspace_flush_in_steps(void **state)
         strings = now;
         if (steps == 100) {
             assert_int_equal(keyspace_names(&w.ks), 1000);
+            uint64_t dropped = keyspace_dropped_names(&w.ks);
+            assert_true(dropped > 0 && dropped < MANY + 1);
             assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
+            assert_int_equal(keyspace_dropped_names(&w.ks), dropped + 1000);
             fill(&w, 5000, 500);
             fresh = keyspace_names(&w.ks);
             strings = w.heap.objects[OBJ_STRING];
@@ -90,6 +95,7 @@ static void test_keyspace_flush_in_steps(void **state)
     assert_true(steps > MANY / (STEP + SLACK) && steps < MANY / STEP + 200);
     assert_int_equal(fresh, 500);
     assert_int_equal(keyspace_names(&w.ks), fresh);
+    assert_int_equal(keyspace_dropped_names(&w.ks), 0);
     assert_int_equal(o->roots, 0);
     assert_int_equal(o->count, 1);
     assert_int_equal(w.ks.expired, 0);
