@@ -110,8 +110,8 @@ static uint64_t waste_bytes(const struct compact *c)
 static void run_begin(struct compact *c, int64_t now_ns)
 {
     c->running = c->wanted != c->done ? c->wanted : 0;
-    c->phase = c->running ? COMPACT_DRAINS : COMPACT_FITS;
-    c->drain_until_ns = now_ns + COMPACT_DRAIN_NS;
+    c->phase = COMPACT_DRAINS;
+    c->drain_until_ns = now_ns + (c->running ? COMPACT_DRAIN_NS : COMPACT_DRAIN_UNASKED_NS);
     c->bytes_before = c->ks->h->mem->bytes + c->ks->h->mem->trim_bytes;
     c->cursor = c->within = 0;
     c->passes = 0;

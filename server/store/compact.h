@@ -39,8 +39,9 @@
  * the pools (free bytes that are no cells', COMPACT_WASTE_BYTES_MIN of them at least) passes the
  * share waste_percent; it has grown by a sixteenth of the pools since the last run ended (what that
  * could not move would be tried in vain again); and COMPACT_REST_FACTOR times what that run cost
- * has passed. While commands are waiting a run gets one part in COMPACT_BUSY_PART of the time, and
- * one that somebody waits for one part in COMPACT_WANTED_PART; nobody there, all of it.
+ * has passed. It too waits for what is still being freed, which may leave whole arenas empty. While
+ * commands are waiting a run gets one part in COMPACT_BUSY_PART of the time, and one that somebody
+ * waits for one part in COMPACT_WANTED_PART; nobody there, all of it.
  *
  * Invariants
  *   1. Marks are on pools only while a run is under way.
@@ -60,12 +61,14 @@ enum {
     COMPACT_WASTE_BYTES_MIN = 8 << 20,
 };
 #define COMPACT_LOOK_NS INT64_C(1000000000) /* between two looks at the waste */
-#define COMPACT_DRAIN_NS                                                                           \
-    INT64_C(2000000000) /* a wanted run waits so long for what is being freed */
+/* A run that somebody waits for waits so long for what is being freed, and one in the background.
+ */
+#define COMPACT_DRAIN_NS         INT64_C(2000000000)
+#define COMPACT_DRAIN_UNASKED_NS INT64_C(20000000000)
 
 enum compact_phase {
     COMPACT_IDLE,
-    COMPACT_DRAINS, /* of a wanted run: what has been deleted is freed first */
+    COMPACT_DRAINS, /* what has been deleted is freed first: it may leave whole arenas empty */
     COMPACT_FITS,   /* the table of names */
     COMPACT_MARKS,
     COMPACT_NAMES,

@@ -423,6 +423,20 @@ static void test_containers_are_far_apart(void **state)
     world_fini(&moving);
 }
 
+static void make_waste(uint32_t names)
+{
+    char line[300];
+    for (unsigned i = 0; i < names; i++) {
+        snprintf(line, sizeof line, "SET s:%u %0200u", i, i);
+        world_do(&moving, 0, line);
+    }
+    assert_false(compact_has_work(&moving.server.compact, COMPACT_LOOK_NS, true));
+    for (unsigned i = 0; i < names; i++) {
+        snprintf(line, sizeof line, "DEL s:%u", i);
+        if (i % 4) world_do(&moving, 0, line);
+    }
+}
+
 /* The background begins when the waste is large enough, not again for what it could not move, and
  * takes a small part of a busy server's time. */
 static void test_background(void **state)
@@ -431,21 +445,11 @@ static void test_background(void **state)
     (void)state;
     world_init(&moving, 1);
     struct compact *c = &moving.server.compact;
-    char line[300];
-    for (unsigned i = 0; i < NAMES; i++) {
-        snprintf(line, sizeof line, "SET s:%u %0200u", i, i);
-        world_do(&moving, 0, line);
-    }
-    assert_false(compact_has_work(c, COMPACT_LOOK_NS, true));
-    for (unsigned i = 0; i < NAMES; i++) {
-        snprintf(line, sizeof line, "DEL s:%u", i);
-        if (i % 4) world_do(&moving, 0, line);
-    }
+    make_waste(NAMES);
     c->waste_percent = 0;
     assert_false(compact_has_work(c, COMPACT_LOOK_NS * 3, true));
     c->waste_percent = 25;
     assert_true(compact_has_work(c, COMPACT_LOOK_NS * 3, true));
-    assert_int_equal(c->phase, COMPACT_FITS);
     int64_t now = COMPACT_LOOK_NS * 3;
     assert_true(compact_step(c, now, 1));
     assert_false(compact_has_work(c, now + 1, false)); /* busy: it has had its part */
@@ -456,6 +460,30 @@ static void test_background(void **state)
     assert_true(c->stats.given_bytes > before / 4);
     assert_sound(&moving);
     assert_false(compact_has_work(c, now + COMPACT_LOOK_NS * 1000, true));
+    world_fini(&moving);
+}
+
+/* What is still being freed may leave whole arenas empty: a run waits for it, though not for
+ * ever. */
+static void test_background_waits_for_what_is_freed(void **state)
+{
+    enum { NAMES = 60000 };
+    (void)state;
+    world_init(&moving, 1);
+    struct compact *c = &moving.server.compact;
+    c->waste_percent = 25;
+    make_waste(NAMES);
+    world_do(&moving, 0, "FLUSHALL");
+    int64_t now = COMPACT_LOOK_NS * 3;
+    assert_false(compact_has_work(c, now, true));
+    assert_int_equal(c->phase, COMPACT_DRAINS);
+    assert_false(compact_has_work(c, now + COMPACT_DRAIN_UNASKED_NS - 1, true));
+    assert_true(compact_has_work(c, now + COMPACT_DRAIN_UNASKED_NS, true));
+    while (server_free_step(&moving.server)) continue;
+    assert_true(compact_has_work(c, now, true));
+    while (compact_step(c, now, 100000)) continue;
+    assert_int_equal(c->stats.runs, 1);
+    assert_sound(&moving);
     world_fini(&moving);
 }
 
@@ -474,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_purge_asked_twice),
         cmocka_unit_test(test_containers_are_far_apart),
         cmocka_unit_test(test_background),
+        cmocka_unit_test(test_background_waits_for_what_is_freed),
 #endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
