@@ -3,10 +3,10 @@
 # POSIX sh. Nothing is fetched that is there already; neither root nor the network is needed then.
 
 packages_build='gcc libc6-dev cmake pkg-config libuv1-dev libhiredis-dev libmicrohttpd-dev
-libjansson-dev libxxhash-dev libedit-dev libmimalloc-dev'
+libjansson-dev libxxhash-dev libedit-dev libjemalloc-dev'
 packages_test='libcmocka-dev python3 python3-redis redis-server redis-tools prometheus valgrind'
 packages_runtime='libuv1 libhiredis0.14 libmicrohttpd12 libjansson4 libxxhash0 libedit2
-libmimalloc2.0'
+libjemalloc2'
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -1,30 +1,20 @@
 #include "base/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/panic.h"
 #include "base/sanitize.h"
-#include "base/unmap.h"
 
-#ifdef HEAPD_MIMALLOC
-#include <mimalloc.h>
-#define system_malloc  mi_malloc
-#define system_realloc mi_realloc
-#define system_free    mi_free
-#if MI_MALLOC_VERSION >= 210
-#define OPTION_PAGE_DELAY mi_option_purge_delay
-#else
-#define OPTION_PAGE_DELAY    mi_option_decommit_delay
-#define OPTION_SEGMENT_DELAY mi_option_segment_decommit_delay
-#endif
-enum { PAGE_DELAY_MS = 25, SEGMENT_DELAY_MS = 500 }; /* what mimalloc begins with */
-#else
-#include <stdlib.h>
-#define system_malloc  malloc
-#define system_realloc realloc
-#define system_free    free
+#ifdef HEAPD_JEMALLOC
+#include <jemalloc/jemalloc.h>
+
+/* See the header. Blocks above 4 KiB would lie in a thread's cache for as long as it does not ask
+ * for another. */
+const char *malloc_conf = "background_thread:true,max_background_threads:1,"
+                          "dirty_decay_ms:500,muzzy_decay_ms:0,tcache_max:4096";
 #endif
 
 /* The beginning of a freed mapped block that waits to be unmapped. */
@@ -34,7 +24,7 @@ struct mem_trim {
 };
 
 enum {
-    BLOCK_BYTES_MIN = 16, /* mimalloc aligns smaller blocks to 8 only */
+    BLOCK_BYTES_MIN = 16, /* jemalloc aligns smaller blocks to 8 only */
     TRIM_LOOKS = 8,       /* at waiting blocks, for one that can be used again */
 };
 
@@ -111,7 +101,7 @@ static void *block_again(struct mem *m, size_t cost, size_t align)
 
 static void *block_new(struct mem *m, size_t bytes)
 {
-    if (!is_mapped(bytes)) return system_malloc(bytes < BLOCK_BYTES_MIN ? BLOCK_BYTES_MIN : bytes);
+    if (!is_mapped(bytes)) return malloc(bytes < BLOCK_BYTES_MIN ? BLOCK_BYTES_MIN : bytes);
     size_t cost = block_cost(bytes);
     void *p = cost ? block_again(m, cost, 1) : NULL;
     if (cost && !p) p = pages_new(cost);
@@ -138,14 +128,14 @@ static void block_free(struct mem *m, void *p, size_t bytes)
     if (is_mapped(bytes))
         block_wait(m, p, block_cost(bytes));
     else
-        system_free(p);
+        free(p);
 }
 
 /* A block in another size of the same kind; the old one stays on failure. */
 static void *block_resize(void *p, size_t bytes_old, size_t bytes_new)
 {
     if (!is_mapped(bytes_new)) {
-        return system_realloc(p, bytes_new < BLOCK_BYTES_MIN ? BLOCK_BYTES_MIN : bytes_new);
+        return realloc(p, bytes_new < BLOCK_BYTES_MIN ? BLOCK_BYTES_MIN : bytes_new);
     }
     size_t cost_old = block_cost(bytes_old);
     size_t cost_new = block_cost(bytes_new);
@@ -263,29 +253,15 @@ size_t mem_lendable(const void *p, size_t bytes)
     return to > from ? to - from : 0;
 }
 
-void mem_lend(struct mem *m, void *p, size_t bytes)
+void mem_lend(struct mem *m, struct unmap_lend *l)
 {
-    size_t pages = mem_lendable(p, bytes);
-    if (!pages) return;
-    count_remove(m, pages);
-    madvise(page_after(p), pages, MADV_DONTNEED);
+    count_remove(m, unmap_lend_bytes(l));
+    unmap_lend(l);
 }
 
 void mem_reclaim(struct mem *m, const void *p, size_t bytes)
 {
     count_add(m, mem_lendable(p, bytes));
-}
-
-void mem_give_back_at_once(bool on)
-{
-#ifdef HEAPD_MIMALLOC
-    mi_option_set(OPTION_PAGE_DELAY, on ? 0 : PAGE_DELAY_MS);
-#ifdef OPTION_SEGMENT_DELAY
-    mi_option_set(OPTION_SEGMENT_DELAY, on ? 0 : SEGMENT_DELAY_MS);
-#endif
-#else
-    (void)on;
-#endif
 }
 
 bool mem_trim_step(struct mem *m)

@@ -3,7 +3,10 @@
  *
  * Everything that lives longer than a command and is not a cell of a pool comes from here: arenas,
  * large blocks, tables of connections, output buffers. The caller gives the size back when it frees
- * (no header is kept), so the account is exact. Blocks of MEM_MAP_BYTES and above are mapped,
+ * (no header is kept), so the account is exact. Smaller blocks are malloc's, which is jemalloc's:
+ * pages that it needs no more go back to the system from a thread of its own, half a second after
+ * they became free (jemalloc(3), "background_thread"). An allocator that does that in malloc or in
+ * free makes one of them take milliseconds. Blocks of MEM_MAP_BYTES and above are mapped,
  * because giving back one huge block at once takes milliseconds: mem_trim_step() hands them to a
  * thread that does (base/unmap.h). What waits for that is used again by whoever asks for a block of
  * the same size, and without a page fault for each of its pages; so whoever calls mem_trim_step
@@ -14,7 +17,7 @@
  *      and in whole pages from there on and for mem_map.
  *   2. bytes_peak >= bytes.
  *   3. trim_bytes == what waits for mem_trim_step; it is not part of bytes.
- *   4. Pages lent to the system (mem_lend) are not part of bytes.
+ *   4. Pages lent to the system, or on their way there (mem_lend), are not part of bytes.
  * Ownership: a block belongs to the caller until mem_free() with the same size.
  * Cost: small and large blocks as the allocator's; a freed mapped block costs O(1).
  */
@@ -24,6 +27,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/unmap.h"
 
 enum {
     MEM_MAP_BYTES = 1 << 20, /* blocks of this size and above are mapped */
@@ -74,21 +79,13 @@ void mem_unmap(struct mem *m, void *p, size_t bytes);
  * costs less than a fault for each. */
 void mem_populate(void *p, size_t bytes);
 
-/* The whole pages within these bytes of a mapped block: what mem_lend gives back of them. */
+/* The whole pages within these bytes of a mapped block. */
 size_t mem_lendable(const void *p, size_t bytes);
-/* Gives those pages back to the system, but not their addresses: touched again they read as zeros.
- * mem_reclaim comes before that, so that they are counted again; also before the block is unmapped.
- * Neither can fail. */
-void mem_lend(struct mem *m, void *p, size_t bytes);
+/* Gives the pages of these cells back to the system, but not their addresses (base/unmap.h). When
+ * they are lent, and somebody wants them, mem_reclaim comes first, so that they are counted again;
+ * also before their block is unmapped. */
+void mem_lend(struct mem *m, struct unmap_lend *l);
 void mem_reclaim(struct mem *m, const void *p, size_t bytes);
-
-/*
- * Around steps that free much: what is freed meanwhile goes back to the system at once, page by
- * page. Otherwise mimalloc keeps empty pages for a while, since whoever frees one often wants one
- * again, and gives them back when somebody allocates or frees after that: in one piece, which takes
- * milliseconds, or never when nobody does.
- */
-void mem_give_back_at_once(bool on);
 
 /* Hands over one freed mapped block to be unmapped; false when there is nothing more to do here. */
 bool mem_trim_step(struct mem *m);

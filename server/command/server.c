@@ -294,9 +294,7 @@ static void note_step(struct server *s, int64_t began)
 static bool measured(struct server *s, bool (*step)(struct server *))
 {
     int64_t began = clock_thread_ns();
-    mem_give_back_at_once(true);
     bool more = step(s);
-    mem_give_back_at_once(false);
     note_step(s, began);
     return more;
 }
@@ -319,9 +317,7 @@ bool server_step(struct server *s, bool idle)
     bool collects = collect_has_work(&s->heap, idle);
     for (uint32_t owed = collect_slices_owed(&s->heap); owed && collects; owed--) {
         int64_t began = clock_thread_ns();
-        mem_give_back_at_once(true);
         collects = collect_step(&s->heap, idle);
-        mem_give_back_at_once(false);
         note_step(s, began);
     }
     uint64_t used = server_used_bytes(s);

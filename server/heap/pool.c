@@ -11,7 +11,7 @@ enum {
     CLASSES_COARSE = CLASSES_LINEAR + 2 * CLASSES_DOUBLING, /* which is this one */
     REDZONE_BYTES = 8,      /* sanitizer builds: poisoned, after each block */
     QUARANTINE_STEP = 1024, /* blocks that one pool_purge_step() lets go */
-    LEND_SLABS = 8,         /* and slabs that it lends: see arena_lend */
+    SETTLE_ARENAS = 64,     /* arenas whose lent slabs can be had again, in one step */
     LARGE_QUARTERS_MAX = 128 << 10,
     LARGE_PAGE_BYTES = 4096,
     FREED_BYTE = 0xdd,
@@ -38,8 +38,8 @@ static uint32_t class_bytes(uint32_t i)
     return (CLASSES_DOUBLING + 1 + k % CLASSES_DOUBLING) << (5 + k / CLASSES_DOUBLING);
 }
 
-/* What mimalloc takes for a large block: four sizes to a doubling, and pages above
- * LARGE_QUARTERS_MAX. 0 on overflow. */
+/* What jemalloc takes for a large block: four sizes to a doubling; above LARGE_QUARTERS_MAX it has
+ * such sizes, too, but what nobody touches of them has no pages. 0 on overflow. */
 static size_t large_bytes(size_t bytes)
 {
     size_t step = LARGE_PAGE_BYTES;
@@ -104,6 +104,12 @@ static void slot_take(struct pool *p, struct pool_arena *a)
     p->slots[a->slot].arena = a;
 }
 
+/* Whether the slabs that were lent first can be had again. */
+static bool lent_is_settled(const struct pool *p)
+{
+    return p->lending_first && unmap_is_lent(&p->lending_first->lend);
+}
+
 void pool_slab_reclaim(struct pool *p, struct pool_arena *a, uint32_t i)
 {
     a->lent_mask &= ~(1UL << i);
@@ -134,6 +140,21 @@ static void arena_free(struct pool *p, struct pool_arena *a)
     p->slot_free = 2 * a->slot + 1;
     p->arenas--;
     mem_unmap(p->mem, a, POOL_ARENA_BYTES);
+}
+
+/* Slabs that have been lent since can be had again. */
+static void lent_settle(struct pool *p)
+{
+    for (int i = 0; i < SETTLE_ARENAS && lent_is_settled(p); i++) {
+        struct pool_arena *a = p->lending_first;
+        p->lending_first = a->lending_next;
+        if (!p->lending_first) p->lending_last = NULL;
+        arena_unlink(p, a);
+        a->free_mask |= a->lending_mask;
+        a->lending_mask = 0;
+        arena_link(p, a);
+        p->arenas_empty += a->free_mask == UINT64_MAX;
+    }
 }
 
 void pool_class_choose(struct pool *p, struct pool_class *c)
@@ -186,6 +207,7 @@ void pool_slab_unlink(struct pool_class *c, struct pool_slab *s)
  * empty. */
 static bool class_refill(struct pool *p, struct pool_class *c)
 {
+    if (!p->arenas_set) lent_settle(p);
     if (!p->arenas_set && !arena_new(p)) return false;
     struct pool_arena *a = p->arenas_free[__builtin_ctzl(p->arenas_set) + 1];
     uint64_t paged = a->free_mask & ~a->lent_mask;
@@ -298,6 +320,8 @@ void pool_delete(struct pool *p)
 {
     if (!p) return;
     struct mem *m = p->mem;
+    if (p->lending_first) unmap_finish();
+    while (p->lending_first) lent_settle(p);
     for (uint64_t i = 0; i < p->slots_used; i++) {
         if (slot_is_arena(p->slots[i])) arena_free(p, p->slots[i].arena);
     }
@@ -373,50 +397,56 @@ static void give_back_one(struct pool *p)
     arena_free(p, a);
 }
 
-/* Lends the system the pages of the first unused slabs that are neighbours; false when none is
- * left. One call of the system, which takes tens of microseconds however few pages it gets, but
- * not for more than 32 pages of 4 KiB: up to 33 the kernel (x86, tlb_single_page_flush_ceiling)
- * invalidates each by itself, from there on all that the processor knows of the process, and that
- * takes milliseconds where a hypervisor keeps page tables of its own (tests/bench/machine.c). */
+/* Lends the system the pages of all slabs that can be had; false when there are none. */
 static bool arena_lend(struct pool *p, struct pool_arena *a)
 {
-    uint64_t lend = a->free_mask & ~a->lent_mask;
+    uint64_t cells = a->free_mask & ~a->lent_mask;
+    if (!cells || a->lending_mask) return false;
     if (!slab_lendable(a, ARENA_SLABS - 1)) return false; /* the system's pages are larger */
-    uint32_t first = (uint32_t)__builtin_ctzl(lend), i = first;
-    for (; i < ARENA_SLABS && (lend >> i & 1) && i - first < LEND_SLABS; i++) {
-        p->lent_bytes += slab_lendable(a, i);
-        a->lent_mask |= 1UL << i;
-        lend &= ~(1UL << i);
-    }
-    char *base = slab_base(a, first);
-    mem_lend(p->mem, base, (size_t)(slab_base(a, i) - base));
-    return lend != 0;
+    arena_unlink(p, a);
+    a->free_mask &= ~cells;
+    arena_link(p, a);
+    a->lent_mask |= cells;
+    a->lending_mask = cells;
+    a->lend.base = (char *)a;
+    a->lend.cell_bytes = POOL_BYTES;
+    a->lend.kept_bytes = POOL_BYTES - slab_lendable(a, 0);
+    a->lend.cells = cells;
+    p->lent_bytes += unmap_lend_bytes(&a->lend);
+    a->lending_next = NULL;
+    if (p->lending_last)
+        p->lending_last->lending_next = a;
+    else
+        p->lending_first = a;
+    p->lending_last = a;
+    mem_lend(p->mem, &a->lend);
+    return true;
 }
 
 bool pool_trim_step(struct pool *p)
 {
+    lent_settle(p);
     if (p->arenas_empty > ARENAS_KEPT) give_back_one(p);
-    return p->arenas_empty > ARENAS_KEPT;
+    return pool_has_spare(p);
 }
 
 bool pool_has_spare(const struct pool *p)
 {
-    return p->arenas_empty > ARENAS_KEPT;
+    return p->arenas_empty > ARENAS_KEPT || lent_is_settled(p);
 }
 
 bool pool_purge_step(struct pool *p)
 {
     for (uint32_t i = 0; i < QUARANTINE_STEP && p->held_first; i++) quarantine_pop(p);
     if (p->held_first) return true;
+    lent_settle(p);
     if (p->arenas_empty) {
         give_back_one(p);
         return true;
     }
     while (p->lend_slot < p->slots_used) {
         union pool_slot slot = p->slots[p->lend_slot++];
-        if (!slot_is_arena(slot) || (slot.arena->free_mask & ~slot.arena->lent_mask) == 0) continue;
-        p->lend_slot -= arena_lend(p, slot.arena);
-        return true;
+        if (slot_is_arena(slot) && arena_lend(p, slot.arena)) return true;
     }
     p->lend_slot = 0;
     return false;

@@ -15,7 +15,8 @@
  * people, and for the collector when it had to forget candidates.
  *
  * Memory comes back in three ways. Empty arenas go as they become empty. A purge also lends the
- * system the pages of pools that no class uses: the address stays, because cells never move, so
+ * system the pages of pools that no class uses (base/unmap.h: a thread of its own gives them, and
+ * until it has, no class gets those pools): the address stays, because cells never move, so
  * that few arenas of a heap with containers ever become empty as a whole. And pools that are sparse
  * can be evacuated: pool_leave_step marks so many of each class as leaving that what lies in them
  * fits into the others, whoever owns blocks walks over them and asks pool_move of each, and at the
@@ -116,12 +117,13 @@ typedef void pool_cell_fn(void *ctx, struct cell *c);
 bool pool_cell_walk(struct pool *p, uint64_t *cursor, uint32_t cells_max, pool_cell_fn *fn,
                     void *ctx);
 
-/* Whether more arenas are empty than are kept. */
+/* Whether more arenas are empty than are kept, or lent pools wait to be had again. */
 bool pool_has_spare(const struct pool *p);
-/* Gives one of those back to the system; true while there are more. */
+/* Gives one of those arenas back to the system, and the pools to their arenas; true while there are
+ * more. */
 bool pool_trim_step(struct pool *p);
-/* Gives one empty arena back, the kept one too, or lends the system what is unused of another; true
- * while more remains to be done. */
+/* Gives one empty arena back, the kept one too, or begins to lend the system what is unused of
+ * another; true while more remains to be begun. */
 bool pool_purge_step(struct pool *p);
 
 /* What the arenas take beyond the blocks handed out: reserved - live. */

@@ -72,7 +72,7 @@ static bool gains_more(const struct pool *p)
 /* The nearly full ones of an arena: what lies in them fits into those that are filled first. */
 static void arena_leave(struct pool *p, struct pool_arena *a)
 {
-    for (uint64_t used = ~(a->free_mask | a->cell_mask); used; used &= used - 1) {
+    for (uint64_t used = ~(unused_mask(a) | a->cell_mask); used; used &= used - 1) {
         struct pool_slab *s = &a->slabs[__builtin_ctzl(used)];
         struct pool_class *c = &p->classes[s->class_index];
         if (s->bin == SLAB_LEAVING || is_filled_first(s)) continue;

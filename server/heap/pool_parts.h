@@ -27,8 +27,11 @@
  *   7. An arena with unused slabs is in the list of their number. Slabs are taken from the arena
  * that has the fewest.
  *   8. cell_mask has the slabs of POOL_CLASS_CELLS; the arena is in the table at `slot`.
- *   9. lent_mask has slabs that no class uses, and whose pages the system has; lent_bytes is the
- * sum of those. leaving_capacity is the blocks of all leaving slabs.
+ *   9. lent_mask has slabs that no class uses, and whose pages the system has or is about to get;
+ * lent_bytes is the sum of those. The latter are lend.cells to begin with, and in lending_mask; no
+ * class gets them before pool_lent_settle has found that they are lent. An arena that has such
+ * slabs waits for that in the list from lending_first on, oldest first; it is not empty.
+ * leaving_capacity is the blocks of all leaving slabs.
  */
 #ifndef HEAPD_HEAP_POOL_PARTS_H
 #define HEAPD_HEAP_POOL_PARTS_H
@@ -61,10 +64,13 @@ struct pool_slab {
 struct pool_arena {
     struct pool_slab slabs[ARENA_SLABS];
     struct pool_arena *next, *prev;
-    uint64_t free_mask; /* slabs that no class uses */
+    uint64_t free_mask; /* slabs that a class can have */
     uint64_t cell_mask;
-    uint64_t lent_mask; /* unused slabs without pages */
-    uint64_t slot;      /* in the table of arenas */
+    uint64_t lent_mask;    /* unused slabs without pages */
+    uint64_t lending_mask; /* those among them that nobody can have yet */
+    uint64_t slot;         /* in the table of arenas */
+    struct unmap_lend lend;
+    struct pool_arena *lending_next;
 };
 
 struct pool_class {
@@ -113,6 +119,7 @@ struct pool {
     uint64_t leave_slot;
     uint64_t lend_slot; /* where pool_purge_step goes on */
     uint64_t lent_bytes;
+    struct pool_arena *lending_first, *lending_last;
     uint64_t moved_blocks, moved_bytes;
 };
 
@@ -148,6 +155,12 @@ static inline size_t slab_span(uint32_t i)
 static inline size_t slab_lendable(struct pool_arena *a, uint32_t i)
 {
     return mem_lendable(slab_base(a, i), slab_span(i));
+}
+
+/* Slabs that no class uses. */
+static inline uint64_t unused_mask(const struct pool_arena *a)
+{
+    return a->free_mask | a->lending_mask;
 }
 
 static inline bool slot_is_arena(union pool_slot s)

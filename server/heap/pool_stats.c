@@ -89,11 +89,12 @@ static bool slab_is_binned(const struct pool_slab *s)
 static bool arena_check(const struct pool *p, struct pool_arena *a, struct recount *counts,
                         uint64_t *lent_bytes)
 {
-    if (a->cell_mask & a->free_mask) return false;
-    if (a->lent_mask & ~a->free_mask) return false; /* 9 */
+    if (a->cell_mask & unused_mask(a)) return false;
+    if ((a->lent_mask & ~unused_mask(a)) || (a->lending_mask & ~a->lent_mask)) return false; /* 9 */
+    if (a->lending_mask & a->free_mask) return false;
     for (uint32_t i = 0; i < ARENA_SLABS; i++) {
         if (a->lent_mask >> i & 1) *lent_bytes += slab_lendable(a, i);
-        if (a->free_mask >> i & 1) continue;
+        if (unused_mask(a) >> i & 1) continue;
         const struct pool_slab *s = &a->slabs[i];
         if (s->class_index >= POOL_CLASSES) return false;
         if (!slab_check(&p->classes[s->class_index], a, i) || !slab_is_binned(s)) return false;
@@ -162,6 +163,17 @@ static bool lists_check(const struct pool *p, uint64_t arenas_listed)
     return listed == arenas_listed && listed - before_empty == p->arenas_empty;
 }
 
+/* Invariant 9: the arenas that wait for their lends are in the list, each once. */
+static bool lending_check(const struct pool *p, uint64_t arenas_lending)
+{
+    uint64_t listed = 0;
+    const struct pool_arena *last = NULL;
+    for (const struct pool_arena *a = p->lending_first; a; last = a, a = a->lending_next) {
+        if (!a->lending_mask || ++listed > arenas_lending) return false;
+    }
+    return listed == arenas_lending && last == p->lending_last;
+}
+
 static bool quarantine_check(const struct pool *p, struct recount *counts)
 {
     size_t bytes = 0;
@@ -201,7 +213,7 @@ bool pool_check(const struct pool *p)
 {
     struct recount counts[POOL_CLASSES] = {{0}};
     uint64_t arenas = 0;
-    uint64_t arenas_listed = 0, lent_bytes = 0;
+    uint64_t arenas_listed = 0, arenas_lending = 0, lent_bytes = 0;
     for (uint64_t i = 0; i < p->slots_used; i++) {
         if (!slot_is_arena(p->slots[i])) continue;
         struct pool_arena *a = p->slots[i].arena;
@@ -209,9 +221,11 @@ bool pool_check(const struct pool *p)
             return false;
         arenas++;
         arenas_listed += a->free_mask != 0;
+        arenas_lending += a->lending_mask != 0;
     }
     if (arenas != p->arenas || !slots_check(p) || !lists_check(p, arenas_listed)) return false;
     if (!quarantine_check(p, counts) || lent_bytes != p->lent_bytes) return false;
+    if (!lending_check(p, arenas_lending)) return false;
     for (uint32_t i = 0; i < POOL_CLASSES; i++) {
         if (!class_check(p, &p->classes[i], &counts[i])) return false;
     }

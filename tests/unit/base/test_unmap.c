@@ -1,6 +1,6 @@
 /*
- * Goal: whatever is put is unmapped, once, by one thread that ends, and in steps of the caller's
- * where there is none. Method: pages are filled, and the kernel is asked for what is there now;
+ * Goal: whatever is put is given back, once, by one thread, and in steps of the caller's where
+ * there is none. Method: pages are filled, and the kernel is asked for what is there now;
  * threads are refused by the test's order (the linker's --wrap).
  */
 #include <setjmp.h>
@@ -120,8 +120,8 @@ static void test_one_thread_for_all_sizes(void **state)
     assert_int_equal(threads.started, 1);
 }
 
-/* As long as it waits for more, the same thread takes it; then it ends by itself. */
-static void test_thread_waits_and_ends(void **state)
+/* The same thread takes what comes later; after a finish there is another. */
+static void test_thread_waits_for_more(void **state)
 {
     (void)state;
     for (int i = 0; i < 3; i++) {
@@ -129,10 +129,10 @@ static void test_thread_waits_and_ends(void **state)
         unmap_put(b.p, b.bytes);
         while (unmap_bytes()) nap();
         assert_gone(&b);
-        for (int ms = 0; ms < UNMAP_IDLE_MS / 10; ms++) nap();
+        nap();
     }
     assert_int_equal(threads.started, 1);
-    for (int ms = 0; ms < 2 * UNMAP_IDLE_MS; ms++) nap();
+    unmap_finish();
     struct block b = block_new(page_bytes());
     unmap_put(b.p, b.bytes);
     unmap_finish();
@@ -184,6 +184,105 @@ static void test_steps_where_threads_are_refused(void **state)
     assert_int_equal(threads.started, 1);
 }
 
+/* A block of 64 cells of four pages, of the first of which a page stays. */
+struct cells {
+    struct block block;
+    struct unmap_lend lend;
+};
+
+static void cells_lend(struct cells *c, uint64_t cells)
+{
+    size_t cell = 4 * page_bytes();
+    c->block = block_new(64 * cell);
+    c->lend = (struct unmap_lend){
+        .base = c->block.p, .cell_bytes = cell, .kept_bytes = page_bytes(), .cells = cells};
+    unmap_lend(&c->lend);
+}
+
+/* What was lent reads as zeros, and nothing else does. */
+static void assert_lent(struct cells *c, uint64_t cells)
+{
+    size_t page = page_bytes();
+    assert_true(unmap_is_lent(&c->lend));
+    for (size_t at = 0; at < c->block.bytes; at++) {
+        bool lent = (cells >> at / (4 * page) & 1) && at >= page;
+        if (c->block.p[at] != (lent ? 0 : FILL)) fail_msg("byte %zu", at);
+    }
+    assert_int_equal(c->block.fence[page - 1], FILL);
+    assert_int_equal(c->block.p[c->block.bytes], FILL);
+    munmap(c->block.fence, c->block.bytes + 2 * page);
+}
+
+static const uint64_t patterns[] = {
+    1,
+    2,
+    UINT64_C(1) << 63,
+    UINT64_MAX,
+    UINT64_MAX - 1,
+    UINT64_MAX >> 1,
+    0x5555555555555555,
+    0xf0f00ff000ff0003,
+};
+enum { PATTERNS = sizeof patterns / sizeof *patterns };
+
+static size_t pattern_bytes(uint64_t cells)
+{
+    return ((size_t)__builtin_popcountl(cells) * 4 - (cells & 1)) * page_bytes();
+}
+
+static void test_lends(void **state)
+{
+    (void)state;
+    struct cells c[PATTERNS];
+    for (size_t i = 0; i < PATTERNS; i++) cells_lend(&c[i], patterns[i]);
+    while (!unmap_is_lent(&c[PATTERNS - 1].lend)) nap(); /* the last, since they go in order */
+    for (size_t i = 0; i < PATTERNS; i++) assert_lent(&c[i], patterns[i]);
+    assert_int_equal(unmap_bytes(), 0);
+    assert_int_equal(threads.started, 1);
+}
+
+/* What was lent can be used, and lent again. */
+static void test_lent_twice(void **state)
+{
+    (void)state;
+    struct cells c;
+    cells_lend(&c, 6);
+    while (!unmap_is_lent(&c.lend)) nap();
+    memset(c.block.p, FILL, c.block.bytes);
+    c.lend.cells = 12;
+    unmap_lend(&c.lend);
+    unmap_finish();
+    assert_lent(&c, 12);
+}
+
+/* Piece by piece, each no larger than the bound; it is lent when the last is. */
+static void test_lends_where_threads_are_refused(void **state)
+{
+    (void)state;
+    threads.refused = true;
+    struct cells c[PATTERNS];
+    size_t left = 0;
+    for (size_t i = 0; i < PATTERNS; i++) {
+        cells_lend(&c[i], patterns[i]);
+        left += pattern_bytes(patterns[i]);
+        assert_int_equal(unmap_bytes(), left);
+    }
+    size_t done = 0;
+    for (bool more = true; more;) {
+        assert_false(unmap_is_lent(&c[PATTERNS - 1].lend));
+        more = unmap_step();
+        size_t now = unmap_bytes();
+        assert_true(now < left && left - now <= UNMAP_PIECE_BYTES);
+        left = now;
+        while (done < PATTERNS && unmap_is_lent(&c[done].lend)) done++;
+        size_t rest = 0;
+        for (size_t i = done; i < PATTERNS; i++) rest += pattern_bytes(patterns[i]);
+        assert_true(left <= rest && (left == rest || done < PATTERNS));
+    }
+    assert_int_equal(left, 0);
+    for (size_t i = 0; i < PATTERNS; i++) assert_lent(&c[i], patterns[i]);
+}
+
 enum { PUTTERS = 4, PUTS = 300 };
 
 static void *putter(void *arg)
@@ -221,8 +320,13 @@ static void test_many_threads_put(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNMAP_TEST(test_one_thread_for_all_sizes), UNMAP_TEST(test_thread_waits_and_ends),
-        UNMAP_TEST(test_finish_without_work),      UNMAP_TEST(test_steps_where_threads_are_refused),
+        UNMAP_TEST(test_one_thread_for_all_sizes),
+        UNMAP_TEST(test_thread_waits_for_more),
+        UNMAP_TEST(test_finish_without_work),
+        UNMAP_TEST(test_steps_where_threads_are_refused),
+        UNMAP_TEST(test_lends),
+        UNMAP_TEST(test_lent_twice),
+        UNMAP_TEST(test_lends_where_threads_are_refused),
         UNMAP_TEST(test_many_threads_put),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

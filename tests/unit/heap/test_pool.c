@@ -94,11 +94,13 @@ static void items_free(struct world *w)
     }
 }
 
-/* Lets the quarantine of a sanitized build go, and the kept arena with it. */
+/* Lets the quarantine of a sanitized build go, and the kept arena with it; and waits until the
+ * system has what is lent. */
 static void purge(struct world *w)
 {
     while (pool_purge_step(w->pool)) {
     }
+    unmap_finish();
 }
 
 static struct pool_stats stats(struct world *w)

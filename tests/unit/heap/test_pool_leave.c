@@ -1,8 +1,9 @@
 /*
  * Goal: an evacuation loses no byte of any block, gives back nearly all that is free, never makes a
- * class take memory while marked pools have room, and leaves no mark. Method: random histories
- * against a model that knows every block's content, with moves between them and pool_check()
- * always.
+ * class take memory while marked pools have room, and leaves no mark; and nobody gets a pool whose
+ * pages are on their way to the system. Method: random histories against a model that knows every
+ * block's content, with moves between them and pool_check() always; pages go in steps that the
+ * test takes (threads are refused, the linker's --wrap), and in one history on a thread.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,10 +12,13 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/sanitize.h"
+#include "base/unmap.h"
 #include "heap/pool.h"
 
 enum { ITEMS = 60000, BYTES_MAX = 700, STAY_SLABS = 7 };
@@ -32,8 +36,18 @@ struct world {
     struct item items[ITEMS];
 };
 
+static bool threads_allowed;
+
+int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg)
+{
+    return threads_allowed ? __real_pthread_create(t, a, run, arg) : EAGAIN;
+}
+
 static int setup(void **state)
 {
+    threads_allowed = false;
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     mem_init(&w->mem);
@@ -93,6 +107,8 @@ static int teardown(void **state)
     assert_true(pool_check(w->pool));
     pool_delete(w->pool);
     assert_int_equal(w->mem.bytes, 0);
+    mem_fini(&w->mem);
+    unmap_finish();
     free(w);
     return 0;
 }
@@ -159,9 +175,8 @@ static void test_a_second_evacuation_marks_nothing(void **state)
     assert_true(stats(w).moved_blocks < moved + moved / 16);
 }
 
-static void test_random_history(void **state)
+static void random_history(struct world *w)
 {
-    struct world *w = *state;
     make_half(w);
     for (uint32_t round = 0; round < 6; round++) {
         for (uint32_t k = 0; k < ITEMS; k++) {
@@ -178,10 +193,23 @@ static void test_random_history(void **state)
             default: move(w, i);
             }
             if (k % 2048 == 0) assert_true(pool_check(w->pool));
-            if (draw(w, 20000) == 0) purge(w);
+            if (draw(w, 5000) == 0) purge(w);
+            if (draw(w, 50) == 0) (void)unmap_step();
+            if (draw(w, 500) == 0) (void)pool_trim_step(w->pool);
         }
     }
     stay(w);
+}
+
+static void test_random_history(void **state)
+{
+    random_history(*state);
+}
+
+static void test_random_history_with_a_thread(void **state)
+{
+    threads_allowed = true;
+    random_history(*state);
 }
 
 /* A class takes the marks off its pools, one after the other, before it takes another pool. */
@@ -229,27 +257,85 @@ static void test_what_cannot_be_moved_stays(void **state)
     stay(w);
 }
 
-/* What is lent is counted by nobody, and counted again when it is used. */
-static void test_lent_pages_are_not_counted(void **state)
+static void assert_sums(struct world *w, uint64_t arenas)
 {
-    struct world *w = *state;
-    struct cell *cell = pool_cell_alloc(w->pool);
-    assert_non_null(cell);
-    for (uint32_t k = 0; k < ITEMS; k++) make(w, &w->items[k], BYTES_MAX);
-    size_t peak = w->mem.bytes;
-    for (uint32_t k = 0; k < ITEMS; k++) drop(w, &w->items[k]);
-    purge(w);
     assert_true(pool_check(w->pool));
     struct pool_stats s = stats(w);
-    assert_int_equal(s.arenas, 1);
-    assert_true(s.lent_bytes > 0 && s.reserved_bytes + s.lent_bytes == POOL_ARENA_BYTES);
+    assert_int_equal(s.arenas, arenas);
+    assert_int_equal(s.reserved_bytes + s.lent_bytes, arenas * POOL_ARENA_BYTES);
+}
+
+static bool is_in(const void *block, const void *arena)
+{
+    return ((uintptr_t)block ^ (uintptr_t)arena) < POOL_ARENA_BYTES;
+}
+
+/* What is lent is counted by nobody, and counted again when it is used. Until the system has it,
+ * whoever needs room takes another arena; then the pools are the first to be taken. */
+static void test_lent_pages(void **state)
+{
+    struct world *w = *state;
+    enum { BYTES = 512, SOME = 500 };
+    struct cell *cell = pool_cell_alloc(w->pool);
+    assert_non_null(cell);
+    for (uint32_t k = 0; k < SOME; k++) make(w, &w->items[k], BYTES);
+    size_t peak = w->mem.bytes;
+    for (uint32_t k = 0; k < SOME; k++) drop(w, &w->items[k]);
+    purge(w);
+    assert_sums(w, 1);
+    uint64_t lent = stats(w).lent_bytes;
+    assert_true(lent > POOL_ARENA_BYTES / 2);
+    assert_int_equal(unmap_bytes(), lent);
     assert_true(w->mem.bytes < POOL_ARENA_BYTES);
-    for (uint32_t k = 0; k < ITEMS; k++) make(w, &w->items[k], BYTES_MAX);
-    assert_true(pool_check(w->pool));
-    assert_int_equal(stats(w).lent_bytes, 0);
+
+    assert_true(unmap_step()); /* some of it */
+    assert_false(pool_has_spare(w->pool));
+    for (uint32_t k = 0; k < SOME; k++) {
+        make(w, &w->items[k], BYTES);
+        assert_false(is_in(w->items[k].block, cell));
+    }
+    while (unmap_step()) continue;
+    assert_true(pool_has_spare(w->pool));
+    assert_sums(w, 2);
+    assert_int_equal(stats(w).lent_bytes, lent);
+    assert_false(pool_trim_step(w->pool));
+    assert_false(pool_has_spare(w->pool));
+
+    for (uint32_t k = 0; k < SOME; k++) drop(w, &w->items[k]);
+    purge(w); /* the other arena, and of this what was the pool in use */
+    while (unmap_step()) continue;
+    assert_sums(w, 1);
+    assert_true(stats(w).lent_bytes >= lent);
+    for (uint32_t k = 0; k < SOME; k++) {
+        make(w, &w->items[k], BYTES);
+        assert_true(is_in(w->items[k].block, cell));
+    }
+    assert_sums(w, 1);
+    while (stats(w).lent_bytes) {
+        struct item *i = &w->items[SOME];
+        while (i->block) i++;
+        make(w, i, BYTES);
+    }
     assert_int_equal(w->mem.bytes, peak);
     cell->head = (struct obj){.count = 1, .type = OBJ_LIST};
     pool_cell_free(w->pool, cell);
+}
+
+/* Pools go with pages on their way: it is waited for them. */
+static void test_delete_waits_for_lent_pages(void **state)
+{
+    struct world *w = *state;
+    for (int round = 0; round < 2; round++) {
+        threads_allowed = round == 1;
+        struct pool *p = pool_new(&w->mem);
+        assert_non_null(p);
+        void *block = pool_alloc(p, 64);
+        assert_non_null(block);
+        while (pool_purge_step(p)) continue;
+        pool_free(p, block, 64);
+        pool_delete(p);
+        assert_int_equal(unmap_bytes(), 0);
+    }
 }
 
 int main(void)
@@ -260,7 +346,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_random_history, setup, teardown),
         cmocka_unit_test_setup_teardown(test_marks_go_before_a_class_grows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_moved_stays, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_lent_pages_are_not_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_random_history_with_a_thread, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lent_pages, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_delete_waits_for_lent_pages, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
