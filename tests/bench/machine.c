@@ -4,12 +4,16 @@
  *
  * usage: machine
  */
+#include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +23,8 @@ enum {
     PIECE_BYTES = 256 << 10, /* what one step of heapd gives back */
     PIECES = TOUCHED_BYTES / PIECE_BYTES,
     LOOP_S = 10,
+    LINES = 200, /* at random in */
+    STALL_BYTES = 1 << 30,
 };
 
 static int64_t now_ns(clockid_t clock)
@@ -69,28 +75,79 @@ static void pages(void)
            (double)took[PIECES - 1 - PIECES / 100] / 1000);
 }
 
-/* Pieces of some microseconds of arithmetic; what takes longer was not the loop. */
-static void stalls(void)
+static void arithmetic(char *memory)
+{
+    (void)memory;
+    for (volatile int i = 0; i < 20000; i++) {
+    }
+}
+
+/* As many cache lines as a step of heapd touches. */
+static void random_lines(char *memory)
+{
+    static uint64_t x = 88172645463325252;
+    for (int i = 0; i < LINES; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        memory[x % STALL_BYTES]++;
+    }
+}
+
+/* Pieces of some microseconds without a system call; what takes longer was not the loop. */
+static void stalls(const char *name, void (*piece)(char *memory), char *memory)
 {
     int longer_100 = 0, longer_500 = 0;
     int64_t longest = 0, end = now_ns(CLOCK_MONOTONIC) + (int64_t)LOOP_S * 1000000000;
     while (now_ns(CLOCK_MONOTONIC) < end) {
         int64_t began = cpu_ns();
-        for (volatile int i = 0; i < 20000; i++) {
-        }
+        piece(memory);
         int64_t took = cpu_ns() - began;
         longer_100 += took > 100000;
         longer_500 += took > 500000;
         if (took > longest) longest = took;
     }
-    printf("stalls in %d s of CPU  %8d above 100 us, %d above 500 us, the longest %.0f us\n",
-           LOOP_S, longer_100, longer_500, (double)longest / 1000);
+    printf("%s, %d s %8d above 100 us, %d above 500 us, the longest %.0f us\n", name, LOOP_S,
+           longer_100, longer_500, (double)longest / 1000);
+}
+
+static void stay_on(size_t core)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(core, &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
+/* What the other core does meanwhile. */
+static pid_t start_neighbour(void)
+{
+    stay_on(0);
+    pid_t child = fork();
+    if (child == 0) stay_on(1);
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (volatile int i = 0;; i++) {
+        }
+    }
+    return child;
 }
 
 int main(void)
 {
     calls();
     pages();
-    stalls();
+    char *memory =
+        mmap(NULL, STALL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return 1;
+    madvise(memory, STALL_BYTES, MADV_DONTFORK); /* or the neighbour would share its pages */
+    memset(memory, 1, STALL_BYTES);
+    stalls("stalls of arithmetic     ", arithmetic, memory);
+    stalls("of reading and writing   ", random_lines, memory);
+    pid_t neighbour = start_neighbour();
+    if (neighbour < 0) return 1;
+    stalls("beside a busy process    ", random_lines, memory);
+    kill(neighbour, SIGKILL);
+    waitpid(neighbour, NULL, 0);
     return 0;
 }
