@@ -7,6 +7,9 @@
  * lasts as many lines as possible are on their way. So the loops are short: the processor runs as
  * far ahead into them as it can hold. */
 
+/* Overflow buckets of a name that are looked at: more are rare. */
+enum { OVERFLOW_LOOKS = 3 };
+
 /* The commands, and their first keys' hashes. A pipeline is mostly of one command, written in one
  * way. */
 static void look_for_keys(const struct server *s, struct ahead *requests, uint32_t count)
@@ -46,13 +49,17 @@ static bool look_for_entries(const struct server *s, struct ahead *requests, uin
     return again;
 }
 
-/* Chains of more than one overflow bucket are too rare to go on. */
-static void look_for_entries_again(const struct server *s, struct ahead *requests, uint32_t count)
+/* In the chains' next buckets, which came meanwhile. True when there are more. */
+static bool look_for_entries_again(const struct server *s, struct ahead *requests, uint32_t count)
 {
+    bool again = false;
     for (uint32_t i = 0; i < count; i++) {
         struct ahead *r = &requests[i];
-        if (r->chain) r->place = keyspace_glimpse(&s->keyspace, r->hash, &r->chain);
+        if (!r->chain) continue;
+        r->place = keyspace_glimpse(&s->keyspace, r->hash, &r->chain);
+        again |= r->chain != NULL;
     }
+    return again;
 }
 
 /* What the entries refer to; true when some do. */
@@ -145,9 +152,9 @@ void ahead_look(const struct server *s, struct ahead *requests, uint32_t count)
     look_for_buckets(s, requests, count);
     bool again = look_for_entries(s, requests, count);
     bool found = look_for_values(requests, count);
-    if (again) {
-        look_for_entries_again(s, requests, count); /* these buckets came with the entries */
-        if (found) look_for_values(requests, count);
+    for (int i = 0; again && i < OVERFLOW_LOOKS; i++) {
+        again = look_for_entries_again(s, requests, count);
+        found |= look_for_values(requests, count);
     }
     if (found && look_for_bodies(requests, count) && look_for_elements(s, requests, count))
         look_for_slots(requests, count);

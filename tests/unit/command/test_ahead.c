@@ -5,6 +5,7 @@
  * both heaps are checked. In this build the keyspace recomputes every hash that it was told.
  */
 #include "command/ahead.h"
+#include "value/look.h"
 #include "world.h"
 
 enum { PIPELINES = 3000, REQUESTS_MAX = 16 };
@@ -184,6 +185,39 @@ static void test_ahead_knows_commands_with_keys(void **state)
     world_fini(&w);
 }
 
+/* A name in an overflow bucket is found, too, and so is what it refers to: a pipeline that asks one
+ * container again and again would else wait for each member. Another name may have its tag. */
+static void test_ahead_follows_chains(void **state)
+{
+    enum { SETS = 200, MEMBERS = LOOK_ENTRIES_MIN + 50, OTHERS = 3000, FOUND_MIN = SETS * 9 / 10 };
+    (void)state;
+    struct world w;
+    char line[100];
+    world_init(&w, 1);
+    for (int i = 0; i < OTHERS; i++) {
+        snprintf(line, sizeof line, "SET other:%d value", i);
+        world_do(&w, 0, line);
+    }
+    for (int i = 0; i < SETS; i++) {
+        for (int k = 0; k < MEMBERS; k++) {
+            snprintf(line, sizeof line, "SADD s:%d member-of-some-length-%d", i, k);
+            world_do(&w, 0, line);
+        }
+    }
+    int found = 0, chained = 0;
+    for (int i = 0; i < SETS; i++) {
+        const struct keyspace *ks = &w.server.keyspace;
+        const void *chain = NULL;
+        snprintf(line, sizeof line, "s:%d", i);
+        chained += !keyspace_glimpse(ks, keyspace_hash(ks, view_of(line)), &chain).slot;
+        snprintf(line, sizeof line, "SISMEMBER s:%d member-of-some-length-7", i);
+        found += looked_at(&w, line).element_at != 0;
+    }
+    assert_true(chained > SETS / 10);
+    if (found < FOUND_MIN) fail_msg("%d of %d found, %d of them in chains", found, SETS, chained);
+    world_fini(&w);
+}
+
 /* A statistic would not be one if looking counted; and an expired name must be found expired. */
 static void test_ahead_changes_nothing(void **state)
 {
@@ -208,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ahead_replies_as_without),
         cmocka_unit_test(test_ahead_knows_commands_with_keys),
+        cmocka_unit_test(test_ahead_follows_chains),
         cmocka_unit_test(test_ahead_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
