@@ -95,7 +95,8 @@ void server_configure(struct server *s);
  * One bounded share of what runs beside commands: room under maxmemory, release queue, what
  * referred weakly to the dead, expiry, debris, buried handles, walks that sessions wait for,
  * compaction, trims, and a slice of the collector. `idle`: no command is waiting. True while more
- * waits. Steps are measured into stats.
+ * waits; pools that base/unmap's thread has lent since are not waited for. Steps are measured into
+ * stats.
  */
 bool server_step(struct server *s, bool idle);
 /* When server_step(idle) will have something to do though nothing happens, in ms of the wall clock;
