@@ -32,11 +32,11 @@
  *      counts arenas without what of them is lent to the system; large blocks are counted in
  *      large_bytes and are all live.
  *   2. Every pool of a class is in the list that its number of live blocks says.
- *   3. An arena none of whose pools is in use waits in the list of the empty ones until
- *      pool_trim_step gives it back: one whose pages are lent takes some accounting, and a step
- * that frees many objects may empty many arenas at once. Ownership: a block is the caller's until
- * pool_free() with the same size. Cost: allocation and free O(1), no system call but for a new
- * arena. A mark costs neither anything.
+ *   3. An arena none of whose pools is in use, or on its way to the system, waits in the list of
+ * the empty ones until pool_trim_step gives it back: one whose pages are lent takes some
+ * accounting, and a step that frees many objects may empty many arenas at once. Ownership: a block
+ * is the caller's until pool_free() with the same size. Cost: allocation and free O(1), no system
+ * call but for a new arena. A mark costs neither anything.
  */
 #ifndef HEAPD_HEAP_POOL_H
 #define HEAPD_HEAP_POOL_H

@@ -24,12 +24,12 @@
  * it on its first free would touch two more slabs' headers. One that could not be emptied counts as
  * one of the fullest bin until it is full.
  *   6. A class's `current` is the head of its fullest non-empty bin, or the set's `none`.
- *   7. An arena with unused slabs is in the list of their number. Slabs are taken from the arena
- * that has the fewest.
+ *   7. An arena with slabs that can be had is in the list of their number. Slabs are taken from the
+ * arena that has the fewest.
  *   8. cell_mask has the slabs of POOL_CLASS_CELLS; the arena is in the table at `slot`.
  *   9. lent_mask has slabs that no class uses, and whose pages the system has or is about to get;
  * lent_bytes is the sum of those. The latter are lend.cells to begin with, and in lending_mask; no
- * class gets them before pool_lent_settle has found that they are lent. An arena that has such
+ * class gets them before lent_settle (pool.c) has found that they are lent. An arena that has such
  * slabs waits for that in the list from lending_first on, oldest first; it is not empty.
  * leaving_capacity is the blocks of all leaving slabs.
  */
@@ -70,7 +70,7 @@ struct pool_arena {
     uint64_t lending_mask; /* those among them that nobody can have yet */
     uint64_t slot;         /* in the table of arenas */
     struct unmap_lend lend;
-    struct pool_arena *lending_next;
+    struct pool_arena *lending_next; /* that waits for its lend */
 };
 
 struct pool_class {
@@ -104,8 +104,8 @@ struct pool {
     uint64_t live_bytes; /* of all classes */
     uint64_t arenas;
     uint64_t arenas_empty; /* in arenas_free[ARENA_SLABS] */
-    /* By the number of unused slabs: [ARENA_SLABS] has the empty ones. Bit n - 1: arenas_free[n] is
-     * not empty. */
+    /* By the number of slabs that can be had: [ARENA_SLABS] has the empty ones. Bit n - 1:
+     * arenas_free[n] is not empty. */
     struct pool_arena *arenas_free[ARENA_SLABS + 1];
     uint64_t arenas_set;
     union pool_slot *slots;

@@ -20,7 +20,7 @@
 enum {
     CALLS = 100000,
     TOUCHED_BYTES = 256 << 20,
-    PIECE_BYTES = 256 << 10, /* what one step of heapd gives back */
+    PIECE_BYTES = 256 << 10, /* what heapd gives back at once */
     PIECES = TOUCHED_BYTES / PIECE_BYTES,
     LOOP_S = 10,
     LINES = 200, /* at random in */
