@@ -97,7 +97,7 @@ static bool containers_step(struct compact *c, uint32_t slots_max)
 static bool is_draining(const struct compact *c)
 {
     const struct heap *h = c->ks->h;
-    return h->release_pending || h->weak.first || c->ks->debris;
+    return h->release_pending || h->weak.first || c->ks->debris || h->collect.phase == COLLECT_FREE;
 }
 
 static uint64_t waste_bytes(const struct compact *c)

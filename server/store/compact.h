@@ -39,7 +39,8 @@
  * the pools (free bytes that are no cells', COMPACT_WASTE_BYTES_MIN of them at least) passes the
  * share waste_percent; it has grown by a sixteenth of the pools since the last run ended (what that
  * could not move would be tried in vain again); and COMPACT_REST_FACTOR times what that run cost
- * has passed. It too waits for what is still being freed, which may leave whole arenas empty. While
+ * has passed. It too waits for what is still being freed, also by the collector, which may leave
+ * whole arenas empty. While
  * commands are waiting a run gets one part in COMPACT_BUSY_PART of the time, and one that somebody
  * waits for one part in COMPACT_WANTED_PART; nobody there, all of it.
  *

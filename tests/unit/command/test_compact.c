@@ -487,6 +487,32 @@ static void test_background_waits_for_what_is_freed(void **state)
     world_fini(&moving);
 }
 
+/* Also for what the collector has condemned. */
+static void test_background_waits_for_the_condemned(void **state)
+{
+    enum { NAMES = 60000 };
+    (void)state;
+    world_init(&moving, 1);
+    struct compact *c = &moving.server.compact;
+    struct collect *collect = &moving.server.heap.collect;
+    c->waste_percent = 25;
+    make_waste(NAMES);
+    while (server_free_step(&moving.server)) continue;
+    world_do(&moving, 0, "RPUSH ring x");
+    world_do(&moving, 0, "REF RPUSH ring ring");
+    world_do(&moving, 0, "DEL ring");
+    collect->slice_slots_max = 1;
+    (void)collect_full_begin(&moving.server.heap);
+    while (collect->phase != COLLECT_FREE) collect_step(&moving.server.heap, true);
+    int64_t now = COMPACT_LOOK_NS * 3;
+    assert_false(compact_has_work(c, now, true));
+    assert_int_equal(c->phase, COMPACT_DRAINS);
+    while (collect->phase == COLLECT_FREE || moving.server.heap.release_pending)
+        assert_true(server_free_step(&moving.server));
+    assert_true(compact_has_work(c, now, true));
+    world_fini(&moving);
+}
+
 #endif
 
 int main(void)
@@ -503,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_containers_are_far_apart),
         cmocka_unit_test(test_background),
         cmocka_unit_test(test_background_waits_for_what_is_freed),
+        cmocka_unit_test(test_background_waits_for_the_condemned),
 #endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
