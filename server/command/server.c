@@ -127,6 +127,7 @@ enum status server_init(struct server *s, const struct config *config)
     held_init(&s->held, &s->heap);
     s->heap.collect.slice_slots_max = STRESS_SLOTS;
     s->heap.collect.eager = STRESS_SLOTS > 0;
+    if (STRESS_SLOTS) s->heap.collect.sort_min = 1;
     s->compact.slots_max = STRESS_SLOTS;
     pool_move_always(s->heap.pool, STRESS_SLOTS > 0);
     server_configure(s);

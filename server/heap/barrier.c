@@ -1,4 +1,5 @@
 /* The trial's table of places, and the barrier: what commands tell the collector. */
+#include "base/prefetch.h"
 #include "heap/collect_parts.h"
 
 static bool segment_add(struct heap *h)
@@ -63,6 +64,18 @@ void place_blacken(struct collect *c, uint32_t place)
     if (place <= c->roots && !p->rescued) c->roots_left--;
     p->black = true;
     place_list_black(c, place);
+}
+
+void place_fetch_ahead(const struct heap *h, uint32_t place)
+{
+    const struct collect *c = &h->collect;
+    if (place + 3 * PLACES_AHEAD > c->places) return;
+    const struct obj *far = place_at(c, place + 3 * PLACES_AHEAD)->o;
+    const struct obj *middle = place_at(c, place + 2 * PLACES_AHEAD)->o;
+    const struct obj *near = place_at(c, place + PLACES_AHEAD)->o;
+    if (far) prefetch(far);
+    if (middle) prefetch(obj_body(middle));
+    if (near && obj_body(near) && type_of(h, near)->prefetch) type_of(h, near)->prefetch(near);
 }
 
 static void rescue_place(struct collect *c, uint32_t place)

@@ -209,8 +209,8 @@ static void advance_until_look(struct heap *h, bool idle)
     const struct collect *c = &h->collect;
     uint32_t steps = c->phase == COLLECT_BLACK ? 4 : 1;
     uint32_t slots = SLOTS_PER_LOOK / steps;
-    for (; steps && c->phase != COLLECT_IDLE; steps--) advance(h, slots, idle);
     if (c->phase == COLLECT_IDLE) advance(h, slots, idle);
+    for (; steps && c->phase != COLLECT_IDLE; steps--) advance(h, slots, idle);
 }
 
 /* After a trial that found little there is a rest, in proportion to what it cost. The one that
@@ -299,6 +299,7 @@ void collect_init(struct collect *c)
         .populated = COLLECT_POPULATED_PLACES,
         .threshold = COLLECT_THRESHOLD_MIN,
         .budget_ns = COLLECT_BUDGET_NS,
+        .sort_min = COLLECT_SORT_MIN,
     };
 }
 

@@ -15,7 +15,8 @@
  *           has a place and is not black.
  *   free    The condemned are all pinned, then their slots are cleared (ordinary decrements), then
  *           they are unpinned: three runs over the table. Pinned ones cannot die while others are
- *           cleared, and their header alone says that they are condemned.
+ *           cleared, and their header alone says that they are condemned; so the first run leaves
+ *           only them in the table, and many are sorted by their addresses before the second.
  *
  * Having a place is the colour: an object is coloured if the table's entry at its `place` names it
  * (the sparse set of Briggs and Torczon, 1993). So ending a trial uncolours everything at once,
@@ -121,6 +122,8 @@ enum {
     COLLECT_SLICES_OWED_MAX = 16, /* of one turn of the loop */
     COLLECT_SEGMENT_PLACES = 1 << 16,
     COLLECT_POPULATED_PLACES = 1 << 11, /* 32 KiB */
+    COLLECT_SORT_BUCKETS = 512,
+    COLLECT_SORT_MIN = 4096, /* of the condemned are brought into the order of their addresses */
     COLLECT_TRIALS_SHOWN = 8,
     COLLECT_SLICE_ROWS = 12, /* of the histogram, as people are shown it: up to 1 ms, and more */
     COLLECT_FULL_TRIALS_MAX =
@@ -139,8 +142,8 @@ enum {
 /* ABANDON puts a trial's candidates back, in slices too. */
 enum collect_freeze { COLLECT_NO_WALK, COLLECT_FREEZES, COLLECT_THAWS };
 
-/* The passes of FREE. */
-enum collect_free { COLLECT_PINS, COLLECT_CLEARS, COLLECT_UNPINS };
+/* The passes of FREE. COUNTS and SORTS only where the condemned are many. */
+enum collect_free { COLLECT_PINS, COLLECT_COUNTS, COLLECT_SORTS, COLLECT_CLEARS, COLLECT_UNPINS };
 
 enum collect_phase { COLLECT_IDLE, COLLECT_GRAY, COLLECT_BLACK, COLLECT_FREE, COLLECT_ABANDON };
 
@@ -201,13 +204,21 @@ struct collect_stats {
 /* The candidate buffer: chunks, first in first out (candidates.c). */
 struct candidates {
     struct collect_chunk *first, *last, *spare;
-    size_t bytes;    /* of the chunks, the spare one too */
-    uint64_t count;  /* dead cells included */
+    size_t bytes;   /* of the chunks, the spare one too */
+    uint64_t count; /* dead cells included */
     uint64_t dead;
     bool lost; /* memory was out: some are known to nobody, and the cells must be walked */
     /* When the buffer became non-empty, or the last trial began to take what was there, and when
      * the last one came: by the coarse clock. */
     int64_t oldest_ns, newest_ns;
+};
+
+/* The sort of the condemned by their addresses (trial_free.c). */
+struct collect_sort {
+    uintptr_t least, most;
+    uint32_t shift;  /* what an address above `least` is shifted by, to be a bucket */
+    uint32_t bucket; /* all before it are filled */
+    uint32_t heads[COLLECT_SORT_BUCKETS], ends[COLLECT_SORT_BUCKETS]; /* places */
 };
 
 struct collect {
@@ -235,6 +246,11 @@ struct collect {
     bool faulted;          /* rule 13, or no memory for a place: abandon */
     bool ended;            /* in this slice, so that the rest after it is still to be set */
     uint64_t trial_taken, trial_rescued, trial_condemned;
+    uint64_t
+        trial_reached;  /* in FREE, whose table holds the condemned alone from its first pass on */
+    uint32_t condemned; /* so many are pinned, in the first places */
+    uint32_t sort_min;  /* COLLECT_SORT_MIN; tests use less */
+    struct collect_sort sort;
     uint64_t trial_ns;
 
     struct candidates candidates;

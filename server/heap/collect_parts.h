@@ -1,6 +1,7 @@
 /*
  * What the collector's files share, and nobody else: the trial's table of places (barrier.c), the
- * phases of a trial (trial.c), and the pace (collect.c). See collect.h for the algorithm.
+ * phases of a trial (trial.c, and trial_free.c for the last one), and the pace (collect.c). See
+ * collect.h for the algorithm.
  *
  * Invariants: those of collect.h; collect_check verifies that every place names an object that
  * knows it. Ownership: the table belongs to struct collect. Cost: 16 bytes a place.
@@ -18,7 +19,7 @@ struct collect_place {
     uint32_t rescued : 1;
 };
 
-enum { PLACES_MAX = (1 << 30) - 1, PLACE_SEGMENTS_KEPT = 1 };
+enum { PLACES_MAX = (1 << 30) - 1, PLACE_SEGMENTS_KEPT = 1, PLACES_AHEAD = 4 };
 
 static_assert(sizeof(struct collect_place) == 16, "a place is two words");
 
@@ -45,6 +46,9 @@ uint32_t place_add(struct heap *h, struct obj *o);
 /* Frees the last segment of the table. */
 void place_segment_drop(struct heap *h);
 void place_blacken(struct collect *c, uint32_t place);
+/* Fetches what the places after this one will need: the nearer ones' slots, the farther ones'
+ * bodies and cells. */
+void place_fetch_ahead(const struct heap *h, uint32_t place);
 /* Puts a black place on the list of those to be scanned. */
 void place_list_black(struct collect *c, uint32_t place);
 /* One more object that the trial condemned. */
@@ -57,5 +61,12 @@ void trial_start(struct heap *h);
 /* Bounded work of the open trial; false when there is none. */
 bool trial_step(struct heap *h, uint32_t slots);
 void trial_abandon(struct collect *c);
+/* The trial is over, whatever became of it. */
+void trial_end(struct heap *h);
+
+/* trial_free.c */
+/* Begins FREE: what has a place and is not black is condemned. */
+void trial_free_start(struct collect *c);
+void trial_free_step(struct heap *h, uint32_t slots);
 
 #endif

@@ -1,11 +1,12 @@
-/* A trial, from its candidates to the freeing of what it condemned: the phases of collect.h. */
+/* A trial, from its candidates to the commit: the phases of collect.h. What it condemned
+ * trial_free.c frees. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/prefetch.h"
 #include "heap/collect_parts.h"
 
-/* How many places ahead things are fetched, and how many of the black list together. */
-enum { PLACES_AHEAD = 4, BLACK_BATCH = 16 };
+/* How many of the black list are fetched together. */
+enum { BLACK_BATCH = 16 };
 
 static bool hit(struct collect *c, enum collect_hit what)
 {
@@ -160,28 +161,29 @@ void trial_start(struct heap *h)
     c->stats.trials++;
 }
 
-static void adapt_threshold(struct collect *c)
+static void adapt_threshold(struct collect *c, uint64_t reached)
 {
     if (c->threshold_fixed) return;
-    if (c->trial_condemned * 4 < c->places && c->threshold < COLLECT_THRESHOLD_MAX)
+    if (c->trial_condemned * 4 < reached && c->threshold < COLLECT_THRESHOLD_MAX)
         c->threshold *= 2;
-    else if (c->trial_condemned * 2 >= c->places && c->threshold > COLLECT_THRESHOLD_MIN)
+    else if (c->trial_condemned * 2 >= reached && c->threshold > COLLECT_THRESHOLD_MIN)
         c->threshold /= 2;
 }
 
-static void trial_end(struct heap *h)
+void trial_end(struct heap *h)
 {
     struct collect *c = &h->collect;
     struct collect_trial *last = c->stats.last;
+    uint64_t reached = c->phase == COLLECT_FREE ? c->trial_reached : c->places;
     memmove(last + 1, last, (COLLECT_TRIALS_SHOWN - 1) * sizeof *last);
     last[0] = (struct collect_trial){.candidates = c->trial_taken,
-                                     .reached = c->places,
+                                     .reached = reached,
                                      .condemned = c->trial_condemned,
                                      .rescued = c->trial_rescued};
     c->stats.ended++;
-    c->stats.reached_objects += c->places;
+    c->stats.reached_objects += reached;
     c->stats.rescued_objects += c->trial_rescued;
-    adapt_threshold(c);
+    adapt_threshold(c, reached);
     c->bytes_mark = h->mem->bytes;
     c->ended = true;
     c->phase = COLLECT_IDLE;
@@ -236,20 +238,6 @@ static void take_candidate(struct heap *h)
     }
 }
 
-/* Fetches what the places after `place` will need: the nearer ones' slots, the farther ones' bodies
- * and cells. */
-static void fetch_places_ahead(const struct heap *h, uint32_t place)
-{
-    const struct collect *c = &h->collect;
-    if (place + 3 * PLACES_AHEAD > c->places) return;
-    const struct obj *far = place_at(c, place + 3 * PLACES_AHEAD)->o;
-    const struct obj *middle = place_at(c, place + 2 * PLACES_AHEAD)->o;
-    const struct obj *near = place_at(c, place + PLACES_AHEAD)->o;
-    if (far) prefetch(far);
-    if (middle) prefetch(obj_body(middle));
-    if (near && obj_body(near) && type_of(h, near)->prefetch) type_of(h, near)->prefetch(near);
-}
-
 /* The next thing to do in gray; false when all places are scanned and the ring may hold the only
  * ones that are not there yet. */
 static bool gray_advance(struct heap *h, struct ring *r, uint32_t slots)
@@ -257,7 +245,7 @@ static bool gray_advance(struct heap *h, struct ring *r, uint32_t slots)
     struct collect *c = &h->collect;
     if (!c->scanning) {
         if (c->next > c->places) return false;
-        fetch_places_ahead(h, c->next);
+        place_fetch_ahead(h, c->next);
         /* What died has no slots left to visit; what was rescued is live, and black will enter it
          * if it is needed. */
         const struct collect_place *p = place_at(c, c->next);
@@ -358,115 +346,8 @@ static void black_step(struct heap *h, uint32_t slots)
         black_sweep(c, slots);
     } else {
         c->trial_open = false; /* the commit */
-        c->phase = COLLECT_FREE;
-        c->free_pass = COLLECT_PINS;
-        c->next = 1;
-    }
-}
-
-static void fetch_target(void *ctx, struct obj *t)
-{
-    (void)ctx;
-    prefetch_to_write(t);
-}
-
-/* As fetch_places_ahead, and what the slots of a near one refer to: clearing them counts those
- * down. */
-static void fetch_targets_ahead(const struct heap *h, uint32_t place)
-{
-    enum { TARGETS = 8, AHEAD = PLACES_AHEAD / 2 };
-    fetch_places_ahead(h, place);
-    if (place + AHEAD > h->collect.places) return;
-    const struct obj *o = place_at(&h->collect, place + AHEAD)->o;
-    if (!o || !obj_body(o)) return;
-    const struct heap_type *type = type_of(h, o);
-    uint64_t begin = type->begin(o), end = type->end(o);
-    if (begin < end) type->visit(o, begin, end, TARGETS, fetch_target, NULL);
-}
-
-/* The condemned object at a place, or NULL. */
-static struct obj *condemned_at(const struct collect *c, uint32_t place)
-{
-    const struct collect_place *p = place_at(c, place);
-    return p->black ? NULL : p->o;
-}
-
-static void pin_step(struct heap *h, uint32_t places)
-{
-    struct collect *c = &h->collect;
-    for (; places && c->next <= c->places; places--, c->next++) {
-        if (c->next + PLACES_AHEAD <= c->places) {
-            const struct obj *ahead = place_at(c, c->next + PLACES_AHEAD)->o;
-            if (ahead) prefetch_to_write(ahead);
-        }
-        struct obj *o = condemned_at(c, c->next);
-        if (!o) continue;
-        if (o->flags & OBJ_WEAKLY) weak_ended(h, o);
-        o->count++;
-        o->flags |= OBJ_PINNED;
-    }
-}
-
-/* Clears about `slots` slots of the next ones. */
-static void clear_step(struct heap *h, uint32_t slots)
-{
-    struct collect *c = &h->collect;
-    for (; slots && (c->clearing || c->next <= c->places); slots--) {
-        if (!c->clearing) {
-            fetch_targets_ahead(h, c->next);
-            c->clearing = condemned_at(c, c->next++);
-            if (!c->clearing) continue;
-            trial_count_collected(h, c->clearing);
-        }
-        const struct heap_type *type = type_of(h, c->clearing);
-        uint64_t left = type->end(c->clearing) - type->begin(c->clearing);
-        if (!type->clear(h, c->clearing, slots)) return;
-        c->clearing = NULL;
-        slots -= left < slots ? (uint32_t)left : slots - 1;
-    }
-}
-
-/* What only the condemned referred to has lost its last count but the pin. */
-static void unpin_step(struct heap *h, uint32_t places)
-{
-    struct collect *c = &h->collect;
-    for (; places && c->next <= c->places; places--, c->next++) {
-        struct obj *o = condemned_at(c, c->next);
-        if (!o) continue;
-        place_at(c, c->next)->o = NULL;
-        o->flags &= (uint8_t)~OBJ_PINNED;
-        if (--o->count == 0) heap_release(h, o);
-    }
-}
-
-/* What was dead before the commit may refer to the condemned. It is cleared before they are
- * unpinned: else one would stay behind for a while, its slots gone and no mark on it, and an
- * identity would find it. */
-static void free_pass_ended(struct heap *h, uint32_t slots)
-{
-    struct collect *c = &h->collect;
-    if (c->free_pass == COLLECT_UNPINS) {
-        trial_end(h);
-    } else if (c->free_pass == COLLECT_CLEARS && h->release_pending) {
-        hit(c, COLLECT_HIT_DEAD_CLEARED);
-        heap_release_step(h, slots);
-    } else {
-        c->free_pass++;
-        c->next = 1;
-    }
-}
-
-static void free_step(struct heap *h, uint32_t slots)
-{
-    struct collect *c = &h->collect;
-    if (c->next > c->places && !c->clearing) {
-        free_pass_ended(h, slots);
-        return;
-    }
-    switch (c->free_pass) {
-    case COLLECT_PINS: pin_step(h, slots); break;
-    case COLLECT_CLEARS: clear_step(h, slots); break;
-    case COLLECT_UNPINS: unpin_step(h, slots); break;
+        c->trial_reached = c->places;
+        trial_free_start(c);
     }
 }
 
@@ -496,7 +377,7 @@ bool trial_step(struct heap *h, uint32_t slots)
     case COLLECT_IDLE: return false;
     case COLLECT_GRAY: gray_step(h, slots); break;
     case COLLECT_BLACK: black_step(h, slots); break;
-    case COLLECT_FREE: free_step(h, slots); break;
+    case COLLECT_FREE: trial_free_step(h, slots); break;
     case COLLECT_ABANDON: abandon_step(h); break;
     }
     return true;

@@ -179,6 +179,7 @@ static void test_attack_meets_every_rule(void **state)
     world_init(&a->w, setting("HEAPD_RANDOM_SEED", 1));
     struct collect *c = &heap_of(a)->collect;
     c->slice_slots_max = 1;
+    c->sort_min = 1;
     c->eager = true;
     a->slices_max = 2;
     quietly(a, build_graph);

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "heap/check.h"
+#include "heap/collect_parts.h"
 #include "value/hash.h"
 #include "value/list.h"
 #include "value/set.h"
@@ -294,6 +295,7 @@ static void run_history(uint64_t seed, int steps)
         change(w);
         if (i % 512 == 0) /* most often one slot; now and then enough for batches */
             w->heap.collect.slice_slots_max = draw(w, 4) ? 1 : 2 + (uint32_t)draw(w, 48);
+        if (i % 512 == 256) w->heap.collect.sort_min = draw(w, 3) ? 1 : COLLECT_SORT_MIN;
         for (uint64_t slices = draw(w, 4); slices; slices--) collect_step(&w->heap, draw(w, 2));
         if (draw(w, 8) == 0) heap_release_step(&w->heap, 1 + (uint32_t)draw(w, 16));
         if (draw(w, 500) == 0) collect_enable(&w->heap, draw(w, 2));
@@ -435,6 +437,103 @@ static void push(struct world *w, struct obj *o, struct obj *target)
     assert_int_equal(list_push_take(&w->heap, o, LIST_TAIL, val_of_obj(target)), STATUS_OK);
 }
 
+/* --- many condemned --- */
+
+static void assert_in_buckets(const struct collect *c)
+{
+    uintptr_t bucket = 0;
+    assert_true(c->places >= COLLECT_SORT_MIN);
+    for (uint32_t place = 1; place <= c->places; place++) {
+        uintptr_t next = ((uintptr_t)place_at(c, place)->o - c->sort.least) >> c->sort.shift;
+        assert_true(next >= bucket);
+        bucket = next;
+    }
+    assert_true(bucket < COLLECT_SORT_BUCKETS && bucket > COLLECT_SORT_BUCKETS / 2);
+}
+
+/* Pairs that refer to each other, each of two cells far apart, come up at random; a list with a
+ * name refers to some of them. Whatever is freed is first brought into the order of its addresses.
+ */
+static void test_collect_sorts_the_condemned(void **state)
+{
+    enum { PAIRS = 6000, LIVE_EVERY = 5, LIVE = PAIRS / LIVE_EVERY };
+    (void)state;
+    struct world *w = calloc(1, sizeof *w);
+    world_init(w, 1);
+    struct obj *keeper = named_list(w, 0), **at = calloc(2 * PAIRS, sizeof(struct obj *));
+    for (int i = 0; i < 2 * PAIRS; i++) at[i] = heap_container_new(&w->heap, OBJ_LIST);
+    for (uint64_t i = 2 * PAIRS - 1; i > 0; i--) {
+        uint64_t j = draw(w, i + 1);
+        struct obj *o = at[i];
+        at[i] = at[j];
+        at[j] = o;
+    }
+    for (int i = 0; i < PAIRS; i++) {
+        push(w, at[2 * i], at[2 * i + 1]);
+        push(w, at[2 * i + 1], at[2 * i]);
+        if (i % LIVE_EVERY == 0) push(w, keeper, at[2 * i]);
+    }
+    for (int i = 0; i < 2 * PAIRS; i++) rc_dec(&w->heap, at[i]);
+    struct collect *c = &w->heap.collect;
+    c->slice_slots_max = 64;
+    uint64_t found, ticket = collect_full_begin(&w->heap), sorted = 0;
+    for (uint64_t i = 0; !collect_full_found(&w->heap, ticket, &found); i++) {
+        bool sorts = c->phase == COLLECT_FREE && c->free_pass == COLLECT_SORTS;
+        collect_step(&w->heap, true);
+        if (sorts && c->free_pass == COLLECT_CLEARS) {
+            sorted++;
+            assert_in_buckets(c);
+        }
+        if (i % 64 == 0 || sorts) assert_sound(w);
+    }
+    assert_int_equal(sorted, 1);
+    assert_int_equal(found, 2 * (PAIRS - LIVE));
+    assert_int_equal(c->stats.last[0].reached, 2 * PAIRS);
+    assert_int_equal(heap_objects(&w->heap), 2 * LIVE + 1);
+    root_set(w, 0, NULL);
+    collect_all(w);
+    assert_int_equal(heap_objects(&w->heap), 0);
+    heap_fini(&w->heap);
+    free(at);
+    free(w);
+}
+
+/* Candidates that came up during a trial that finds little wait until the rest after it is over. */
+static void test_collect_rests_before_the_next_trial(void **state)
+{
+    (void)state;
+    struct world *w = calloc(1, sizeof *w);
+    world_init(w, 1);
+    struct obj *keeper = named_list(w, 0), *of[8];
+    for (int i = 0; i < 8; i++) {
+        of[i] = heap_container_new(&w->heap, OBJ_LIST);
+        push(w, keeper, of[i]);
+        push(w, of[i], keeper);
+        rc_dec(&w->heap, of[i]);
+    }
+    struct collect *c = &w->heap.collect;
+    while (c->phase != COLLECT_GRAY || c->take_left) collect_step(&w->heap, true);
+    for (int i = 0; i < 8; i++) {
+        rc_inc(&w->heap, of[i]);
+        rc_dec(&w->heap, of[i]);
+    }
+    assert_int_equal(c->candidates.count, 8);
+    c->slice_slots_max = 0;
+    c->budget_ns = 1000000000;
+    uint64_t ended = c->stats.ended;
+    collect_step(&w->heap, false);
+    assert_int_equal(c->stats.ended, ended + 1);
+    assert_int_equal(c->phase, COLLECT_IDLE);
+    assert_true(c->stats.last[0].reached > 0 && c->stats.last[0].ns > 0);
+    assert_true(c->rest_until_ns > 0);
+    assert_false(collect_step(&w->heap, false));
+    root_set(w, 0, NULL);
+    collect_all(w);
+    assert_int_equal(heap_objects(&w->heap), 0);
+    heap_fini(&w->heap);
+    free(w);
+}
+
 /* Two candidates; the first is taken and rescued, then both become garbage, then the second is
  * taken. */
 static void test_collect_rescued_while_candidates_are_taken(void **state)
@@ -531,6 +630,8 @@ int main(void)
         cmocka_unit_test(test_collect_does_not_enter_what_a_root_holds),
         cmocka_unit_test(test_collect_disabled_notes_candidates),
         cmocka_unit_test(test_collect_leaves_the_frozen),
+        cmocka_unit_test(test_collect_sorts_the_condemned),
+        cmocka_unit_test(test_collect_rests_before_the_next_trial),
         cmocka_unit_test(test_collect_rescued_while_candidates_are_taken),
         cmocka_unit_test(test_collect_condemned_are_not_found_through_the_dead),
 #ifdef HEAPD_DEBUG

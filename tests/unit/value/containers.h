@@ -229,6 +229,7 @@ static inline void scene_begin(struct scene *s, enum obj_type type, uint64_t see
     h->collect.threshold = 1;
     h->collect.threshold_fixed = true;
     h->collect.slice_slots_max = 1;
+    h->collect.sort_min = 1;
     s->o = heap_container_new(h, type);
     assert_non_null(s->o);
     assert_int_equal(list_push_take(h, s->world.subject, LIST_TAIL, val_of_obj(s->o)), STATUS_OK);
