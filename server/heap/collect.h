@@ -123,7 +123,8 @@ enum {
     COLLECT_SEGMENT_PLACES = 1 << 16,
     COLLECT_POPULATED_PLACES = 1 << 11, /* 32 KiB */
     COLLECT_SORT_BUCKETS = 512,
-    COLLECT_SORT_MIN = 4096, /* of the condemned are brought into the order of their addresses */
+    COLLECT_SORT_MIN = 4096, /* of the condemned are brought into the order of their addresses, */
+    COLLECT_SORT_FALLS_MIN = 16, /* if one in so many at least lies below the one before it */
     COLLECT_TRIALS_SHOWN = 8,
     COLLECT_SLICE_ROWS = 12, /* of the histogram, as people are shown it: up to 1 ms, and more */
     COLLECT_FULL_TRIALS_MAX =
@@ -215,7 +216,8 @@ struct candidates {
 
 /* The sort of the condemned by their addresses (trial_free.c). */
 struct collect_sort {
-    uintptr_t least, most;
+    uintptr_t least, most, last;
+    uint32_t falls;  /* how often an address was below the last one */
     uint32_t shift;  /* what an address above `least` is shifted by, to be a bucket */
     uint32_t bucket; /* all before it are filled */
     uint32_t heads[COLLECT_SORT_BUCKETS], ends[COLLECT_SORT_BUCKETS]; /* places */
