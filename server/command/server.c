@@ -14,10 +14,10 @@ enum {
     /* Between two looks at the clock: where each touches pages that nobody has touched for long, a
      * name may take 30 us. */
     PIECE_SLOTS = 16,
-    PIECE_NAMES = 8,
-    PIECE_HANDLES = 16,
+    PIECE_NAMES = 4,
+    PIECE_HANDLES = 8,
     /* Of names and handles so many at most, that what dies by them does not pile up. */
-    PIECES_MAX = 8,
+    PIECES_MAX = 10,
     RELEASE_SLOTS_MIN = 8, /* of a command's own share in freeing and removing */
     FREE_SLOTS = 32,       /* in one step for a command that has no memory */
     SAMPLE_MS = 1000,      /* between two samples of the rate of commands */

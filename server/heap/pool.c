@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/prefetch.h"
 #include "heap/pool_parts.h"
 
 enum {
@@ -387,6 +388,15 @@ void pool_free(struct pool *p, void *block, size_t bytes)
     memset(block, FREED_BYTE, bytes);
 #endif
     pool_class_push(p, s, block, 0);
+}
+
+void pool_fetch_to_free(const void *block)
+{
+    /* As slab_of, of what may be no block. */
+    uintptr_t arena = (uintptr_t)block & ~(uintptr_t)(POOL_ARENA_BYTES - 1);
+    uintptr_t slab = (uintptr_t)block / POOL_BYTES % ARENA_SLABS * sizeof(struct pool_slab);
+    prefetch_to_write(block);
+    prefetch_to_write((const void *)(arena + slab)); // NOLINT
 }
 
 static void give_back_one(struct pool *p)

@@ -92,6 +92,9 @@ void pool_free(struct pool *p, void *block, size_t bytes);
 /* pool_good_bytes for more than POOL_LINEAR_MAX bytes. */
 size_t pool_good_bytes_above(size_t bytes);
 
+/* Fetches what pool_free of a block will touch. The address may be any. */
+void pool_fetch_to_free(const void *block);
+
 /* The bytes that a request of `bytes` really takes: what accounts add up. */
 static inline size_t pool_good_bytes(size_t bytes)
 {

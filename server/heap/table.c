@@ -6,10 +6,10 @@ enum {
                        shrinks */
     MERGE_LOAD_QUARTERS =
         9, /* far below a half of SPLIT_LOAD: a merge is never undone by the next insertion */
-    DIRECTORY_SLOTS_MIN = 2,
     MERGE_SPARES_MAX = 2,
     CACHE_LINE_BYTES = 64,
-    FIT_LOAD = 5, /* below SPLIT_LOAD, so that the next insertions do not split it all again */
+    DRAIN_AHEAD = 2, /* buckets */
+    FIT_LOAD = 5,    /* below SPLIT_LOAD, so that the next insertions do not split it all again */
 };
 
 /* Overflow buckets that a split or a merge has at hand, linked through their first entries. */
@@ -127,93 +127,6 @@ static void *chain_append(struct bucket **last, struct spares *spares, uint32_t 
 }
 
 /*
- * ROOM for buckets. What a table of so many buckets has allocated follows from the number (but for
- * a directory, which may be too long), so nothing else is kept.
- */
-
-static bool directory_resize(struct table *t, struct pool *p, uint32_t slots)
-{
-    void **directory = pool_alloc(p, slots * sizeof *directory);
-    if (!directory) return false;
-    memcpy(directory, t->buckets_at, table_segments(t) * sizeof *directory);
-    pool_free(p, t->buckets_at, t->directory_slots * sizeof *directory);
-    t->buckets_at = directory;
-    t->directory_slots = slots;
-    return true;
-}
-
-/* Room for bucket number t->buckets where a segment is full. */
-static bool segment_add(struct table *t, struct pool *p, uint32_t entry_bytes)
-{
-    uint32_t segments = table_segments(t);
-    size_t segment_bytes = TABLE_SEGMENT_BUCKETS * bucket_bytes(entry_bytes);
-    void *segment = pool_alloc(p, segment_bytes);
-    if (!segment) return false;
-    if (!t->directory_slots) {
-        void **directory = pool_alloc(p, DIRECTORY_SLOTS_MIN * sizeof *directory);
-        if (!directory) goto fail;
-        directory[0] = t->buckets_at;
-        t->buckets_at = directory;
-        t->directory_slots = DIRECTORY_SLOTS_MIN;
-    } else if (segments == t->directory_slots && !directory_resize(t, p, 2 * segments)) {
-        goto fail;
-    }
-    ((void **)t->buckets_at)[segments] = segment;
-    return true;
-fail:
-    pool_free(p, segment, segment_bytes);
-    return false;
-}
-
-/* Moves the one block into one that has room for so many buckets; `keep` are those there now. */
-static void block_move(struct table *t, struct pool *p, uint32_t entry_bytes, void *block,
-                       uint32_t keep)
-{
-    size_t bytes = bucket_bytes(entry_bytes);
-    if (keep) memcpy(block, t->buckets_at, keep * bytes);
-    pool_free(p, t->buckets_at, block_buckets(t->buckets) * bytes);
-    t->buckets_at = block;
-}
-
-/* Adds an empty bucket at the end, and room for it. */
-static bool bucket_add(struct table *t, struct pool *p, uint32_t entry_bytes)
-{
-    uint32_t n = t->buckets;
-    if (n >= TABLE_SEGMENT_BUCKETS) {
-        if (n % TABLE_SEGMENT_BUCKETS == 0 && !segment_add(t, p, entry_bytes)) return false;
-    } else if (n == 0 || block_buckets(n) != block_buckets(n + 1)) {
-        void *block = pool_alloc(p, block_buckets(n + 1) * bucket_bytes(entry_bytes));
-        if (!block) return false;
-        block_move(t, p, entry_bytes, block, n);
-    }
-    t->buckets = n + 1;
-    bucket_clear(table_bucket(t, entry_bytes, n));
-    return true;
-}
-
-/* Takes the last bucket, which is empty, away from a table that has others. `block` is where the
- * others go if the one block becomes smaller. */
-static void bucket_drop(struct table *t, struct pool *p, uint32_t entry_bytes, void *block)
-{
-    uint32_t n = t->buckets - 1;
-    if (block) block_move(t, p, entry_bytes, block, n);
-    t->buckets = n;
-    if (!t->directory_slots || n % TABLE_SEGMENT_BUCKETS != 0) return;
-
-    void **directory = t->buckets_at;
-    uint32_t segments = n / TABLE_SEGMENT_BUCKETS;
-    pool_free(p, directory[segments], TABLE_SEGMENT_BUCKETS * bucket_bytes(entry_bytes));
-    if (segments == 1) {
-        t->buckets_at = directory[0];
-        pool_free(p, directory, t->directory_slots * sizeof *directory);
-        t->directory_slots = 0;
-    } else if (segments <= t->directory_slots / 4) {
-        /* Without memory the directory stays too long, until the next segment goes. */
-        (void)directory_resize(t, p, t->directory_slots / 2);
-    }
-}
-
-/*
  * SPLIT and MERGE. A split never needs overflow buckets beyond those of the chain that it parts: of
  * k entries in a compact chain, any division into two compact chains takes as many or fewer, also
  * while the chain is gone through from its head. A merge may need MERGE_SPARES_MAX more: 7 and 7
@@ -225,7 +138,7 @@ static void split(struct table *t, const struct table_type *type, struct pool *p
     uint32_t entry_bytes = type->entry_bytes;
     uint32_t half = level_buckets(t->buckets);
     uint32_t from = t->buckets - half;
-    if (!bucket_add(t, p, entry_bytes)) return;
+    if (!table_bucket_add(t, p, entry_bytes)) return;
 
     struct spares spares = {NULL};
     struct bucket *head = table_bucket(t, entry_bytes, from);
@@ -285,7 +198,8 @@ static void merge(struct table *t, const struct table_type *type, struct pool *p
             if (type->moved) type->moved(ctx, entry);
         }
     }
-    bucket_drop(t, p, entry_bytes, block);
+    table_bucket_drop(t, p, entry_bytes, block);
+    table_directory_fit(t, p);
 out:
     spares_free(&spares, t, p, entry_bytes);
 }
@@ -314,15 +228,7 @@ void table_fini(struct table *t, const struct table_type *type, struct pool *p)
             overflow_free(t, p, entry_bytes, b);
         }
     }
-    if (t->directory_slots) {
-        void **directory = t->buckets_at;
-        for (uint32_t i = 0; i < table_segments(t); i++)
-            pool_free(p, directory[i], TABLE_SEGMENT_BUCKETS * bucket_bytes(entry_bytes));
-        pool_free(p, directory, t->directory_slots * sizeof *directory);
-    } else if (t->buckets) {
-        pool_free(p, t->buckets_at, block_buckets(t->buckets) * bucket_bytes(entry_bytes));
-    }
-    *t = (struct table){0};
+    table_buckets_free(t, p, entry_bytes);
 }
 
 /* A bit at 8 * i + 7 for each used place i whose tag is this one. */
@@ -376,7 +282,7 @@ static inline void bucket_prefetch(const struct bucket *b, uint32_t entry_bytes)
 void table_prefetch_directory(const struct table *t, uint32_t hash)
 {
     if (!t->directory_slots) return;
-    prefetch((void **)t->buckets_at + table_index(t, hash) / TABLE_SEGMENT_BUCKETS);
+    prefetch(table_slot(t, table_index(t, hash) / TABLE_SEGMENT_BUCKETS));
 }
 
 void table_prefetch_bucket(const struct table *t, const struct table_type *type, uint32_t hash)
@@ -425,7 +331,7 @@ void *table_insert(struct table *t, const struct table_type *type, struct pool *
     uint64_t used = t->used;
     if (UNLIKELY(used == TABLE_ENTRIES_MAX)) return NULL;
     if (t->buckets == 0) {
-        if (!bucket_add(t, p, type->entry_bytes)) return NULL;
+        if (!table_bucket_add(t, p, type->entry_bytes)) return NULL;
     } else if (used >= (uint64_t)t->buckets * SPLIT_LOAD && used >= TABLE_BUCKET_ENTRIES) {
         split(t, type, p, ctx);
     }
@@ -486,6 +392,18 @@ void table_remove(struct table *t, const struct table_type *type, struct pool *p
     }
 }
 
+/* Fetches what the entries of a bucket refer to, to be freed; their words are taken for addresses,
+ * as table_glimpse does. */
+static void bucket_fetch_referred(const struct bucket *b, uint32_t entry_bytes)
+{
+    const unsigned char *at = b->entries, *end = at + (size_t)TABLE_BUCKET_ENTRIES * entry_bytes;
+    for (; at < end; at += sizeof(uintptr_t)) {
+        uintptr_t word;
+        memcpy(&word, at, sizeof word);
+        pool_fetch_to_free((const void *)word); // NOLINT: an address, or harmless
+    }
+}
+
 /* Takes the entries of one bucket out of a chain: of the first overflow bucket, which goes, or of
  * the head. From the front, because the way to the end of a long chain would be gone for every
  * bucket. */
@@ -496,6 +414,7 @@ static uint32_t chain_drain(struct table *t, struct pool *p, uint32_t entry_byte
     struct bucket *b = bucket_next(head, entry_bytes);
     if (b) {
         struct bucket *after = bucket_next(b, entry_bytes);
+        bucket_fetch_referred(b, entry_bytes);
         head->meta &= BUCKET_USED;
         if (after) bucket_set_next(head, entry_bytes, after);
         batch_take(&batch, b, entry_bytes);
@@ -508,6 +427,15 @@ static uint32_t chain_drain(struct table *t, struct pool *p, uint32_t entry_byte
     return batch.count;
 }
 
+/* Who drains a table frees what its entries refer to, which lies anywhere. */
+static void drain_fetch_ahead(const struct table *t, uint32_t entry_bytes, uint32_t at)
+{
+    if (at > DRAIN_AHEAD)
+        bucket_fetch_referred(table_bucket(t, entry_bytes, at - DRAIN_AHEAD - 1), entry_bytes);
+    if (at > 3 * DRAIN_AHEAD)
+        prefetch_to_write(table_bucket(t, entry_bytes, at - 3 * DRAIN_AHEAD - 1));
+}
+
 bool table_drain(struct table *t, const struct table_type *type, struct pool *p, uint32_t slots_max,
                  table_visit *visit, void *ctx)
 {
@@ -516,6 +444,7 @@ bool table_drain(struct table *t, const struct table_type *type, struct pool *p,
     uint32_t looked = 0;
     while ((t->used || t->directory_slots) && looked < slots_max) {
         struct bucket *head = table_bucket(t, entry_bytes, at - 1);
+        drain_fetch_ahead(t, entry_bytes, at);
         uint32_t count = chain_drain(t, p, entry_bytes, head, visit, ctx);
         looked += count;
         if (head->meta) continue;
@@ -524,7 +453,7 @@ bool table_drain(struct table *t, const struct table_type *type, struct pool *p,
          * memory; each step passes them again, and they are few. */
         if (!t->directory_slots) continue;
         if (count == 0) looked++;
-        bucket_drop(t, p, entry_bytes, NULL);
+        table_bucket_drop(t, p, entry_bytes, NULL);
     }
     if (t->used || t->directory_slots) return false;
     table_fini(t, type, p);

@@ -6,8 +6,9 @@
  * Linear hashing (Litwin, 1980): the table grows by splitting one bucket at each insertion that
  * needs it, and shrinks by merging the last one, so no operation ever rehashes everything, nothing
  * is stored twice, and reads change nothing. Buckets lie in segments of TABLE_SEGMENT_BUCKETS,
- * which a directory names; a table of one segment has no directory, and has about the buckets it
- * needs, in one block. Everything comes from the pools.
+ * which a directory names: an array, and from 100,000 entries on an array of pages of 4 KiB. A
+ * table of one segment has no directory, and has about the buckets it needs, in one block.
+ * Everything comes from the pools.
  *
  *   bucket   +--------+------+---------+---- ... ----+---------+
  *            | tags 7 | meta | entry 0 |             | entry 6 |      entries of 8 or 16 bytes
@@ -24,14 +25,16 @@
  *   4. A table with no entries holds no memory, unless table_drain() has yet to free its directory.
  *   5. Chains are compact: every bucket of a chain but the last is full, and an overflow bucket
  *      that is the last holds at least two entries (one alone would fit into the one before it).
- *   6. There is a directory if and only if there are more than TABLE_SEGMENT_BUCKETS buckets.
+ *   6. There is a directory if and only if there are more than TABLE_SEGMENT_BUCKETS buckets, and
+ *      it has pages if and only if it names more segments than one page does.
  * Ownership: the table owns its buckets, never what entries refer to. Pointers to entries are good
  *    until the next insertion into, removal from or draining of the same table, or a step that fits
  *    or moves it.
  * Cost: find, insert, remove O(1) expected, with one cache line or two for small entries; a split
  *    or a merge moves a few entries. The load lies between 32 % (merges) and 86 % (splits); random
  *    hashes then give 1.19 buckets looked at for a hit, and 14 (28) bytes for each entry of 8 (16)
- *    bytes while a table grows. The directory is copied when it doubles (8 bytes for 192 entries).
+ *    bytes while a table grows. An array is copied when it doubles: at most 2 KiB of segments, and
+ *    of pages 8 bytes for 100,000 entries.
  *    A split or merge whose memory fails is put off to the next insertion or removal.
  */
 #ifndef HEAPD_HEAP_TABLE_H
@@ -51,7 +54,7 @@ struct table {
     uint32_t used;
     uint32_t overflow_buckets;
     uint32_t buckets;
-    uint32_t directory_slots; /* 0: buckets_at is a block of buckets */
+    uint32_t directory_slots; /* for segments; 0: buckets_at is a block of buckets */
 };
 
 struct table_type {

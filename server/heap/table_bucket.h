@@ -1,8 +1,8 @@
 /*
- * The bucket of a table, and how a hash finds it: what table.c (find, insert, remove) and
- * table_scan.c (walks) share. Nobody else includes it. Entry sizes are arguments here, so that
- * callers which know theirs as a constant get code for that size. Layout and invariants are in
- * table.h.
+ * The bucket of a table, and how a hash finds it: what table.c (find, insert, remove),
+ * table_directory.c (room for buckets), table_move.c and table_scan.c (walks) share. Nobody else
+ * includes it. Entry sizes are arguments here, so that callers which know theirs as a constant get
+ * code for that size. Layout and invariants are in table.h.
  */
 #ifndef HEAPD_HEAP_TABLE_BUCKET_H
 #define HEAPD_HEAP_TABLE_BUCKET_H
@@ -18,6 +18,7 @@ enum {
         0x80, /* meta: the last entry's place holds the address of an overflow bucket */
     BUCKET_LAST = TABLE_BUCKET_ENTRIES - 1,
     ENTRY_BYTES_MAX = 16,
+    TABLE_PAGE_SLOTS = 512, /* of a directory, of 4 KiB: a block of the pools */
 };
 
 struct bucket {
@@ -83,20 +84,54 @@ static inline uint32_t table_index(const struct table *t, uint32_t hash)
     return index < t->buckets ? index : index - half;
 }
 
+static inline uint32_t table_segments(const struct table *t)
+{
+    return (t->buckets + TABLE_SEGMENT_BUCKETS - 1) / TABLE_SEGMENT_BUCKETS;
+}
+
+/* Whether the directory is an array of pages. */
+static inline bool table_is_paged(const struct table *t)
+{
+    return t->directory_slots > TABLE_PAGE_SLOTS;
+}
+
+/* The pages of the directory, 0 where it is one array. */
+static inline uint32_t table_pages(const struct table *t)
+{
+    return table_is_paged(t) ? (table_segments(t) + TABLE_PAGE_SLOTS - 1) / TABLE_PAGE_SLOTS : 0;
+}
+
+/* What the array that the table names has in it, and takes. */
+static inline uint32_t table_array_used(const struct table *t)
+{
+    return table_is_paged(t) ? table_pages(t) : table_segments(t);
+}
+
+static inline size_t table_array_bytes(const struct table *t)
+{
+    return t->directory_slots / (table_is_paged(t) ? TABLE_PAGE_SLOTS : 1) * sizeof(void *);
+}
+
+/* The place in the directory that names a segment. */
+static inline void **table_slot(const struct table *t, uint32_t segment)
+{
+    void **at = t->buckets_at;
+    if (table_is_paged(t)) {
+        at = ((void ***)at)[segment / TABLE_PAGE_SLOTS];
+        segment %= TABLE_PAGE_SLOTS;
+    }
+    return at + segment;
+}
+
 static inline struct bucket *table_bucket(const struct table *t, uint32_t entry_bytes,
                                           uint32_t index)
 {
     unsigned char *at = t->buckets_at;
     if (t->directory_slots) {
-        at = ((unsigned char **)t->buckets_at)[index / TABLE_SEGMENT_BUCKETS];
+        at = *table_slot(t, index / TABLE_SEGMENT_BUCKETS);
         index %= TABLE_SEGMENT_BUCKETS;
     }
     return (struct bucket *)(void *)(at + index * bucket_bytes(entry_bytes));
-}
-
-static inline uint32_t table_segments(const struct table *t)
-{
-    return (t->buckets + TABLE_SEGMENT_BUCKETS - 1) / TABLE_SEGMENT_BUCKETS;
 }
 
 /* The buckets that the one block of a table without a directory has room for. Blocks grow by a
@@ -107,5 +142,16 @@ static inline uint32_t block_buckets(uint32_t buckets)
     uint32_t step = level_buckets(buckets - 1) / 4;
     return (buckets + step - 1) / step * step;
 }
+
+/* table_directory.c: an empty bucket at the end, and room for it; false: no memory. */
+bool table_bucket_add(struct table *t, struct pool *p, uint32_t entry_bytes);
+/* Takes the last bucket, which is empty, away from a table that has others. `block` is where the
+ * others go if the one block becomes smaller. */
+void table_bucket_drop(struct table *t, struct pool *p, uint32_t entry_bytes, void *block);
+/* Shortens a directory that has become too long; without memory it stays so, until the next merge.
+ * A table that is being drained keeps it to the end. */
+void table_directory_fit(struct table *t, struct pool *p);
+/* Frees all buckets but those of overflows. */
+void table_buckets_free(struct table *t, struct pool *p, uint32_t entry_bytes);
 
 #endif

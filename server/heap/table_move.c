@@ -3,17 +3,23 @@
 
 static void root_move(struct table *t, uint32_t entry_bytes, struct pool *p)
 {
-    size_t bytes = t->directory_slots ? t->directory_slots * sizeof(void *)
+    size_t bytes = t->directory_slots ? table_array_bytes(t)
                                       : block_buckets(t->buckets) * bucket_bytes(entry_bytes);
     t->buckets_at = pool_move(p, t->buckets_at, bytes);
 }
 
-/* The segment that begins with this bucket. Of a table without a directory the root is all. */
+/* The segment that begins with this bucket, and before it the page of the directory that begins
+ * with the segment. Of a table without a directory the root is all. */
 static void segment_move(struct table *t, uint32_t entry_bytes, struct pool *p, uint64_t bucket)
 {
     if (!t->directory_slots || bucket % TABLE_SEGMENT_BUCKETS != 0) return;
-    void **segment = (void **)t->buckets_at + bucket / TABLE_SEGMENT_BUCKETS;
-    *segment = pool_move(p, *segment, TABLE_SEGMENT_BUCKETS * bucket_bytes(entry_bytes));
+    uint32_t segment = (uint32_t)(bucket / TABLE_SEGMENT_BUCKETS);
+    if (table_is_paged(t) && segment % TABLE_PAGE_SLOTS == 0) {
+        void **page = (void **)t->buckets_at + segment / TABLE_PAGE_SLOTS;
+        *page = pool_move(p, *page, TABLE_PAGE_SLOTS * sizeof(void *));
+    }
+    void **slot = table_slot(t, segment);
+    *slot = pool_move(p, *slot, TABLE_SEGMENT_BUCKETS * bucket_bytes(entry_bytes));
 }
 
 /* Moves the overflow buckets of a chain and visits all its entries; returns how many. */

@@ -120,7 +120,8 @@ size_t table_bytes(const struct table *t, const struct table_type *type)
     if (t->buckets == 0) return 0;
     size_t overflow = t->overflow_buckets * pool_good_bytes(bytes);
     if (!t->directory_slots) return overflow + pool_good_bytes(block_buckets(t->buckets) * bytes);
-    return overflow + pool_good_bytes(t->directory_slots * sizeof(void *)) +
+    return overflow + pool_good_bytes(table_array_bytes(t)) +
+           table_pages(t) * pool_good_bytes(TABLE_PAGE_SLOTS * sizeof(void *)) +
            table_segments(t) * pool_good_bytes(TABLE_SEGMENT_BUCKETS * bytes);
 }
 
@@ -163,6 +164,7 @@ bool table_check(const struct table *t, const struct table_type *type, const voi
     if (!t->buckets_at) return false;                                                   /* 4 */
     if ((t->buckets > TABLE_SEGMENT_BUCKETS) != (t->directory_slots > 0)) return false; /* 6 */
     if (t->directory_slots && t->directory_slots < table_segments(t)) return false;     /* 6 */
+    if (table_is_paged(t) != (table_segments(t) > TABLE_PAGE_SLOTS)) return false;      /* 6 */
     uint32_t half = level_buckets(t->buckets);
     if (t->buckets - half >= half) return false; /* 1 */
     struct census census = {0};

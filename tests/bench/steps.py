@@ -17,7 +17,7 @@ Every row has a server of its own. "step" is INFO's loop_longest_step_us from th
 all that the server did beside commands, in CPU time of its thread, in the best of the rounds (some of a
 machine's stalls leak into that clock). "command" is the longest time that
 one of the commands took (a batch of 64 where there are millions), seen from the client. "settled"
-is when nothing is left to free; "left" is resident memory then, less an empty server's.
+is when nothing is left to free and resident memory was lowest; "left" is resident memory a second later, less an empty server's.
 """
 import argparse
 import time
@@ -72,17 +72,19 @@ def set_names(connection, names, batch=64, extra=b"", words=3, longest=None):
 
 
 def settle(connection, server, seconds=60):
-    """Waits until nothing is left to free and resident memory no longer falls; the seconds until then."""
+    """Waits until nothing is left to free and resident memory has not fallen for a second (the allocator gives pages back half a
+    second after they became free); the seconds until it was that low."""
     start = time.perf_counter()
-    settled, resident = None, server.rss_bytes()
+    settled, least = None, None
     while time.perf_counter() - start < seconds:
         fields = info(connection)
         done = not any(int(fields[kind]) for kind in ("heap_objects", "heap_names", "heap_handles", "heap_release_pending_objects",
                                                       "heap_release_pending_names", "mem_waiting_to_unmap_bytes"))
-        now = server.rss_bytes()
-        if done and now >= resident:
-            return settled or time.perf_counter() - start
-        settled, resident = (time.perf_counter() - start if done else None), now
+        now, resident = time.perf_counter() - start, server.rss_bytes()
+        if not done or settled is None or resident < least:
+            settled, least = now, resident
+        elif now - settled > 1:
+            return settled
         time.sleep(0.05)
     return None
 

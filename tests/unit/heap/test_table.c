@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
-#include "heap/table.h"
+#include "heap/table_bucket.h"
 
 enum { IDS_MAX = 4096, SMALL = 500, MILLION = 1000000 };
 
@@ -584,6 +584,87 @@ static void test_table_of_a_million_keeps_to_its_bytes(void **state)
     }
 }
 
+/* --- a directory of pages --- */
+
+enum { PAGE_BUCKETS = TABLE_PAGE_SLOTS * TABLE_SEGMENT_BUCKETS };
+
+static void check_large(const struct fixture *f, uint64_t ids)
+{
+    assert_int_equal(f->table.used, ids);
+    assert_int_equal(table_bytes(&f->table, &f->type), bytes_in_use(f));
+    assert_true(table_check(&f->table, &f->type, f));
+}
+
+/* The next insertion needs a segment, and that a page. Whichever allocation fails, the table is
+ * what it was, but for an entry that found room without them. */
+static uint64_t fail_at_page(struct fixture *f, uint64_t ids)
+{
+    uint32_t buckets = f->table.buckets;
+    uint64_t n = 1;
+    for (; f->table.buckets == buckets && n < 10; n++) {
+        f->mem.fail_at = n;
+        ids += insert(f, IDS_MAX + ids);
+        if (f->table.buckets == buckets) check_large(f, ids);
+    }
+    f->mem.fail_at = 0;
+    assert_in_range(n, 4, 9); /* a segment, a page, and once or twice an array of pages */
+    assert_int_equal(f->table.buckets, buckets + 1);
+    return ids;
+}
+
+static void count_one(void *ctx, void *entry)
+{
+    (void)entry;
+    ++*(uint64_t *)ctx;
+}
+
+static void run_pages(struct fixture *f)
+{
+    enum { PAGES = 3 };
+    uint64_t ids = 0, drained = 0;
+    while (f->table.buckets < PAGES * PAGE_BUCKETS + 1) {
+        bool full = f->table.buckets && f->table.buckets % PAGE_BUCKETS == 0 &&
+                    f->table.used >= (uint64_t)f->table.buckets * 6;
+        if (full && f->type.entry_bytes == 16)
+            ids = fail_at_page(f, ids);
+        else
+            ids += insert(f, IDS_MAX + ids);
+    }
+    check_large(f, ids);
+    assert_int_equal(table_pages(&f->table), PAGES + 1);
+    pool_move_always(f->pool, true);
+    for (uint64_t at = 0; (at = table_move_step(&f->table, &f->type, f->pool, at, 1000, NULL, f));)
+        continue;
+    pool_move_always(f->pool, false);
+    check_large(f, ids);
+    for (uint64_t id = 0; id < ids; id += 97) assert_non_null(find(f, IDS_MAX + id));
+    for (bool done = false; !done;) {
+        uint32_t pages = table_pages(&f->table);
+        done = table_drain(&f->table, &f->type, f->pool, 1000, count_one, &drained);
+        if (!done && table_pages(&f->table) != pages) {
+            assert_int_equal(table_bytes(&f->table, &f->type), bytes_in_use(f));
+            assert_true(insert(f, IDS_MAX + ids++)); /* as any other table */
+            check_large(f, ids - drained);
+        }
+    }
+    assert_int_equal(drained, ids);
+    assert_int_equal(bytes_in_use(f), 0);
+}
+
+static void test_table_directory_of_pages(void **state)
+{
+    static struct fixture f;
+    (void)state;
+#ifndef HEAPD_DEBUG
+    skip();
+#endif
+    for (uint32_t entry_bytes = 8; entry_bytes <= 16; entry_bytes += 8) {
+        begin(&f, entry_bytes, HASH_RANDOM);
+        run_pages(&f);
+        end(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -601,6 +682,7 @@ int main(void)
         cmocka_unit_test(test_table_prefetch_changes_nothing),
         cmocka_unit_test(test_table_glimpse_is_a_good_guess),
         cmocka_unit_test(test_table_of_a_million_keeps_to_its_bytes),
+        cmocka_unit_test(test_table_directory_of_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
