@@ -20,14 +20,15 @@ static bool array_resize(struct table *t, struct pool *p, uint32_t slots)
     return true;
 }
 
-/* An array that has become one page is the first of an array of pages. */
-static bool pages_begin(struct table *t, struct pool *p)
+/* What the table names becomes the first of an array: the one block of buckets, or an array that
+ * has become one page. */
+static bool array_begin(struct table *t, struct pool *p, uint32_t segments_each)
 {
     void **array = pool_alloc(p, DIRECTORY_SLOTS_MIN * sizeof *array);
     if (!array) return false;
     array[0] = t->buckets_at;
     t->buckets_at = array;
-    t->directory_slots = DIRECTORY_SLOTS_MIN * TABLE_PAGE_SLOTS;
+    t->directory_slots = DIRECTORY_SLOTS_MIN * segments_each;
     return true;
 }
 
@@ -37,7 +38,8 @@ static bool page_add(struct table *t, struct pool *p)
     void *page = pool_alloc(p, PAGE_BYTES);
     if (!page) return false;
     bool fits = table_segments(t) < t->directory_slots;
-    if (!fits && !(table_is_paged(t) ? array_resize(t, p, 2 * pages) : pages_begin(t, p))) {
+    if (!fits && !(table_is_paged(t) ? array_resize(t, p, 2 * pages)
+                                     : array_begin(t, p, TABLE_PAGE_SLOTS))) {
         pool_free(p, page, PAGE_BYTES);
         return false;
     }
@@ -64,16 +66,6 @@ static bool slot_add(struct table *t, struct pool *p)
     return segments < t->directory_slots || array_resize(t, p, 2 * segments);
 }
 
-static bool directory_begin(struct table *t, struct pool *p)
-{
-    void **directory = pool_alloc(p, DIRECTORY_SLOTS_MIN * sizeof *directory);
-    if (!directory) return false;
-    directory[0] = t->buckets_at;
-    t->buckets_at = directory;
-    t->directory_slots = DIRECTORY_SLOTS_MIN;
-    return true;
-}
-
 void table_directory_fit(struct table *t, struct pool *p)
 {
     if (!t->directory_slots) return;
@@ -89,7 +81,7 @@ static bool segment_add(struct table *t, struct pool *p, uint32_t entry_bytes)
     size_t segment_bytes = TABLE_SEGMENT_BUCKETS * bucket_bytes(entry_bytes);
     void *segment = pool_alloc(p, segment_bytes);
     if (!segment) return false;
-    if (!(t->directory_slots ? slot_add(t, p) : directory_begin(t, p))) {
+    if (!(t->directory_slots ? slot_add(t, p) : array_begin(t, p, 1))) {
         pool_free(p, segment, segment_bytes);
         return false;
     }
