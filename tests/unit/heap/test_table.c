@@ -595,6 +595,13 @@ static void check_large(const struct fixture *f, uint64_t ids)
     assert_true(table_check(&f->table, &f->type, f));
 }
 
+/* Release builds order no failures: there the page is simply added. */
+#ifdef HEAPD_DEBUG
+enum { FAILURES_MIN = 3 }; /* a segment, a page, and once or twice an array of pages */
+#else
+enum { FAILURES_MIN = 0 };
+#endif
+
 /* The next insertion needs a segment, and that a page. Whichever allocation fails, the table is
  * what it was, but for an entry that found room without them. */
 static uint64_t fail_at_page(struct fixture *f, uint64_t ids)
@@ -607,7 +614,7 @@ static uint64_t fail_at_page(struct fixture *f, uint64_t ids)
         if (f->table.buckets == buckets) check_large(f, ids);
     }
     f->mem.fail_at = 0;
-    assert_in_range(n, 4, 9); /* a segment, a page, and once or twice an array of pages */
+    assert_in_range(n, FAILURES_MIN + 1, 9);
     assert_int_equal(f->table.buckets, buckets + 1);
     return ids;
 }
@@ -655,9 +662,6 @@ static void test_table_directory_of_pages(void **state)
 {
     static struct fixture f;
     (void)state;
-#ifndef HEAPD_DEBUG
-    skip();
-#endif
     for (uint32_t entry_bytes = 8; entry_bytes <= 16; entry_bytes += 8) {
         begin(&f, entry_bytes, HASH_RANDOM);
         run_pages(&f);
