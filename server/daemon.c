@@ -26,6 +26,7 @@ struct daemon {
     uv_timer_t deadline; /* of draining */
     uv_async_t told;     /* a signal came */
     int64_t wake_ms;     /* what `wake` is set to, as wall-clock time; NO_WAKE */
+    bool more;           /* steps had work left */
     bool draining, ending;
 };
 
@@ -97,14 +98,15 @@ static void after_poll(uv_check_t *handle)
     struct daemon *d = handle->data;
     if (d->ending) return;
     net_turn(&d->net);
-    bool more = server_step(&d->server, !d->net.busy);
+    if (d->more || d->server.heap.release_pending || net_is_ready(&d->net)) net_send(&d->net);
+    d->more = server_step(&d->server, !d->net.busy);
     bool ready = net_after_steps(&d->net);
     if (d->server.shutdown == SERVER_SHUTTING_DOWN && !d->draining) {
         drain(d);
         net_keep_going(&d->net);
     } else if (d->draining && net_is_drained(&d->net)) {
         end(d);
-    } else if (more || ready) {
+    } else if (d->more || ready) {
         net_keep_going(&d->net);
     } else {
         net_may_block(&d->net);

@@ -39,6 +39,7 @@ struct config {
     char file[CONFIG_TEXT_BYTES];      /* the file that was read; not a directive */
     uint64_t port, http_port;          /* 0 = off */
     uint64_t io_threads;               /* that read and write, the heap's own among them */
+    bool io_uring;                     /* where the system has it */
     uint64_t poll_gap_us;              /* between polls, at most; 0 = none waits */
     uint64_t tcp_backlog, tcp_keepalive, timeout, maxclients;
     uint64_t maxmemory; /* bytes; 0 = no limit */

@@ -66,6 +66,7 @@ static void put_server(struct info *info)
     put_text(info, "redis_mode", "standalone");
     put(info, "os:%s %s %s\r\n", os.sysname, os.release, os.machine);
     put_number(info, "arch_bits", sizeof(void *) * 8);
+    put_text(info, "multiplexing_api", info->server->multiplexing);
     put(info, "process_id:%" PRId64 "\r\n", p->id);
     put_text(info, "run_id", p->run_id);
     put_number(info, "tcp_port", config->port);

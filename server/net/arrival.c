@@ -1,6 +1,9 @@
 #include "net/arrival.h"
 
+#include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static void put_address(char to[SESSION_ADDRESS_BYTES], const struct sockaddr_storage *from)
 {
@@ -16,14 +19,29 @@ static void put_address(char to[SESSION_ADDRESS_BYTES], const struct sockaddr_st
     snprintf(to, SESSION_ADDRESS_BYTES, six ? "[%s]:%u" : "%s:%u", name, port);
 }
 
-bool arrival_is_one_too_many(const struct net *net)
+/* --- the next one --- */
+
+/* libuv accepts, and does not let go of a descriptor: what comes through is a copy. */
+struct door {
+    uv_tcp_t tcp;
+    struct net *net;
+};
+
+static void on_door_closed(uv_handle_t *handle)
+{
+    struct door *door = handle->data;
+    mem_free(&door->net->server->mem, door, sizeof *door);
+}
+
+static bool is_one_too_many(const struct net *net)
 {
     uint64_t most = net->server->config.maxclients;
     if (most > net->clients_max) most = net->clients_max;
     return net->server->sessions.count >= most;
 }
 
-void arrival_refuse(struct net *net, uv_stream_t *stream)
+/* Tells it so, without waiting, and counts it. */
+static void refuse(struct net *net, uv_stream_t *stream)
 {
     static char text[] = "-ERR max number of clients reached\r\n";
     uv_buf_t buf = {.base = text, .len = sizeof text - 1};
@@ -31,18 +49,48 @@ void arrival_refuse(struct net *net, uv_stream_t *stream)
     uv_try_write(stream, &buf, 1);
 }
 
-void arrival_introduce(const struct net *net, uv_tcp_t *tcp, struct session *session)
+static int copy_of(struct door *door)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&door->tcp, &fd) != 0) return -1;
+    return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+bool arrival_take(struct net *net, uv_stream_t *listening, int *fd)
+{
+    struct door *door = mem_alloc(&net->server->mem, sizeof *door);
+    if (!door) return false;
+    door->net = net;
+    uv_tcp_init(net->loop, &door->tcp);
+    door->tcp.data = door;
+    uv_stream_t *stream = (uv_stream_t *)&door->tcp;
+    bool accepted = uv_accept(listening, stream) == 0, many = is_one_too_many(net);
+    if (accepted && many) refuse(net, stream);
+    *fd = accepted && !many ? copy_of(door) : -1;
+    uv_close((uv_handle_t *)stream, on_door_closed);
+    return true;
+}
+
+/* --- what its session is told --- */
+
+static void set_option(int fd, int level, int option, int value)
+{
+    setsockopt(fd, level, option, &value, sizeof value);
+}
+
+void arrival_introduce(const struct net *net, int fd, struct session *session)
 {
     struct sockaddr_storage address = {0};
-    int length = sizeof address;
-    if (uv_tcp_getpeername(tcp, (struct sockaddr *)&address, &length) == 0)
+    socklen_t length = sizeof address;
+    if (getpeername(fd, (struct sockaddr *)&address, &length) == 0)
         put_address(session->address, &address);
     length = sizeof address;
-    if (uv_tcp_getsockname(tcp, (struct sockaddr *)&address, &length) == 0)
+    if (getsockname(fd, (struct sockaddr *)&address, &length) == 0)
         put_address(session->local_address, &address);
-    uv_os_fd_t fd;
-    if (uv_fileno((uv_handle_t *)tcp, &fd) == 0) session->fd = fd;
-    uv_tcp_nodelay(tcp, 1);
-    uint64_t keepalive = net->server->config.tcp_keepalive;
-    if (keepalive) uv_tcp_keepalive(tcp, 1, (unsigned)keepalive);
+    session->fd = fd;
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    int keepalive = (int)net->server->config.tcp_keepalive;
+    if (!keepalive) return;
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, keepalive);
 }

@@ -7,11 +7,11 @@
 
 #include "net/net.h"
 
-/* Whether there are as many clients as there may be. */
-bool arrival_is_one_too_many(const struct net *net);
-/* Tells it so, without waiting, and counts it. */
-void arrival_refuse(struct net *net, uv_stream_t *stream);
+/* Takes the next connection of a listening stream. *fd is its descriptor, the caller's, or -1: it
+ * could not be had, or was one too many, and was told so and closed. False when there was no
+ * memory, and it still waits. */
+bool arrival_take(struct net *net, uv_stream_t *listening, int *fd) MUST_USE;
 /* Puts the addresses and the descriptor into the session, and sets the socket's options. */
-void arrival_introduce(const struct net *net, uv_tcp_t *tcp, struct session *session);
+void arrival_introduce(const struct net *net, int fd, struct session *session);
 
 #endif

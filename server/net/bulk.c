@@ -89,18 +89,19 @@ enum status bulks_begin(struct bulks *b, struct mem *m, const struct request_rea
     return STATUS_OK;
 }
 
-enum status bulks_room(struct bulks *b, struct mem *m, struct inbox_room *room)
+enum status bulks_room(struct bulks *b, struct mem *m, struct stream_room *room)
 {
     struct bulk *bulk = b->last;
     if (bulk->filled == bulk->cap - HEAD_BYTES && bulk->filled < bulk->length) {
-        size_t cap = cap_of(bulk->length, 2 * bulk->cap);
+        size_t most = min_size(BULK_FACTOR * bulk->filled, BULK_AT_ONCE_BYTES);
+        size_t cap = cap_of(bulk->length, most > 2 * bulk->cap ? most : 2 * bulk->cap);
         char *block = mem_realloc(m, bulk->block, bulk->cap, cap);
         if (!block) return STATUS_OOM;
         bulk->block = block;
         bulk->cap = cap;
     }
     size_t n = min_size(bulk->cap - HEAD_BYTES, bulk->length + LINE_END_BYTES) - bulk->filled;
-    *room = (struct inbox_room){bytes_of(bulk) + bulk->filled, min_size(n, BULK_READ_BYTES_MAX)};
+    *room = (struct stream_room){bytes_of(bulk) + bulk->filled, min_size(n, BULK_READ_BYTES_MAX)};
     return STATUS_OK;
 }
 

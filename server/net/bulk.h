@@ -25,7 +25,7 @@
 #ifndef HEAPD_NET_BULK_H
 #define HEAPD_NET_BULK_H
 
-#include "net/inbox.h"
+#include "net/stream.h"
 #include "proto/request.h"
 #include "value/given.h"
 
@@ -56,10 +56,10 @@ void bulks_init(struct bulks *b);
 /* `m`: whose the blocks are. */
 void bulks_fini(struct bulks *b, struct mem *m);
 
-/* What is to be offered of the room that other bytes are read to. */
-static inline void bulks_probe(const struct bulks *b, struct inbox_room *room)
+/* How much the next read that goes to no bulk takes at most; 0: all. */
+static inline size_t bulks_probe(const struct bulks *b)
 {
-    if (b->probes && room->n > BULK_PROBE_BYTES) room->n = BULK_PROBE_BYTES;
+    return b->probes ? BULK_PROBE_BYTES : 0;
 }
 
 /* The reader has returned MORE for these *n bytes at p. If they end in a bulk that is long enough,
@@ -68,7 +68,7 @@ static inline void bulks_probe(const struct bulks *b, struct inbox_room *room)
 enum status bulks_begin(struct bulks *b, struct mem *m, const struct request_reader *r, char *p,
                         size_t *n) MUST_USE;
 /* Where the next bytes are to be read to. On failure nothing has changed. */
-enum status bulks_room(struct bulks *b, struct mem *m, struct inbox_room *room) MUST_USE;
+enum status bulks_room(struct bulks *b, struct mem *m, struct stream_room *room) MUST_USE;
 /* `n` bytes were read to there. Returns whether the bulk is whole now: then it is the reader's turn
  * (request_reader_put_apart with bulks_last), and *behind are bytes that came behind the bulk. */
 bool bulks_filled(struct bulks *b, size_t n, struct view *behind);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/panic.h"
@@ -14,16 +15,16 @@ static_assert(sizeof(struct view) == sizeof(struct proto_view) &&
               "the arguments of a request are passed on as they were read");
 static_assert(offsetof(struct conn, session) == 0, "conn_of is a cast");
 
-static uv_stream_t *stream_of(struct conn *c)
+static struct conn *conn_with(struct stream *s)
 {
-    return (uv_stream_t *)&c->tcp;
+    return (struct conn *)((char *)s - offsetof(struct conn, stream));
 }
 
 /* --- the end --- */
 
-static void on_closed(uv_handle_t *handle)
+static void on_closed(struct stream *s)
 {
-    struct conn *c = handle->data;
+    struct conn *c = conn_with(s);
     struct net *net = c->net;
     inbox_fini(&c->in, &net->server->mem);
     bulks_fini(&c->bulks, &net->server->mem);
@@ -45,10 +46,9 @@ void conn_close(struct conn *c)
 {
     if (c->state == CONN_CLOSING) return;
     c->state = CONN_CLOSING;
-    c->reading = false;
     net_move(c->net, &c->seat, NET_NOWHERE);
     end_session(c);
-    uv_close((uv_handle_t *)&c->tcp, on_closed);
+    stream_close(&c->stream);
 }
 
 static void log_closing(const struct conn *c, const char *why, uint64_t bytes)
@@ -59,33 +59,10 @@ static void log_closing(const struct conn *c, const char *why, uint64_t bytes)
 
 /* --- what comes next --- */
 
-static void on_written(uv_write_t *request, int status);
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
-static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
-
-static void read_on(struct conn *c, bool on)
+/* Keeps the accounts of what waits for the reader. False when that closed the connection. */
+static bool account_output(struct conn *c)
 {
-    if (on == c->reading) return;
-    c->reading = on;
-    if (!on)
-        uv_read_stop(stream_of(c));
-    else if (uv_read_start(stream_of(c), on_alloc, on_read) != 0)
-        conn_close(c);
-}
-
-/* Sends what can be sent, and keeps the accounts. False when that closed the connection. */
-static bool send_replies(struct conn *c)
-{
-    struct replies *out = outbox_target(&c->out, &c->net->shared_out);
-    if (out->buf.failed && c->state == CONN_OPEN) {
-        log_closing(c, "no memory for its replies", replies_bytes(out));
-        c->state = CONN_FINISHING;
-    }
-    if (outbox_send(&c->out, stream_of(c), &c->net->shared_out, on_written) != 0) {
-        conn_close(c);
-        return false;
-    }
-    uint64_t waits = outbox_bytes(&c->out);
+    uint64_t waits = outbox_bytes(&c->out, &c->stream);
     session_set_output(&c->session, waits);
     if (waits > c->net->server->config.output_buffer_limit) {
         log_closing(c, "more replies wait for it than output-buffer-limit allows", waits);
@@ -94,6 +71,25 @@ static bool send_replies(struct conn *c)
     }
     c->slow = waits > (c->slow ? CONN_LOW_BYTES : CONN_HIGH_BYTES);
     return true;
+}
+
+/* Sends what can be sent; `later`: with the replies of others, if that may be. False when that
+ * closed the connection. */
+static bool send_replies(struct conn *c, bool later)
+{
+    struct sends *sends = &c->net->sends;
+    struct replies *out = outbox_target(&c->out, sends_at_hand(sends));
+    if (out->buf.failed && c->state == CONN_OPEN) {
+        log_closing(c, "no memory for its replies", replies_bytes(out));
+        c->state = CONN_FINISHING;
+    }
+    if (later && !outbox_is_busy(&c->out) && sends_later(sends, &c->stream)) {
+        outbox_send_later(&c->out);
+    } else if (outbox_send(&c->out, &c->stream, sends_at_hand(sends)) != 0) {
+        conn_close(c);
+        return false;
+    }
+    return account_output(c);
 }
 
 static bool may_run(const struct conn *c)
@@ -118,7 +114,7 @@ static bool has_finished(const struct conn *c)
 /* Everything is written. */
 static void end(struct conn *c)
 {
-    if (c->ended || c->net->draining || uv_shutdown(&c->shutdown, stream_of(c), NULL) != 0) {
+    if (c->ended || c->net->draining || stream_shut(&c->stream) != 0) {
         conn_close(c);
         return;
     }
@@ -126,7 +122,7 @@ static void end(struct conn *c)
     c->state = CONN_LINGERING;
     c->linger_until_ns = c->net->server->mono_ns + NET_LINGER_NS;
     net_move(c->net, &c->seat, NET_LINGERING);
-    read_on(c, true);
+    stream_read(&c->stream, true);
 }
 
 /* After anything happened: the one place that decides whether to end, to wait, to go on in the next
@@ -136,15 +132,17 @@ static void settle(struct conn *c)
     if (c->state == CONN_OPEN && has_finished(c)) c->state = CONN_FINISHING;
     if (c->state == CONN_FINISHING) {
         net_move(c->net, &c->seat, outbox_rests(&c->out) ? NET_READY : NET_NOWHERE);
-        read_on(c, false);
+        stream_read(&c->stream, false);
         if (!outbox_is_busy(&c->out)) end(c);
+        if (c->out.sending) ring_hurry(c->net->ring);
         return;
     }
+    if (c->out.sending && c->out.behind.buf.n) ring_hurry(c->net->ring);
     bool waits = c->session.wait != SESSION_RUNS, can = !waits && !c->slow;
     bool left = inbox_bytes(&c->in) && !c->hungry;
     bool sated = c->share.turn == c->net->turn && c->share.bytes >= CONN_SHARE_BYTES;
     while (waits && outbox_rests(&c->out)) {
-        if (outbox_resend(&c->out, stream_of(c), on_written) == 0) continue;
+        if (outbox_resend(&c->out, &c->stream) == 0) continue;
         conn_close(c);
         return;
     }
@@ -152,7 +150,7 @@ static void settle(struct conn *c)
     enum net_place place = waits ? NET_WAITING : ready ? NET_READY : NET_NOWHERE;
     session_set_input(&c->session, inbox_bytes(&c->in) + c->bulks.bytes);
     if (place != c->seat.place) net_move(c->net, &c->seat, place);
-    read_on(c, can && place == NET_NOWHERE && !c->ended);
+    stream_read(&c->stream, can && place == NET_NOWHERE && !c->ended);
 }
 
 /* --- requests --- */
@@ -220,7 +218,7 @@ static size_t run_batch(struct conn *c, struct view bytes, struct replies *out, 
 static size_t run_requests(struct conn *c, struct view bytes)
 {
     struct request_reader *r = &c->reader;
-    struct replies *out = outbox_target(&c->out, &c->net->shared_out);
+    struct replies *out = outbox_target(&c->out, sends_at_hand(&c->net->sends));
     size_t at = 0;
     uint64_t before = replies_bytes(out);
     c->net->server->held_into = &out->held;
@@ -254,10 +252,11 @@ static size_t run_requests(struct conn *c, struct view bytes)
 static size_t run_share(struct conn *c, struct view bytes)
 {
     size_t at = 0;
+    bool more;
     do {
         at += run_requests(c, (struct view){bytes.p + at, bytes.n - at});
-        if (!send_replies(c)) break;
-    } while (at < bytes.n && !c->hungry && may_run(c) && share_left(c));
+        more = at < bytes.n && !c->hungry && may_run(c) && share_left(c);
+    } while (send_replies(c, !more) && more && may_run(c));
     return at;
 }
 
@@ -289,7 +288,7 @@ static bool keep_rest(struct conn *c, struct view bytes, size_t used, bool in_in
 {
     struct mem *m = &c->net->server->mem;
     struct view rest = {bytes.p + used, bytes.n - used};
-    char *p = in_inbox ? c->in.p + c->in.begin + used : c->net->shared_in + used;
+    char *p = (char *)(uintptr_t)rest.p; /* the inbox's, or a loan's */
     enum status status = STATUS_OK;
     if (c->hungry) status = bulks_begin(&c->bulks, m, &c->reader, p, &rest.n);
     if (!status && !in_inbox && (rest.n || inbox_bytes(&c->in)))
@@ -314,7 +313,7 @@ static bool keep_rest(struct conn *c, struct view bytes, size_t used, bool in_in
 void conn_continue(struct conn *c)
 {
     begin_share(c);
-    if (outbox_resend(&c->out, stream_of(c), on_written) != 0) {
+    if (outbox_resend(&c->out, &c->stream) != 0) {
         conn_close(c);
         return;
     }
@@ -326,7 +325,7 @@ void conn_continue(struct conn *c)
 
 void conn_resume(struct conn *c)
 {
-    struct proto_buf *out = &outbox_target(&c->out, &c->net->shared_out)->buf;
+    struct proto_buf *out = &outbox_target(&c->out, sends_at_hand(&c->net->sends))->buf;
     size_t before = out->n;
     if (!dispatch_resume(c->net->server, &c->session, out)) return;
     c->net->server->stats.net_output_bytes += out->n - before;
@@ -345,11 +344,10 @@ void conn_drain(struct conn *c)
 
 /* --- events --- */
 
-static void on_written(uv_write_t *request, int status)
+static void on_wrote(struct stream *s, int status)
 {
-    struct conn *c = request->data;
-    outbox_landed(&c->out, status < 0 || c->state == CONN_CLOSING);
-    if (c->state == CONN_CLOSING) return;
+    struct conn *c = conn_with(s);
+    outbox_landed(&c->out, status < 0);
     net_turn(c->net);
     if (status < 0) {
         conn_close(c);
@@ -359,54 +357,45 @@ static void on_written(uv_write_t *request, int status)
     conn_continue(c);
 }
 
-/* Where bytes of requests are read to. */
-static enum status offer_room(struct conn *c, struct inbox_room *room)
+static void on_sent(struct stream *s, struct replies *shared, int result)
 {
-    struct net *net = c->net;
-    enum status status = inbox_offer(&c->in, &net->server->mem, net->shared_in, room);
-    bulks_probe(&c->bulks, room);
-    c->in_shared =
-        !status && room->p >= net->shared_in && room->p < net->shared_in + INBOX_SHARED_BYTES;
-    return status;
+    struct conn *c = conn_with(s);
+    if (outbox_sent(&c->out, s, shared, result) != 0)
+        conn_close(c);
+    else if ((outbox_is_busy(&c->out) || c->state == CONN_FINISHING) && account_output(c))
+        settle(c);
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+static enum status on_room(struct stream *s, struct stream_room *room)
 {
-    (void)suggested;
-    struct conn *c = handle->data;
-    struct inbox_room room = {c->net->shared_in, INBOX_SHARED_BYTES}; /* of what is discarded */
-    enum status status = STATUS_OK;
+    struct conn *c = conn_with(s);
     c->in_bulk = c->state == CONN_OPEN && c->bulks.filling;
-    if (c->in_bulk)
-        status = bulks_room(&c->bulks, &c->net->server->mem, &room);
-    else if (c->state == CONN_OPEN)
-        status = offer_room(c, &room);
-    if (status) room = (struct inbox_room){NULL, 0}; /* libuv reports it as UV_ENOBUFS */
-    *buf = (uv_buf_t){.base = room.p, .len = room.n};
+    if (c->in_bulk) return bulks_room(&c->bulks, &c->net->server->mem, room);
+    room->n = bulks_probe(&c->bulks);
+    return STATUS_OK;
 }
 
-/* A large bulk has got n bytes. Once it is whole, what came behind it goes where other bytes are
- * read to, and *n are those. False when there is nothing to run yet, or the connection was closed.
- */
-static bool fill_bulk(struct conn *c, size_t *n)
+/* A large bulk has got n bytes. Once it is whole, those that came behind it are joined with what
+ * has waited. False when there is nothing to run yet, or the connection was closed. */
+static bool fill_bulk(struct conn *c, size_t n, struct view *bytes, bool *inside)
 {
     struct view behind;
-    struct inbox_room room;
-    if (!bulks_filled(&c->bulks, *n, &behind)) {
+    if (!bulks_filled(&c->bulks, n, &behind)) {
         settle(c);
         return false;
     }
+    struct mem *m = &c->net->server->mem;
     if (request_reader_put_apart(&c->reader, bulks_last(&c->bulks)) != REQUEST_READY ||
-        offer_room(c, &room) != STATUS_OK) {
+        inbox_append(&c->in, m, behind) != STATUS_OK) {
         no_memory_for_input(c, c->bulks.bytes);
         return false;
     }
-    memcpy(room.p, behind.p, behind.n);
-    *n = behind.n;
+    *bytes = inbox_view(&c->in);
+    *inside = true;
     return true;
 }
 
-static void on_bytes(struct conn *c, size_t n)
+static void on_bytes(struct conn *c, char *p, size_t n)
 {
     struct net *net = c->net;
     begin_share(c);
@@ -418,32 +407,34 @@ static void on_bytes(struct conn *c, size_t n)
         c->ended = n >= c->drain_bytes;
         c->drain_bytes -= c->ended ? c->drain_bytes : n;
     }
-    if (c->in_bulk && !fill_bulk(c, &n)) return;
-    struct view bytes = {net->shared_in, inbox_bytes(&c->in) + n};
-    if (!c->in_shared) {
-        inbox_filled(&c->in, n);
-        bytes = inbox_view(&c->in);
+    struct view bytes;
+    bool inside;
+    DASSERT(c->in_bulk == c->bulks.filling);
+    if (c->in_bulk) {
+        if (!fill_bulk(c, n, &bytes, &inside)) return;
+    } else if (inbox_join(&c->in, &net->server->mem, p, n, &bytes, &inside) != STATUS_OK) {
+        no_memory_for_input(c, inbox_bytes(&c->in) + n);
+        return;
     }
     c->hungry = false;
     size_t used = run_share(c, bytes);
-    if (c->state != CONN_CLOSING && keep_rest(c, bytes, used, !c->in_shared)) settle(c);
+    if (c->state != CONN_CLOSING && keep_rest(c, bytes, used, inside)) settle(c);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
+static void on_got(struct stream *s, char *p, ssize_t n)
 {
-    (void)buf;
-    struct conn *c = stream->data;
-    if (nread == 0) return; /* it would have blocked */
+    struct conn *c = conn_with(s);
     net_turn(c->net);
-    if (nread > 0) {
-        if (c->state == CONN_OPEN) on_bytes(c, (size_t)nread);
+    if (c->state == CONN_FINISHING) { /* of a read that was under way */
+        c->ended |= n < 0;
+    } else if (n > 0) {
+        if (c->state == CONN_OPEN) on_bytes(c, p, (size_t)n);
         if (c->seat.place != NET_READY) c->net->others = true;
-    } else if (nread == UV_EOF && c->state == CONN_OPEN) {
-        c->reading = false;
+    } else if (n == UV_EOF && c->state == CONN_OPEN) {
         c->ended = true;
         settle(c);
     } else {
-        if (nread == UV_ENOBUFS)
+        if (n == UV_ENOBUFS)
             log_closing(c, "no memory for its input", inbox_bytes(&c->in) + c->bulks.bytes);
         conn_close(c);
     }
@@ -451,33 +442,55 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 
 /* --- the beginning --- */
 
-bool conn_accept(struct net *net, uv_stream_t *listening)
+static const struct stream_user CONN_USER = {
+    .room = on_room, .got = on_got, .wrote = on_wrote, .sent = on_sent, .closed = on_closed};
+
+static void init(struct conn *c, struct net *net)
 {
     struct server *s = net->server;
-    struct conn *c = mem_alloc(&s->mem, sizeof *c);
-    if (!c) return false;
     *c = (struct conn){.net = net, .state = CONN_OPEN};
     inbox_init(&c->in);
     bulks_init(&c->bulks);
     outbox_init(&c->out, (struct outlet){.all = &s->held});
-    c->out.request.data = c;
     struct request_limits limits = REQUEST_LIMITS_DEFAULT;
     limits.bulk_bytes_max = s->config.proto_max_bulk_len;
     request_reader_init(&c->reader, &limits);
-    uv_tcp_init(net->loop, &c->tcp);
-    c->tcp.data = c;
-    net->open++;
-    net_turn(net);
-    bool accepted = uv_accept(listening, stream_of(c)) == 0, many = arrival_is_one_too_many(net);
-    if (accepted && many) arrival_refuse(net, stream_of(c));
-    if (!accepted || many || session_open(&s->sessions, &c->session, s->now_ms)) {
+}
+
+/* A connection that was let in. */
+static void begin(struct conn *c, int fd)
+{
+    struct server *s = c->net->server;
+    c->net->open++;
+    if (stream_open(&c->stream, &CONN_USER, &c->net->place, fd) != 0) {
+        close(fd);
         conn_close(c);
-        return true;
+        return;
+    }
+    if (session_open(&s->sessions, &c->session, s->now_ms)) {
+        conn_close(c);
+        return;
     }
     c->session_open = true;
     s->stats.connections++;
-    arrival_introduce(net, &c->tcp, &c->session);
-    read_on(c, true);
+    arrival_introduce(c->net, fd, &c->session);
+    stream_read(&c->stream, true);
+}
+
+bool conn_accept(struct net *net, uv_stream_t *listening)
+{
+    struct conn *c = mem_alloc(&net->server->mem, sizeof *c);
+    int fd;
+    if (!c || !arrival_take(net, listening, &fd)) {
+        mem_free(&net->server->mem, c, sizeof *c);
+        return false;
+    }
+    init(c, net);
+    net_turn(net);
+    if (fd >= 0)
+        begin(c, fd);
+    else
+        mem_free(&net->server->mem, c, sizeof *c);
     return true;
 }
 
@@ -486,7 +499,7 @@ int conn_check(const struct conn *c)
     bool open = c->state == CONN_OPEN || c->state == CONN_FINISHING;
     if (c->session_open != open) return 1;
     bool left = c->state == CONN_OPEN && inbox_bytes(&c->in) && !c->hungry;
-    if (c->reading && left) return 2;
+    if (c->stream.reading && left) return 2;
     bool waits = c->state == CONN_OPEN && c->session.wait != SESSION_RUNS;
     if (waits != (c->seat.place == NET_WAITING)) return 3;
     return 0;

@@ -2,17 +2,17 @@
  * One client's connection: reads requests, runs them, writes the replies, and ends well. Where
  * there are I/O threads, remote.h stands in its place.
  *
- * libuv calls it when bytes arrive; net.c when it is to go on without an event (input left over, a
- * wait that ended). Each time it takes a share: requests are parsed in place and run one after
- * another, replies collect in one buffer, and they are written once. A share is bounded in bytes,
- * commands and time, so that no client starves another; what is left goes on in the next turn,
- * before more is read.
+ * Its stream calls it when bytes arrive; net.c when it is to go on without an event (input left
+ * over, a wait that ended). Each time it takes a share: requests are parsed in place and run one
+ * after another, replies collect in one buffer, and they are written once. A share is bounded in
+ * bytes, commands and time, so that no client starves another; what is left goes on in the next
+ * turn, before more is read.
  *
  *   OPEN       reads, runs, writes
  *   FINISHING  runs nothing more (QUIT, a broken request, the end of the input): writes what waits
  *   LINGERING  all is written and the output is shut: discards input until the client has closed,
  *              since closing over unread input would destroy the last replies on their way
- *   CLOSING    uv_close was called; its callback frees the connection
+ *   CLOSING    the stream is being closed; then the connection is freed
  *
  * A slow reader: above CONN_HIGH_BYTES of unsent replies nothing more is run or read for it until
  * it is below CONN_LOW_BYTES; so at most that, and one reply, wait. Above the configuration's
@@ -23,10 +23,10 @@
  *
  * Invariants (conn_check)
  *   1. The session is open exactly in OPEN and FINISHING.
- *   2. It is being read from only while nothing that it sent waits to be run.
+ *   2. Its stream is told to read only while nothing that it sent waits to be run.
  *   3. It is in the queue NET_WAITING exactly while it is OPEN and its session waits.
  * Ownership: a connection owns itself; no pointer to it is good across a call that can close it,
- * except in libuv's callbacks, since memory is freed in a later phase of the loop only.
+ * except in the stream's callbacks, since memory is freed in a later phase of the loop only.
  * Cost: no allocation for requests that arrive whole and replies that are taken at once.
  */
 #ifndef HEAPD_NET_CONN_H
@@ -55,12 +55,10 @@ struct conn {
     struct net *net;
     struct net_seat seat;
     enum conn_state state;
-    bool reading;   /* uv_read_start is in force */
-    bool ended;     /* the input has ended, or no more of it is wanted */
-    bool hungry;    /* the waiting bytes are an unfinished request */
-    bool slow;      /* over CONN_HIGH_BYTES, and not yet below CONN_LOW_BYTES */
-    bool in_shared; /* the read under way goes to the shared buffer, */
-    bool in_bulk;   /* or to one that lies apart */
+    bool ended;   /* the input has ended, or no more of it is wanted */
+    bool hungry;  /* the waiting bytes are an unfinished request */
+    bool slow;    /* over CONN_HIGH_BYTES, and not yet below CONN_LOW_BYTES */
+    bool in_bulk; /* the read under way goes to a bulk that lies apart */
     bool session_open;
     uint64_t drain_bytes; /* while the process ends: input that is still wanted */
     int64_t linger_until_ns;
@@ -74,8 +72,7 @@ struct conn {
     struct bulks bulks; /* of the request that is unfinished, or runs */
     struct outbox out;
     struct request_reader reader;
-    uv_tcp_t tcp;
-    uv_shutdown_t shutdown;
+    struct stream stream;
 };
 
 /* Takes the next connection of a listening stream; one too many is told so and closed. False when

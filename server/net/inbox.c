@@ -38,38 +38,46 @@ static enum status grow(struct inbox *in, struct mem *m, size_t cap)
     return STATUS_OK;
 }
 
-enum status inbox_offer(struct inbox *in, struct mem *m, char *shared, struct inbox_room *room)
-{
-    size_t bytes = inbox_bytes(in);
-    if (bytes <= INBOX_SMALL_BYTES) {
-        if (bytes) memcpy(shared, in->p + in->begin, bytes);
-        *room = (struct inbox_room){shared + bytes, INBOX_SHARED_BYTES - bytes};
-        return STATUS_OK;
-    }
-    compact(in);
-    if (in->cap - in->end < INBOX_SMALL_BYTES) {
-        /* Doubling while a step may copy; from INBOX_GROWTH_BYTES_MAX on the block is mapped, and
-         * growth moves no bytes. */
-        size_t more = min_size(bytes, INBOX_GROWTH_BYTES_MAX);
-        if (more < INBOX_SHARED_BYTES) more = INBOX_SHARED_BYTES;
-        enum status status = grow(in, m, in->end + more);
-        if (status) return status;
-    }
-    *room = (struct inbox_room){in->p + in->end, min_size(in->cap - in->end, INBOX_SHARED_BYTES)};
-    return STATUS_OK;
-}
-
-void inbox_filled(struct inbox *in, size_t n)
-{
-    DASSERT(n <= in->cap - in->end);
-    in->end += n;
-}
-
 /* Rests are of any length and live shortly. Those that do not stay small get blocks of one length,
  * which are used again: of many lengths each would leave pages of its own behind. */
 static size_t cap_for(size_t bytes)
 {
-    return bytes > INBOX_KEPT_BYTES && bytes < INBOX_SHARED_BYTES ? INBOX_SHARED_BYTES : bytes;
+    return bytes > INBOX_KEPT_BYTES && bytes < INBOX_BLOCK_BYTES ? INBOX_BLOCK_BYTES : bytes;
+}
+
+/* Room for n bytes behind what waits. Doubling while a step may copy; from INBOX_GROWTH_BYTES_MAX
+ * on the block is mapped, and growth moves no bytes. */
+static enum status make_room(struct inbox *in, struct mem *m, size_t n)
+{
+    compact(in);
+    if (in->cap - in->end >= n) return STATUS_OK;
+    size_t more = min_size(in->end, INBOX_GROWTH_BYTES_MAX);
+    return grow(in, m, cap_for(in->end + (more > n ? more : n)));
+}
+
+enum status inbox_append(struct inbox *in, struct mem *m, struct view bytes)
+{
+    if (!bytes.n) return STATUS_OK;
+    enum status status = make_room(in, m, bytes.n);
+    if (status) return status;
+    memcpy(in->p + in->end, bytes.p, bytes.n);
+    in->end += bytes.n;
+    return STATUS_OK;
+}
+
+enum status inbox_join(struct inbox *in, struct mem *m, char *p, size_t n, struct view *all,
+                       bool *inside)
+{
+    size_t waits = inbox_bytes(in);
+    *inside = waits > INBOX_FRONT_BYTES;
+    if (*inside) {
+        enum status status = inbox_append(in, m, (struct view){p, n});
+        *all = inbox_view(in);
+        return status;
+    }
+    if (waits) memcpy(p - waits, in->p + in->begin, waits);
+    *all = (struct view){p - waits, waits + n};
+    return STATUS_OK;
 }
 
 enum status inbox_replace(struct inbox *in, struct mem *m, struct view rest)

@@ -48,6 +48,7 @@ static void before_poll(uv_prepare_t *handle)
     wake |= mailbox_put(&io->in, &t->out);
     if (wake) bell_ring(&io->bell);
     if (t->mem.trim_bytes) uv_idle_start(&t->trimming, on_trimming);
+    if (t->place.ring) ring_turn(t->place.ring, 0);
 }
 
 static void on_tick(uv_timer_t *handle)
@@ -68,6 +69,7 @@ static void stop(struct io_thread *t)
 {
     ASSERT(!t->wires);
     bell_close(&t->bell);
+    stream_place_close(&t->place);
     uv_close((uv_handle_t *)&t->before_poll, NULL);
     uv_close((uv_handle_t *)&t->trimming, NULL);
     uv_close((uv_handle_t *)&t->tick, NULL);
@@ -194,8 +196,8 @@ static void init_thread(struct io_thread *t, struct io *io, uint32_t index)
 
 static bool open_thread(struct io_thread *t)
 {
-    t->shared_in = mem_alloc(&t->mem, INBOX_SHARED_BYTES);
-    if (!t->shared_in || uv_loop_init(&t->loop)) return false;
+    if (uv_loop_init(&t->loop)) return false;
+    if (net_open_place(t->io->net->server, &t->place, &t->mem, &t->loop)) return false;
     if (!bell_init(&t->bell, &t->loop, on_thread_rung, t)) return false;
     uv_prepare_init(&t->loop, &t->before_poll);
     uv_idle_init(&t->loop, &t->trimming);
@@ -247,7 +249,7 @@ static void free_thread(struct io_thread *t)
 {
     while (t->spare_count) proto_buf_fini(&t->spares[--t->spare_count]);
     sheet_fini(&t->sheet);
-    mem_free(&t->mem, t->shared_in, INBOX_SHARED_BYTES);
+    stream_place_fini(&t->place);
     ASSERT(t->mem.bytes == 0);
     mem_fini(&t->mem);
     ASSERT(uv_loop_close(&t->loop) == 0);

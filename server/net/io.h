@@ -17,7 +17,7 @@
  *   2. At the end of a turn no bundle holds a letter, and no value that was sent waits to go back.
  * Ownership: io owns the threads; a thread owns its loop, its memory and its halves of connections.
  * The heap's thread outlives them. Cost: a turn with letters costs a wake-up of one system call at
- * either end; a thread takes its stack, 64 KiB for input, and up to IO_SPARES buffers.
+ * either end; a thread takes its stack, its place of streams, and up to IO_SPARES buffers.
  */
 #ifndef HEAPD_NET_IO_H
 #define HEAPD_NET_IO_H
@@ -54,7 +54,7 @@ struct io_thread {
     struct bundle out;       /* letters for the heap's thread */
     struct held_list landed; /* values that were sent */
     struct mem mem;
-    char *shared_in; /* INBOX_SHARED_BYTES */
+    struct stream_place place;
     struct sheet sheet;
     struct proto_buf spares[IO_SPARES];
     uint32_t spare_count;

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "net/conn.h"
 #include "net/io.h"
 #include "net/listener.h"
@@ -101,26 +102,28 @@ void net_keep_going(struct net *net)
     if (!uv_is_closing((const uv_handle_t *)&net->going)) uv_idle_start(&net->going, on_going);
 }
 
-/* Lets time pass, so that the poll finds more (pace.h). */
-static void pace(struct net *net)
+/* How much time is to pass, so that the poll finds more (pace.h). */
+static int64_t gap(struct net *net)
 {
     struct server *s = net->server;
     int64_t gap_ns_max = (int64_t)s->config.poll_gap_us * 1000;
     int64_t wait_ns = pace_poll(&net->pace, clock_mono_ns(), gap_ns_max);
     s->stats.poll_gap_ns = (uint64_t)net->pace.gap_ns;
-    if (wait_ns == 0) return;
-    s->stats.poll_waits++;
-    clock_sleep_ns(wait_ns);
+    if (wait_ns) s->stats.poll_waits++;
+    return wait_ns;
 }
 
 static void before_poll(uv_prepare_t *handle)
 {
     struct net *net = handle->data;
     if (net->turn_open) net_keep_going(net);
+    bool going = uv_is_active((const uv_handle_t *)&net->going);
     if (net->io)
         io_flush(net->io);
-    else if (!uv_is_active((const uv_handle_t *)&net->going))
-        pace(net);
+    else if (net->ring)
+        ring_turn(net->ring, going ? 0 : gap(net));
+    else if (!going)
+        clock_sleep_ns(gap(net));
 }
 
 void net_may_block(struct net *net)
@@ -137,6 +140,7 @@ void net_may_block(struct net *net)
 void net_shut_killed(struct net *net, const struct session *killer)
 {
     net->kills = true;
+    if (net->ring) ring_submit(net->ring); /* what they were answered in this turn leaves */
     for (struct session *s = net->server->sessions.first; s; s = s->next)
         if (s->kill && s != killer) shutdown(s->fd, SHUT_RDWR);
 }
@@ -154,6 +158,11 @@ static void resume_conn(struct net_seat *seat)
 static void resume_remote(struct net_seat *seat)
 {
     remote_resume(remote_in(seat));
+}
+
+void net_send(struct net *net)
+{
+    if (net->ring) ring_flush(net->ring);
 }
 
 bool net_after_steps(struct net *net)
@@ -198,6 +207,18 @@ static void on_tick(uv_timer_t *handle)
 /* --- beginning and end --------------------------------------------------------------------------
  */
 
+enum status net_open_place(struct server *s, struct stream_place *place, struct mem *m,
+                           uv_loop_t *loop)
+{
+    int error;
+    enum status status = stream_place_init(place, m, loop, s->config.io_uring, &error);
+    if (error)
+        log_line(LOG_NOTICE, "no io_uring (%s): each read and write is a system call",
+                 uv_strerror(error));
+    s->multiplexing = place->ring ? "io_uring" : "epoll";
+    return status;
+}
+
 /* CLIENT KILL marks sessions anywhere in the registry. Its name, as a session's last command, tells
  * when to look for them: looking at all sessions in each turn would cost more than the turn. */
 static const char *kill_name(void)
@@ -210,11 +231,14 @@ static const char *kill_name(void)
 enum status net_init(struct net *net, struct server *server, uv_loop_t *loop, uint64_t clients_max)
 {
     *net = (struct net){.server = server, .loop = loop, .clients_max = clients_max};
-    net->shared_in = mem_alloc(&server->mem, INBOX_SHARED_BYTES);
-    if (!net->shared_in) return STATUS_OOM;
+    if (server->config.io_threads == 1) {
+        enum status status = net_open_place(server, &net->place, &server->mem, loop);
+        if (status) return status;
+    }
+    net->ring = net->place.ring;
     net->kill_name = kill_name();
     clock_sleeps_are_short();
-    replies_init(&net->shared_out);
+    sends_init(&net->sends, net->ring);
     uv_idle_init(loop, &net->going);
     uv_timer_init(loop, &net->tick);
     uv_prepare_init(loop, &net->before_poll);
@@ -230,6 +254,8 @@ void net_close(struct net *net)
     for_each_session(net, close_session);
     for_each(net, NET_LINGERING, close_conn);
     if (net->io) io_close(net->io);
+    while (net->ring && net->open) ring_turn(net->ring, 0);
+    stream_place_close(&net->place);
     uv_close((uv_handle_t *)&net->going, NULL);
     uv_close((uv_handle_t *)&net->tick, NULL);
     uv_close((uv_handle_t *)&net->before_poll, NULL);
@@ -238,8 +264,8 @@ void net_close(struct net *net)
 void net_fini(struct net *net)
 {
     if (net->io) io_free(net->io);
-    mem_free(&net->server->mem, net->shared_in, INBOX_SHARED_BYTES);
-    replies_fini(&net->shared_out, &(struct outlet){.all = &net->server->held});
+    if (net->place.mem) stream_place_fini(&net->place);
+    sends_fini(&net->sends, &(struct outlet){.all = &net->server->held});
 }
 
 static void drain_conn(struct net *net, struct session *s)
@@ -251,6 +277,10 @@ static void drain_conn(struct net *net, struct session *s)
 void net_drain(struct net *net)
 {
     net_turn(net);
+    if (net->ring) { /* what was read is not in the sockets any more */
+        ring_hurry(net->ring);
+        ring_turn(net->ring, 0);
+    }
     net->draining = true;
     listener_close_all(net);
     if (net->io) {
@@ -268,7 +298,7 @@ bool net_is_drained(const struct net *net)
 
 int net_check(const struct net *net)
 {
-    if (replies_bytes(&net->shared_out) != 0) return 1;
+    if (replies_bytes(&net->sends.at_hand->replies) != 0) return 1;
     for (int place = 0; place < NET_PLACES; place++) {
         const struct net_seat *previous = NULL;
         for (const struct net_seat *s = net->queues[place].first; s; previous = s, s = s->next)

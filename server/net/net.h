@@ -1,14 +1,16 @@
 /*
- * What all connections share, and the turn of the loop as they see it: the buffers for input and
- * for replies, and the queues of connections that are to be looked at without an event of their
- * own. daemon.c starts it and calls it once a turn; conn.c and listener.c use it. It does not run
- * requests.
+ * What all connections share, and the turn of the loop as they see it: the place of their streams,
+ * the buffers for replies, and the queues of connections that are to be looked at without an event
+ * of their own. daemon.c starts it and calls it once a turn; conn.c and listener.c use it. It does
+ * not run requests.
  *
  * One turn of the loop:
  *   1. going           (idle phase)  connections whose input was left over continue, unless
  *                                    others are served first (below)
- *   2. reads and writes (poll phase) each ready connection takes its share
- *   3. net_after_steps (check phase) the daemon ran server_step; who waited for that continues
+ *   2. reads and writes (prepare phase where there is a ring, which waits there; else poll phase)
+ *                                    each ready connection takes its share
+ *   3. net_send        (check phase) when steps will take their time: replies leave before them
+ *   4. net_after_steps (check phase) the daemon ran server_step; who waited for that continues
  * The first of these that finds anything to do begins the turn: it reads the clocks (server_turn).
  *
  * Who has used a share and has more to do gives way to those that send little: the ready ones
@@ -25,7 +27,7 @@
  * pass (pace.h).
  *
  * Invariants (net_check)
- *   1. Between two connections the shared reply buffer is empty.
+ *   1. Between two connections the reply buffer at hand is empty.
  *   2. Every connection in a queue says so, and stands in it once.
  *   3. While a connection is ready, the loop keeps going.
  * Ownership: the buffers; the connections own themselves until they are closed. Cost: a turn costs
@@ -37,8 +39,8 @@
 #include <uv.h>
 
 #include "command/ahead.h"
-#include "net/outbox.h"
 #include "net/pace.h"
+#include "net/sends.h"
 #include "proto/batch.h"
 
 enum {
@@ -67,8 +69,9 @@ struct net {
     struct server *server;
     uv_loop_t *loop;
     struct io *io; /* NULL: every connection is this thread's own (conn.h), else none (remote.h) */
-    char *shared_in; /* INBOX_SHARED_BYTES */
-    struct replies shared_out;
+    struct stream_place place; /* of this loop's own connections */
+    struct ring *ring;         /* its, or NULL; and NULL where there are I/O threads */
+    struct sends sends;
     struct request_batch batch; /* of the connection that is running; nothing in it stays */
     struct ahead ahead[BATCH_REQUESTS_MAX];
     struct net_queue queues[NET_PLACES]; /* NET_NOWHERE stays empty */
@@ -94,6 +97,9 @@ struct net {
 /* `loop` and `server` outlive it. */
 enum status net_init(struct net *net, struct server *server, uv_loop_t *loop,
                      uint64_t clients_max) MUST_USE;
+/* Makes the place of a loop's streams: with a ring if the configuration and the system have it. */
+enum status net_open_place(struct server *s, struct stream_place *place, struct mem *m,
+                           uv_loop_t *loop) MUST_USE;
 /* Closes all handles; the loop must run until it is empty, then net_fini. */
 void net_close(struct net *net);
 void net_fini(struct net *net);
@@ -106,6 +112,14 @@ static inline void net_turn(struct net *net)
     net->turn++;
     server_turn(net->server);
     pace_turn(&net->pace, net->server->mono_ns);
+}
+
+/* In the check phase, before server_step when that takes its time, or connections are ready: what
+ * was answered in this turn leaves. */
+void net_send(struct net *net);
+static inline bool net_is_ready(const struct net *net)
+{
+    return net->queues[NET_READY].first != NULL;
 }
 
 /* In the check phase, after server_step: kills, and what waited continues. Ends the turn. True

@@ -32,7 +32,6 @@ void outbox_init(struct outbox *out, struct outlet outlet)
 
 void outbox_fini(struct outbox *out)
 {
-    DASSERT(!out->under_way);
     replies_fini(&out->flying, &out->outlet);
     replies_fini(&out->behind, &out->outlet);
 }
@@ -101,13 +100,13 @@ static size_t bytes_of(const uv_buf_t *pieces, unsigned count)
 
 /* One write of what comes next; `at` and `given` go on by what the socket took. 1 when that was all
  * of it, 0 when the socket is full, or a libuv error. */
-static int write_some(uv_stream_t *stream, const struct replies *r, struct outbox_place *at,
+static int write_some(struct stream *stream, const struct replies *r, struct outbox_place *at,
                       uint64_t *given)
 {
     uv_buf_t pieces[PIECES_MAX];
     unsigned count = pieces_at(r, *at, pieces);
     size_t bytes = bytes_of(pieces, count);
-    int sent = uv_try_write(stream, pieces, count);
+    int sent = stream_write(stream, pieces, count);
     if (sent == UV_EAGAIN) sent = 0;
     if (sent < 0) return sent;
     advance(r, at, (size_t)sent);
@@ -127,24 +126,34 @@ static void take_off(struct outbox *out, struct replies *from)
 static void land(struct outbox *out)
 {
     replies_fini(&out->flying, &out->outlet);
+    out->given = 0;
     if (out->behind.buf.n) take_off(out, &out->behind);
 }
 
-/* The socket is full: libuv writes when it has room. */
-static int leave_to_libuv(struct outbox *out, uv_stream_t *stream, uv_write_cb done)
+/* The socket is full. */
+static int leave(struct outbox *out, struct stream *stream)
 {
     uv_buf_t pieces[PIECES_MAX];
     unsigned count = pieces_at(&out->flying, out->at, pieces);
-    size_t bytes = bytes_of(pieces, count);
-    int error = uv_write(&out->request, stream, pieces, count, done);
-    if (error) return error;
+    int64_t left = stream_leave(stream, pieces, count);
+    if (left < 0) return (int)left;
     out->under_way = true;
-    advance(&out->flying, &out->at, bytes);
-    out->given += bytes;
+    advance(&out->flying, &out->at, (size_t)left);
+    out->given += (uint64_t)left;
     return 0;
 }
 
-int outbox_send(struct outbox *out, uv_stream_t *stream, struct replies *shared, uv_write_cb done)
+/* Some of the replies did not leave: they are the connection's own from now on. */
+static int keep(struct outbox *out, struct stream *stream, struct replies *shared,
+                const struct outbox_place *at, uint64_t given, bool full)
+{
+    take_off(out, shared);
+    out->at = *at;
+    out->given = given;
+    return full ? leave(out, stream) : 0;
+}
+
+int outbox_send(struct outbox *out, struct stream *stream, struct replies *shared)
 {
     if (outbox_is_busy(out)) return 0;
     struct outbox_place at = {.held = shared->held.first};
@@ -152,12 +161,22 @@ int outbox_send(struct outbox *out, uv_stream_t *stream, struct replies *shared,
     bool any = shared->buf.n > 0; /* a buffer that failed has no bytes, but something may be held */
     int took = any ? write_some(stream, shared, &at, &given) : 1;
     int error = took < 0 ? took : 0;
-    if (any && !error && !is_end(shared, &at)) {
-        take_off(out, shared);
-        out->at = at;
-        out->given = given;
-        if (!took) error = leave_to_libuv(out, stream, done);
-    }
+    if (any && !error && !is_end(shared, &at))
+        error = keep(out, stream, shared, &at, given, took == 0);
+    clear(shared, &out->outlet, OUTBOX_SHARED_KEPT_BYTES);
+    return error;
+}
+
+int outbox_sent(struct outbox *out, struct stream *stream, struct replies *shared, int result)
+{
+    DASSERT(out->sending && !shared->held.first && !out->flying.buf.p);
+    out->sending = false;
+    struct outbox_place at = {.buf = result > 0 ? (size_t)result : 0};
+    int error = result < 0 && result != UV_EAGAIN ? result : 0;
+    if (!error && !is_end(shared, &at))
+        error = keep(out, stream, shared, &at, at.buf, true);
+    else if (!error && out->behind.buf.n)
+        take_off(out, &out->behind);
     clear(shared, &out->outlet, OUTBOX_SHARED_KEPT_BYTES);
     return error;
 }
@@ -169,7 +188,7 @@ void outbox_landed(struct outbox *out, bool ends)
     if (ends || is_end(&out->flying, &out->at)) land(out);
 }
 
-int outbox_resend(struct outbox *out, uv_stream_t *stream, uv_write_cb done)
+int outbox_resend(struct outbox *out, struct stream *stream)
 {
     if (!outbox_rests(out)) return 0;
     int took = write_some(stream, &out->flying, &out->at, &out->given);
@@ -177,21 +196,22 @@ int outbox_resend(struct outbox *out, uv_stream_t *stream, uv_write_cb done)
     if (is_end(&out->flying, &out->at))
         land(out);
     else if (!took)
-        return leave_to_libuv(out, stream, done);
+        return leave(out, stream);
     return 0;
 }
 
-uint64_t outbox_bytes(const struct outbox *out)
+uint64_t outbox_bytes(const struct outbox *out, const struct stream *stream)
 {
     if (!outbox_is_busy(out)) return 0;
-    uint64_t with_libuv = out->under_way ? uv_stream_get_write_queue_size(out->request.handle) : 0;
-    return replies_bytes(&out->flying) - out->given + with_libuv + replies_bytes(&out->behind);
+    uint64_t left = out->under_way ? stream_left(stream) : 0;
+    return replies_bytes(&out->flying) - out->given + left + replies_bytes(&out->behind);
 }
 
 int outbox_check(const struct outbox *out)
 {
     if (!outbox_is_busy(out) && replies_bytes(&out->behind)) return 1;
-    if (out->under_way && !outbox_is_busy(out)) return 2;
+    if (out->under_way && !out->flying.buf.p) return 2;
+    if (out->sending && out->flying.buf.p) return 2;
     const struct replies *both[] = {&out->flying, &out->behind};
     for (int i = 0; i < 2; i++) {
         const struct held *last = both[i]->held.last;

@@ -1,9 +1,10 @@
 /*
  * The replies of a connection on their way out. conn.c and wire.c call it.
  *
- * Replies are written into a buffer that all connections share and sent from there at once; what
- * the socket does not take becomes the connection's own, buffer and all, and is written by libuv
- * while further replies collect in a second buffer. So an idle connection holds no output memory,
+ * Replies are written into a buffer that connections share and sent from there, at once or with
+ * those of others (sends.h); what the socket does not take becomes the connection's own, buffer and
+ * all, and is written when there is room, while further replies collect in a second buffer. So an
+ * idle connection holds no output memory,
  * and nothing is copied: large values are not even in the buffer, but beside it, held by their
  * strings (command/held.h), and are sent in between, several pieces to one system call. It decides
  * nothing about limits: it only knows how many bytes wait.
@@ -17,25 +18,23 @@
  * here, but collected for the heap's thread.
  *
  * Invariants (outbox_check)
- *   1. Nothing waits behind unless something is flying.
- *   2. While a write of libuv's is under way something is flying.
+ *   1. Nothing waits behind unless something is flying, or being sent.
+ *   2. While a write is under way something is flying; and nothing is, while something is sent.
  *   3. What is held lies within its buffer.
- * Ownership: both buffers, what is held beside them, and the request; the shared buffer is net's,
- * and empty whenever another connection begins. The outbox must not be freed while a write is under
- * way (libuv ends it before it closes the handle).
- * Cost: one write(2) for the replies of a share, when the reader keeps up and they are no more than
- * OUTBOX_WRITE_BYTES.
+ * Ownership: both buffers, and what is held beside them; the shared buffer is whoever sends from
+ * it's, and empty whenever another connection begins. The outbox must not be freed before its
+ * stream is closed. Cost: one write(2) for the replies of a share, when the reader keeps up and
+ * they are no more than OUTBOX_WRITE_BYTES.
  */
 #ifndef HEAPD_NET_OUTBOX_H
 #define HEAPD_NET_OUTBOX_H
 
-#include <uv.h>
-
 #include "command/held.h"
+#include "net/stream.h"
 #include "proto/buf.h"
 
 enum {
-    OUTBOX_SHARED_KEPT_BYTES = 1 << 20, /* what the shared buffer keeps between two shares */
+    OUTBOX_SHARED_KEPT_BYTES = 128 << 10, /* what a shared buffer keeps between two shares */
     OUTBOX_WRITE_BYTES = 256 << 10,
 };
 
@@ -66,10 +65,10 @@ struct outbox_place {
 struct outbox {
     struct outlet outlet;
     struct replies flying, behind;
-    struct outbox_place at; /* how far `flying` was given to libuv, */
+    struct outbox_place at; /* how far `flying` was given to the stream, */
     uint64_t given;         /* and how many bytes that were */
-    uv_write_t request;
-    bool under_way;
+    bool under_way;         /* the stream was left with some, or waits for room */
+    bool sending;           /* replies leave with those of others */
 };
 
 void replies_init(struct replies *r);
@@ -81,13 +80,13 @@ void outbox_fini(struct outbox *out);
 /* Whether anything waits for the reader. */
 static inline bool outbox_is_busy(const struct outbox *out)
 {
-    return out->flying.buf.p != NULL;
+    return out->flying.buf.p != NULL || out->sending;
 }
 
 /* Whether more can be sent without waiting for the reader. */
 static inline bool outbox_rests(const struct outbox *out)
 {
-    return outbox_is_busy(out) && !out->under_way;
+    return out->flying.buf.p != NULL && !out->under_way;
 }
 
 /* Where replies go now. */
@@ -96,17 +95,26 @@ static inline struct replies *outbox_target(struct outbox *out, struct replies *
     return outbox_is_busy(out) ? &out->behind : shared;
 }
 
-/* Makes one write of what lies in the target; `done` is called once if one had to be left to libuv.
- * 0 or a libuv error, after which the connection is of no more use. */
-int outbox_send(struct outbox *out, uv_stream_t *stream, struct replies *shared, uv_write_cb done);
-/* From `done`: the write has ended. What is left rests, unless it ends here: the connection is
- * closed, or will be. */
+/* Makes one write of what lies in the target; what the socket does not take is left to the stream,
+ * whose user calls outbox_landed. 0 or a libuv error, after which the connection is of no more use.
+ */
+int outbox_send(struct outbox *out, struct stream *stream, struct replies *shared);
+/* Its replies, of which nothing is held, leave with those of others, from `shared`; outbox_sent is
+ * called when they have been tried. */
+static inline void outbox_send_later(struct outbox *out)
+{
+    out->sending = true;
+}
+/* So many bytes have left, or a libuv error. As outbox_send. */
+int outbox_sent(struct outbox *out, struct stream *stream, struct replies *shared, int result);
+/* From the stream's `wrote`: the write has ended. What is left rests, unless it ends here: the
+ * connection is closed, or will be. */
 void outbox_landed(struct outbox *out, bool ends);
 /* One more write of what rests, as outbox_send. */
-int outbox_resend(struct outbox *out, uv_stream_t *stream, uv_write_cb done);
+int outbox_resend(struct outbox *out, struct stream *stream);
 
-/* Bytes that wait for the reader: what libuv still has to write, and what is behind. */
-uint64_t outbox_bytes(const struct outbox *out);
+/* Bytes that wait for the reader: what the stream still has to write, and what is behind. */
+uint64_t outbox_bytes(const struct outbox *out, const struct stream *stream);
 
 /* The number of the invariant above that does not hold, or 0. */
 int outbox_check(const struct outbox *out);

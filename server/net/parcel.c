@@ -129,7 +129,7 @@ static void rebase(struct view *args, uint32_t count, struct view from, const ch
 static size_t cap_for(size_t bytes)
 {
     size_t cap = BLOCK_BYTES_MIN;
-    while (cap < bytes && cap < INBOX_SHARED_BYTES) cap *= 4;
+    while (cap < bytes && cap < INBOX_BLOCK_BYTES) cap *= 4;
     return cap < bytes ? bytes : cap;
 }
 

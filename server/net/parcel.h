@@ -21,7 +21,7 @@
  *   1. taken <= count; next is the view behind those of the requests taken.
  *   2. An empty parcel has no memory but its replies'.
  * Ownership: the parcel owns its block and the buffer that went along; both come from the I/O
- * thread's struct mem. Cost: one block a parcel; copying what is packed: at most the shared buffer,
+ * thread's struct mem. Cost: one block a parcel; copying what is packed: at most a loan,
  * or from a connection's own PARCEL_COPY_BYTES or as much as stays behind.
  */
 #ifndef HEAPD_NET_PARCEL_H

@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <inttypes.h>
 #include <unistd.h>
 
@@ -172,19 +171,6 @@ void remote_receive(struct remote *r, enum letter_kind kind)
 
 /* --- the beginning --- */
 
-/* Where a connection stands until its thread has its socket: libuv cannot move a handle from one
- * loop to another, so the thread gets a descriptor of its own for it. */
-struct door {
-    uv_tcp_t tcp;
-    struct net *net;
-};
-
-static void on_door_closed(uv_handle_t *handle)
-{
-    struct door *door = handle->data;
-    mem_free(&door->net->server->mem, door, sizeof *door);
-}
-
 static struct io_thread *idlest(struct io *io)
 {
     struct io_thread *best = &io->threads[0];
@@ -204,28 +190,19 @@ static void init(struct remote *r, struct net *net, struct io_thread *thread)
     inbox_init(&w->in);
     bulks_init(&w->bulks);
     outbox_init(&w->out, (struct outlet){.all = &s->held, .landed = &thread->landed});
-    w->out.request.data = w;
     struct request_limits limits = REQUEST_LIMITS_DEFAULT;
     limits.bulk_bytes_max = s->config.proto_max_bulk_len;
     request_reader_init(&w->reader, &limits);
 }
 
-/* False: it cannot be served; what was made for it is undone. */
-static bool begin(struct remote *r, struct door *door)
+/* False: it cannot be served; what was made for it is undone, but for the descriptor. */
+static bool begin(struct remote *r)
 {
     struct net *net = r->net;
     struct server *s = net->server;
-    uv_os_fd_t fd;
-    if (uv_fileno((uv_handle_t *)&door->tcp, &fd) != 0) return false;
-    r->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (r->fd < 0) return false;
-    if (session_open(&s->sessions, &r->session, s->now_ms)) {
-        close(r->fd);
-        return false;
-    }
+    if (session_open(&s->sessions, &r->session, s->now_ms)) return false;
     r->session_open = true;
-    arrival_introduce(net, &door->tcp, &r->session);
-    r->session.fd = r->fd;
+    arrival_introduce(net, r->fd, &r->session);
     s->stats.connections++;
     net->open++;
     r->wire.thread->connections++;
@@ -237,21 +214,17 @@ bool remote_accept(struct net *net, uv_stream_t *listening)
 {
     struct mem *m = &net->server->mem;
     struct remote *r = mem_alloc(m, sizeof *r);
-    struct door *door = r ? mem_alloc(m, sizeof *door) : NULL;
-    if (!door) {
+    int fd;
+    if (!r || !arrival_take(net, listening, &fd)) {
         mem_free(m, r, sizeof *r);
         return false;
     }
     init(r, net, idlest(net->io));
-    door->net = net;
-    uv_tcp_init(net->loop, &door->tcp);
-    door->tcp.data = door;
+    r->fd = fd;
     net_turn(net);
-    uv_stream_t *stream = (uv_stream_t *)&door->tcp;
-    bool accepted = uv_accept(listening, stream) == 0, many = arrival_is_one_too_many(net);
-    if (accepted && many) arrival_refuse(net, stream);
-    if (!accepted || many || !begin(r, door)) mem_free(m, r, sizeof *r);
-    uv_close((uv_handle_t *)&door->tcp, on_door_closed);
+    if (fd >= 0 && begin(r)) return true;
+    if (fd >= 0) close(fd);
+    mem_free(m, r, sizeof *r);
     return true;
 }
 

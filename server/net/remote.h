@@ -21,7 +21,7 @@
  *   LEAVING    CLOSED is written. After a good end it lingers as conn.h tells. The socket stays
  *              open until FAREWELL is here: the heap's thread may shut it (CLIENT KILL) as long as
  *              there is a session, and the descriptor must not be somebody else's by then
- *   CLOSING    uv_close was called; its callback writes GONE
+ *   CLOSING    the stream is being closed; then GONE is written
  *
  * What a client sees is what conn.h promises; the numbers are the same (CONN_...). While a parcel
  * is away its thread reads on, up to REMOTE_AHEAD_BYTES. A parcel whose share is used up comes back
@@ -69,14 +69,12 @@ struct wire {
     struct io_thread *thread;
     struct wire *previous, *next; /* of this thread's */
     enum wire_state state;
-    bool opened;    /* libuv has the descriptor */
-    bool reading;   /* uv_read_start is in force */
-    bool ended;     /* the input has ended, or no more of it is wanted */
-    bool hungry;    /* the waiting bytes are an unfinished request */
-    bool slow;      /* over CONN_HIGH_BYTES, and not yet below CONN_LOW_BYTES */
-    bool in_shared; /* the read under way goes to the shared buffer, */
-    bool in_bulk;   /* or to one that lies apart */
-    bool away;      /* the parcel is */
+    bool opened;  /* the stream has the descriptor */
+    bool ended;   /* the input has ended, or no more of it is wanted */
+    bool hungry;  /* the waiting bytes are an unfinished request */
+    bool slow;    /* over CONN_HIGH_BYTES, and not yet below CONN_LOW_BYTES */
+    bool in_bulk; /* the read under way goes to a bulk that lies apart */
+    bool away;    /* the parcel is */
     bool lingering;
     bool farewell;              /* it has arrived */
     enum request_status broken; /* behind the parcel; REQUEST_READY: nothing is */
@@ -87,8 +85,7 @@ struct wire {
     struct bulks bulks; /* of the request that is unfinished */
     struct outbox out;
     struct request_reader reader;
-    uv_tcp_t tcp;
-    uv_shutdown_t shutdown;
+    struct stream stream;
 };
 
 struct remote {

@@ -5,9 +5,9 @@
 #include "base/panic.h"
 #include "net/io.h"
 
-static uv_stream_t *stream_of(struct wire *w)
+static struct wire *wire_with(struct stream *s)
 {
-    return (uv_stream_t *)&w->tcp;
+    return (struct wire *)((char *)s - offsetof(struct wire, stream));
 }
 
 static struct parcel *parcel_of(struct wire *w)
@@ -32,9 +32,9 @@ static void touch(struct wire *w)
 
 /* --- the end --- */
 
-static void on_closed(uv_handle_t *handle)
+static void on_closed(struct stream *s)
 {
-    struct wire *w = handle->data;
+    struct wire *w = wire_with(s);
     struct io_thread *t = w->thread;
     struct parcel *p = parcel_of(w);
     if (!w->opened) close(remote_of_wire(w)->fd);
@@ -57,8 +57,7 @@ static void let_go(struct wire *w)
 {
     if (w->state != WIRE_LEAVING || !w->farewell || w->lingering) return;
     w->state = WIRE_CLOSING;
-    w->reading = false;
-    uv_close((uv_handle_t *)&w->tcp, on_closed);
+    stream_close(&w->stream);
 }
 
 static void tell_closed(struct wire *w)
@@ -86,7 +85,7 @@ static void leave(struct wire *w, const char *why, uint64_t bytes)
 /* Everything is written. */
 static void end(struct wire *w)
 {
-    if (w->ended || w->thread->draining || uv_shutdown(&w->shutdown, stream_of(w), NULL) != 0) {
+    if (w->ended || w->thread->draining || stream_shut(&w->stream) != 0) {
         leave(w, NULL, 0);
         return;
     }
@@ -98,12 +97,10 @@ static void end(struct wire *w)
 
 /* --- replies --- */
 
-static void on_written(uv_write_t *request, int status);
-
 /* Keeps the accounts of what waits. False when that closed the connection. */
 static bool account_output(struct wire *w)
 {
-    uint64_t waits = outbox_bytes(&w->out);
+    uint64_t waits = outbox_bytes(&w->out, &w->stream);
     struct io *io = w->thread->io;
     if (waits != session_output(session_of(w))) session_set_output(session_of(w), waits);
     if (waits > atomic_load_explicit(&io->output_buffer_limit, memory_order_relaxed)) {
@@ -118,8 +115,7 @@ static bool account_output(struct wire *w)
 static int send_rest(struct wire *w)
 {
     int error = 0;
-    while (!error && outbox_rests(&w->out))
-        error = outbox_resend(&w->out, stream_of(w), on_written);
+    while (!error && outbox_rests(&w->out)) error = outbox_resend(&w->out, &w->stream);
     return error;
 }
 
@@ -132,7 +128,7 @@ static bool send_replies(struct wire *w)
         DASSERT(w->out.behind.buf.p == NULL);
         w->out.behind = *out;
         replies_init(out);
-    } else if (outbox_send(&w->out, stream_of(w), out, on_written) != 0 || send_rest(w) != 0) {
+    } else if (outbox_send(&w->out, &w->stream, out) != 0 || send_rest(w) != 0) {
         leave(w, NULL, 0);
         return false;
     }
@@ -193,7 +189,7 @@ static enum status move_apart(struct wire *w, char *rest, size_t *n)
 }
 
 /* Parses the bytes and packs what is whole; *rest are those that are left. They are in the inbox,
- * from which the parcel may take them, or in the shared buffer. False when that closed the
+ * from which the parcel may take them, or in a loan. False when that closed the
  * connection. */
 static bool fill_parcel(struct wire *w, struct view bytes, bool in_inbox, struct view *rest)
 {
@@ -215,7 +211,7 @@ static bool fill_parcel(struct wire *w, struct view bytes, bool in_inbox, struct
         packed = move_apart(w, w->in.p + w->in.begin, &left);
         if (!packed && left) inbox_cut(&w->in, left);
     } else if (!packed) {
-        packed = move_apart(w, t->shared_in + used, &rest->n);
+        packed = move_apart(w, (char *)(uintptr_t)rest->p, &rest->n);
     }
     if (packed) log_input(w, bytes.n);
     return packed == STATUS_OK;
@@ -247,17 +243,9 @@ static void next_parcel(struct wire *w)
 
 /* --- what comes next --- */
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
-static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
-
 static void read_on(struct wire *w, bool on)
 {
-    if (on == w->reading || !w->opened) return;
-    w->reading = on;
-    if (!on)
-        uv_read_stop(stream_of(w));
-    else if (uv_read_start(stream_of(w), on_alloc, on_read) != 0)
-        leave(w, NULL, 0);
+    if (w->opened) stream_read(&w->stream, on);
 }
 
 /* After anything happened: the one place that decides whether to send the parcel off, to end, or to
@@ -267,7 +255,7 @@ static void settle(struct wire *w)
     if (w->state == WIRE_OPEN && !w->away) next_parcel(w);
     if (w->state == WIRE_FINISHING) {
         read_on(w, false);
-        if (outbox_bytes(&w->out) == 0) end(w);
+        if (outbox_bytes(&w->out, &w->stream) == 0) end(w);
     }
     if (w->state != WIRE_OPEN) return;
     uint64_t waits = inbox_bytes(&w->in), apart = w->bulks.bytes;
@@ -279,15 +267,15 @@ static void settle(struct wire *w)
 
 /* --- letters --- */
 
+static const struct stream_user WIRE_USER;
+
 static void begin(struct wire *w)
 {
     struct io_thread *t = w->thread;
     w->next = t->wires;
     if (w->next) w->next->previous = w;
     t->wires = w;
-    uv_tcp_init(&t->loop, &w->tcp);
-    w->tcp.data = w;
-    w->opened = uv_tcp_open(&w->tcp, remote_of_wire(w)->fd) == 0;
+    w->opened = stream_open(&w->stream, &WIRE_USER, &t->place, remote_of_wire(w)->fd) == 0;
     if (w->opened)
         settle(w);
     else
@@ -342,9 +330,9 @@ void wire_tick(struct wire *w, int64_t now_ns)
 
 /* --- events --- */
 
-static void on_written(uv_write_t *request, int status)
+static void on_wrote(struct stream *s, int status)
 {
-    struct wire *w = request->data;
+    struct wire *w = wire_with(s);
     outbox_landed(&w->out, status < 0 || w->state >= WIRE_LEAVING);
     if (w->state >= WIRE_LEAVING) return;
     if (status < 0 || send_rest(w) != 0) {
@@ -355,61 +343,72 @@ static void on_written(uv_write_t *request, int status)
     if (account_output(w)) settle(w);
 }
 
-/* Where bytes of requests are read to. */
-static enum status offer_room(struct wire *w, struct inbox_room *room)
+static enum status on_room(struct stream *s, struct stream_room *room)
 {
-    struct io_thread *t = w->thread;
-    enum status status = inbox_offer(&w->in, &t->mem, t->shared_in, room);
-    bulks_probe(&w->bulks, room);
-    w->in_shared =
-        !status && room->p >= t->shared_in && room->p < t->shared_in + INBOX_SHARED_BYTES;
-    return status;
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    (void)suggested;
-    struct wire *w = handle->data;
-    struct inbox_room room = {w->thread->shared_in, INBOX_SHARED_BYTES}; /* of what is discarded */
-    enum status status = STATUS_OK;
+    struct wire *w = wire_with(s);
     w->in_bulk = w->state == WIRE_OPEN && w->bulks.filling;
-    if (w->in_bulk)
-        status = bulks_room(&w->bulks, &w->thread->mem, &room);
-    else if (w->state == WIRE_OPEN)
-        status = offer_room(w, &room);
-    if (status) room = (struct inbox_room){NULL, 0}; /* libuv reports it as UV_ENOBUFS */
-    *buf = (uv_buf_t){.base = room.p, .len = room.n};
+    if (w->in_bulk) return bulks_room(&w->bulks, &w->thread->mem, room);
+    room->n = bulks_probe(&w->bulks);
+    return STATUS_OK;
 }
 
-/* Bytes in the shared buffer: what was not packed stays. */
+/* Bytes in a loan: what was not packed stays. */
 static void keep_rest(struct wire *w, struct view rest)
 {
     struct mem *m = &w->thread->mem;
     if ((rest.n || inbox_bytes(&w->in)) && inbox_replace(&w->in, m, rest)) log_input(w, rest.n);
 }
 
-/* A large bulk has got n bytes. Once it is whole, what came behind it goes where other bytes are
- * read to, and *n are those. False when there is nothing to run yet, or the connection was closed.
- */
-static bool fill_bulk(struct wire *w, size_t *n)
+/* A large bulk has got n bytes. Once it is whole, those that came behind it stand behind what has
+ * waited. */
+static enum status fill_bulk(struct wire *w, size_t n)
 {
     struct view behind;
-    struct inbox_room room;
-    if (!bulks_filled(&w->bulks, *n, &behind)) {
-        settle(w);
+    if (!bulks_filled(&w->bulks, n, &behind)) return STATUS_OK;
+    w->hungry = false;
+    if (request_reader_put_apart(&w->reader, bulks_last(&w->bulks)) != REQUEST_READY)
+        return STATUS_OOM;
+    return inbox_append(&w->in, &w->thread->mem, behind);
+}
+
+/* A large bulk's bytes at *p that were on their way to a loan when it began: a ring reads while the
+ * parcel is away, and what it brings back may leave such a request behind. */
+static enum status copy_to_bulk(struct wire *w, char **p, size_t *n)
+{
+    enum status status = STATUS_OK;
+    while (!status && *n && w->bulks.filling) {
+        struct stream_room room;
+        status = bulks_room(&w->bulks, &w->thread->mem, &room);
+        if (status) break;
+        size_t copied = *n < room.n ? *n : room.n;
+        memcpy(room.p, *p, copied);
+        *p += copied;
+        *n -= copied;
+        status = fill_bulk(w, copied);
+    }
+    return status;
+}
+
+/* The n bytes at p stand behind what has waited: what is in the inbox settle reads there, of others
+ * a parcel is made if it is at home. False when that closed the connection. */
+static bool take_bytes(struct wire *w, char *p, size_t n)
+{
+    struct view bytes;
+    bool inside;
+    if (inbox_join(&w->in, &w->thread->mem, p, n, &bytes, &inside) != STATUS_OK) {
+        log_input(w, inbox_bytes(&w->in) + n);
         return false;
     }
-    if (request_reader_put_apart(&w->reader, bulks_last(&w->bulks)) != REQUEST_READY ||
-        offer_room(w, &room) != STATUS_OK) {
-        log_input(w, w->bulks.bytes);
-        return false;
-    }
-    memcpy(room.p, behind.p, behind.n);
-    *n = behind.n;
+    w->hungry = false;
+    if (inside) return true;
+    struct view rest = bytes;
+    bool idle = !w->away && !has_parcel(w) && !w->broken;
+    if (idle && !fill_parcel(w, bytes, false, &rest)) return false;
+    keep_rest(w, rest);
     return true;
 }
 
-static void on_bytes(struct wire *w, size_t n)
+static void on_bytes(struct wire *w, char *p, size_t n)
 {
     struct io_thread *t = w->thread;
     t->busy = true;
@@ -418,16 +417,12 @@ static void on_bytes(struct wire *w, size_t n)
         w->ended = n >= w->drain_bytes;
         w->drain_bytes -= w->ended ? w->drain_bytes : n;
     }
-    if (w->in_bulk && !fill_bulk(w, &n)) return;
-    w->hungry = false;
-    if (!w->in_shared) {
-        inbox_filled(&w->in, n); /* settle reads it there */
-    } else {
-        struct view bytes = {t->shared_in, inbox_bytes(&w->in) + n}, rest = bytes;
-        bool idle = !w->away && !has_parcel(w) && !w->broken;
-        if (idle && !fill_parcel(w, bytes, false, &rest)) return;
-        keep_rest(w, rest);
+    enum status status = w->in_bulk ? fill_bulk(w, n) : copy_to_bulk(w, &p, &n);
+    if (status) {
+        log_input(w, w->bulks.bytes);
+        return;
     }
+    if (!w->in_bulk && n && !take_bytes(w, p, n)) return;
     if (w->state == WIRE_OPEN) settle(w);
     uint64_t waits = inbox_bytes(&w->in) + w->bulks.bytes;
     if (w->state != WIRE_OPEN || !waits) return;
@@ -436,23 +431,25 @@ static void on_bytes(struct wire *w, size_t n)
     if (w->hungry && waits > most) leave(w, "its request is too long", waits);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
+static void on_got(struct stream *s, char *p, ssize_t n)
 {
-    (void)buf;
-    struct wire *w = stream->data;
-    if (nread == 0) return; /* it would have blocked */
-    if (nread > 0) {
-        if (w->state == WIRE_OPEN) on_bytes(w, (size_t)nread);
-    } else if (nread == UV_EOF && w->state == WIRE_OPEN) {
-        w->reading = false;
+    struct wire *w = wire_with(s);
+    if (w->state == WIRE_FINISHING) { /* of a read that was under way */
+        w->ended |= n < 0;
+    } else if (n > 0) {
+        if (w->state == WIRE_OPEN) on_bytes(w, p, (size_t)n);
+    } else if (n == UV_EOF && w->state == WIRE_OPEN) {
         w->ended = true;
         settle(w);
-    } else if (nread == UV_ENOBUFS && w->state == WIRE_OPEN) {
+    } else if (n == UV_ENOBUFS && w->state == WIRE_OPEN) {
         log_input(w, inbox_bytes(&w->in) + w->bulks.bytes);
     } else {
         leave(w, NULL, 0);
     }
 }
+
+static const struct stream_user WIRE_USER = {
+    .room = on_room, .got = on_got, .wrote = on_wrote, .closed = on_closed};
 
 int wire_check(const struct wire *w)
 {

@@ -83,6 +83,7 @@ static const struct {
     {"bind", "127.0.0.1", false},
     {"port", "7379", false},
     {"io-threads", "1", false},
+    {"io-uring", "yes", false},
     {"poll-gap-us", "100", false},
     {"http-bind", "127.0.0.1", false},
     {"http-port", "7380", false},

@@ -1,8 +1,8 @@
 /*
- * The inbox: where reads are offered to go, and that the bytes that wait stay whole.
+ * The inbox: that the bytes that wait, and those that arrive behind them, stay whole.
  *
- * Method: bytes with a known pattern are fed in pieces, through the shared buffer or directly, and
- * compared; the account of memory must return to zero.
+ * Method: bytes with a known pattern are fed in pieces and compared; the account of memory must
+ * return to zero.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,9 @@
 
 #include "net/inbox.h"
 
-static char shared[INBOX_SHARED_BYTES];
+enum { LOAN_BYTES = 64 << 10 };
+
+static char loan[INBOX_FRONT_BYTES + LOAN_BYTES];
 
 static char pattern(size_t i)
 {
@@ -29,22 +31,19 @@ static void assert_holds(const struct inbox *in, size_t from, size_t n)
     assert_int_equal(inbox_check(in), 0);
 }
 
-/* One read of at most `most` bytes, as conn.c does it, of which nothing is executed. */
-static size_t feed(struct inbox *in, struct mem *m, size_t have, size_t most)
+/* A read of n bytes, as conn.c does it, of which nothing is executed. */
+static size_t feed(struct inbox *in, struct mem *m, size_t have, size_t n)
 {
-    struct inbox_room room;
-    assert_int_equal(inbox_offer(in, m, shared, &room), STATUS_OK);
-    assert_int_not_equal(room.n, 0);
-    size_t n = room.n < most ? room.n : most;
-    for (size_t i = 0; i < n; i++) room.p[i] = pattern(have + i);
-    if (room.p >= shared && room.p < shared + sizeof shared) {
-        assert_ptr_equal(room.p, shared + have);
-        struct view all = {shared, have + n};
-        assert_int_equal(inbox_replace(in, m, all), STATUS_OK);
-    } else {
-        assert_in_range(room.n, INBOX_SMALL_BYTES, INBOX_SHARED_BYTES);
-        inbox_filled(in, n);
-    }
+    struct view all;
+    bool inside;
+    char *p = loan + INBOX_FRONT_BYTES;
+    for (size_t i = 0; i < n; i++) p[i] = pattern(have + i);
+    assert_int_equal(inbox_join(in, m, p, n, &all, &inside), STATUS_OK);
+    assert_int_equal(all.n, have + n);
+    assert_int_equal(inside, have > INBOX_FRONT_BYTES);
+    assert_ptr_equal(all.p, inside ? in->p + in->begin : p - have);
+    if (!inside) assert_int_equal(inbox_replace(in, m, all), STATUS_OK);
+    if (have < 20000) assert_holds(in, 0, have + n);
     return n;
 }
 
@@ -53,14 +52,14 @@ static void test_inbox_grows_with_what_arrives(void **state)
     (void)state;
     struct mem m;
     mem_init(&m);
-    static const size_t reads[] = {1, 100, 5000, 64 << 10, 1 << 20};
+    static const size_t reads[] = {1, 100, INBOX_FRONT_BYTES, 5000, LOAN_BYTES};
     for (size_t r = 0; r < sizeof reads / sizeof *reads; r++) {
         struct inbox in;
         inbox_init(&in);
-        size_t whole = reads[r] < 5000 ? 40000 : 5 << 20, have = 0;
+        size_t whole = reads[r] < 5000 ? 6000 : 5 << 20, have = 0;
         while (have < whole) {
             have += feed(&in, &m, have, reads[r]);
-            if (have > INBOX_SMALL_BYTES) assert_in_range(in.cap, have, 2 * have + 128 * 1024);
+            assert_in_range(in.cap, have, 2 * (have + INBOX_BLOCK_BYTES));
         }
         assert_holds(&in, 0, have);
         inbox_skip(&in, &m, have);
@@ -88,12 +87,16 @@ static void test_inbox_skip_keeps_the_rest(void **state)
     inbox_cut(&in, left - 1);
     assert_holds(&in, skipped, left - 1);
     have--;
-    /* What is left of a large rest is small: it goes back to the front of the shared buffer. */
+    /* What is left of a large rest is small: it goes to the front of what arrives. */
     inbox_skip(&in, &m, inbox_bytes(&in) - 100);
-    struct inbox_room room;
-    assert_int_equal(inbox_offer(&in, &m, shared, &room), STATUS_OK);
-    assert_ptr_equal(room.p, shared + 100);
-    assert_int_equal(shared[0], pattern(have - 100));
+    struct view all;
+    bool inside;
+    char *p = loan + INBOX_FRONT_BYTES;
+    *p = pattern(have);
+    assert_int_equal(inbox_join(&in, &m, p, 1, &all, &inside), STATUS_OK);
+    assert_false(inside);
+    assert_int_equal(all.n, 101);
+    for (size_t i = 0; i < all.n; i++) assert_int_equal(all.p[i], pattern(have - 100 + i));
     inbox_fini(&in, &m);
     assert_int_equal(m.bytes, 0);
     mem_fini(&m);
@@ -106,10 +109,10 @@ static void test_inbox_replace_gives_memory_back(void **state)
     mem_init(&m);
     struct inbox in;
     inbox_init(&in);
-    assert_int_equal(inbox_replace(&in, &m, (struct view){shared, 60000}), STATUS_OK);
-    assert_int_equal(inbox_replace(&in, &m, (struct view){shared, 0}), STATUS_OK);
+    assert_int_equal(inbox_replace(&in, &m, (struct view){loan, 60000}), STATUS_OK);
+    assert_int_equal(inbox_replace(&in, &m, (struct view){loan, 0}), STATUS_OK);
     assert_int_equal(m.bytes, 0);
-    assert_int_equal(inbox_replace(&in, &m, (struct view){shared, 100}), STATUS_OK);
+    assert_int_equal(inbox_replace(&in, &m, (struct view){loan, 100}), STATUS_OK);
     inbox_skip(&in, &m, 100);
     assert_in_range(m.bytes, 1, INBOX_KEPT_BYTES);
     inbox_fini(&in, &m);
@@ -127,13 +130,16 @@ static void test_inbox_without_memory_is_unchanged(void **state)
     inbox_init(&in);
     size_t have = 0;
     while (have < 50000) have += feed(&in, &m, have, 10000);
-    struct inbox_room room = {NULL, 0};
+    struct view all;
+    bool inside;
     m.fail_at = 1;
-    assert_int_equal(inbox_offer(&in, &m, shared, &room), STATUS_OOM);
-    assert_null(room.p);
+    assert_int_equal(inbox_join(&in, &m, loan + INBOX_FRONT_BYTES, LOAN_BYTES, &all, &inside),
+                     STATUS_OOM);
     m.fail_at = 1;
-    struct view larger = {shared, sizeof shared};
-    if (in.cap < larger.n) assert_int_equal(inbox_replace(&in, &m, larger), STATUS_OOM);
+    assert_int_equal(inbox_append(&in, &m, (struct view){loan, LOAN_BYTES}), STATUS_OOM);
+    m.fail_at = 1;
+    struct view larger = {loan, sizeof loan};
+    assert_int_equal(inbox_replace(&in, &m, larger), STATUS_OOM);
     m.fail_at = 0;
     assert_holds(&in, 0, have);
     inbox_fini(&in, &m);

@@ -89,5 +89,7 @@ int main(void)
         cmocka_unit_test(test_listen_port_zero_is_off),
         cmocka_unit_test(test_listen_several_addresses),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("by io_uring", tests, NULL, NULL);
+    world_without_ring = true;
+    return failed + cmocka_run_group_tests_name("by libuv", tests, NULL, NULL);
 }

@@ -15,6 +15,8 @@
 #include "value/str.h"
 #include "world.h"
 
+bool world_without_ring;
+
 static struct world *the_world;
 
 /* --- a command floor of a few words --------------------------------------------------------------
@@ -133,6 +135,7 @@ static void on_check(uv_check_t *handle)
 {
     struct world *w = handle->data;
     net_turn(&w->net);
+    net_send(&w->net);
     if (net_after_steps(&w->net))
         net_keep_going(&w->net);
     else
@@ -164,6 +167,7 @@ static void check_thread(const struct io_thread *t)
 static void check_all(struct world *w)
 {
     assert_int_equal(net_check(&w->net), 0);
+    assert_int_equal(sends_check(&w->net.sends), 0);
     for (struct session *s = w->server.sessions.first; s; s = s->next) {
         if (w->net.io)
             assert_int_equal(remote_check(remote_of(s)), 0);
@@ -177,12 +181,17 @@ static void check_all(struct world *w)
 /* The loops of I/O threads run in this one, in turn with the heap's. */
 static void turn_threads(struct world *w)
 {
-    for (uint32_t i = 0; w->net.io && i < w->net.io->count; i++)
-        uv_run(&w->net.io->threads[i].loop, UV_RUN_NOWAIT);
+    for (uint32_t i = 0; w->net.io && i < w->net.io->count; i++) {
+        struct io_thread *t = &w->net.io->threads[i];
+        if (t->place.ring) ring_hurry(t->place.ring);
+        uv_run(&t->loop, UV_RUN_NOWAIT);
+    }
 }
 
 void world_turn(struct world *w)
 {
+    if (w->net.ring)
+        ring_hurry(w->net.ring); /* it would wait before libuv's poll, which does not */
     uv_run(&w->loop, UV_RUN_NOWAIT);
     turn_threads(w);
     check_all(w);
@@ -211,6 +220,7 @@ struct world *world_new(const char *const *options)
     struct config config;
     config_init(&config);
     config.port = free_port();
+    config.io_uring = !world_without_ring;
     if (!config_load(&config, argc, argv, error)) fail_msg("%s", error);
     assert_int_equal(uv_loop_init(&w->loop), 0);
     assert_int_equal(server_init(&w->server, &config), STATUS_OK);

@@ -31,6 +31,9 @@ struct world {
     bool go; /* waits end */
 };
 
+/* Worlds are made without io_uring: for a second run of the same tests. */
+extern bool world_without_ring;
+
 /* `options` as on the command line, NULL at the end; the port is a free one unless named. */
 struct world *world_new(const char *const *options);
 void world_free(struct world *w);

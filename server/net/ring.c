@@ -1,0 +1,299 @@
+#include "net/ring.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <liburing.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/panic.h"
+#include "net/inbox.h"
+
+enum {
+    LENT_GROUP = 0,
+    LENT_BYTES = 4096, /* of the list of what is lent: whole pages */
+    SEND_TAG = 1,      /* of an op's address: it is a ring_send's */
+};
+
+static_assert(RING_LOANS * sizeof(struct io_uring_buf) <= LENT_BYTES, "the list has room");
+static_assert((RING_LOANS & (RING_LOANS - 1)) == 0, "a mask");
+
+struct ring {
+    struct io_uring uring;
+    struct mem *mem;
+    char *loans;
+    struct io_uring_buf_ring *lent;
+    uv_loop_t *loop;
+    uv_idle_t polls;      /* while it is active the loop's poll does not block */
+    struct ring_op ready; /* the loop has something to do, */
+    bool watches;         /* which is asked for */
+    bool hurries, started;
+    struct ring_send *sent, **sent_end; /* in the order that they were asked for */
+};
+
+/* --- beginning and end --- */
+
+static char *loan_at(const struct ring *r, unsigned i)
+{
+    return r->loans + (size_t)i * RING_LOAN_BYTES + INBOX_FRONT_BYTES;
+}
+
+static void lend(struct ring *r, unsigned i, int place)
+{
+    io_uring_buf_ring_add(r->lent, loan_at(r, i), RING_LOAN_BYTES - INBOX_FRONT_BYTES,
+                          (unsigned short)i, RING_LOANS - 1, place);
+}
+
+static void on_ready(struct ring_op *op, int result, char *loan)
+{
+    (void)result, (void)loan;
+    struct ring *r = (struct ring *)((char *)op - offsetof(struct ring, ready));
+    r->watches = false;
+}
+
+static int open_uring(struct ring *r)
+{
+    struct io_uring_params params = {
+        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
+                 IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED,
+        .cq_entries = RING_COMPLETIONS,
+    };
+    int error = io_uring_queue_init_params(RING_OPS, &r->uring, &params);
+    if (error) return error;
+    struct io_uring_buf_reg reg = {
+        .ring_addr = (uintptr_t)r->lent, .ring_entries = RING_LOANS, .bgid = LENT_GROUP};
+    error = io_uring_register_buf_ring(&r->uring, &reg, 0);
+    if (error) {
+        io_uring_queue_exit(&r->uring);
+        return error;
+    }
+    io_uring_buf_ring_init(r->lent);
+    for (unsigned i = 0; i < RING_LOANS; i++) lend(r, i, (int)i);
+    io_uring_buf_ring_advance(r->lent, RING_LOANS);
+    return 0;
+}
+
+static void free_memory(struct ring *r)
+{
+    mem_unmap(r->mem, r->loans, RING_LOANS * RING_LOAN_BYTES);
+    mem_unmap(r->mem, r->lent, LENT_BYTES);
+    mem_free(r->mem, r, sizeof *r);
+}
+
+int ring_new(struct ring **out, struct mem *m, uv_loop_t *loop)
+{
+    struct ring *r = mem_alloc(m, sizeof *r);
+    if (!r) return -ENOMEM;
+    *r = (struct ring){.mem = m, .loop = loop, .ready = {on_ready}};
+    r->sent_end = &r->sent;
+    r->loans = mem_map(m, RING_LOANS * RING_LOAN_BYTES, LENT_BYTES);
+    r->lent = mem_map(m, LENT_BYTES, LENT_BYTES);
+    int error = r->loans && r->lent ? open_uring(r) : -ENOMEM;
+    if (error) {
+        free_memory(r);
+        return error;
+    }
+    uv_idle_init(loop, &r->polls);
+    uv_unref((uv_handle_t *)&r->polls);
+    *out = r;
+    return 0;
+}
+
+void ring_close(struct ring *r)
+{
+    uv_close((uv_handle_t *)&r->polls, NULL);
+}
+
+void ring_free(struct ring *r)
+{
+    ASSERT(!r->sent);
+    io_uring_queue_exit(&r->uring);
+    free_memory(r);
+}
+
+/* --- what is asked --- */
+
+static struct io_uring_sqe *next_entry(struct ring *r)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&r->uring);
+    if (sqe) return sqe;
+    ring_submit(r);
+    sqe = io_uring_get_sqe(&r->uring);
+    ASSERT(sqe);
+    return sqe;
+}
+
+void ring_receive(struct ring *r, struct ring_op *op, int fd, size_t n)
+{
+    struct io_uring_sqe *sqe = next_entry(r);
+    io_uring_prep_recv(sqe, fd, NULL, n, 0);
+    sqe->ioprio = IORING_RECVSEND_POLL_FIRST; /* most come when everything was read */
+    sqe->flags = IOSQE_BUFFER_SELECT;
+    sqe->buf_group = LENT_GROUP;
+    io_uring_sqe_set_data(sqe, op);
+}
+
+void ring_receive_into(struct ring *r, struct ring_op *op, int fd, char *p, size_t n)
+{
+    struct io_uring_sqe *sqe = next_entry(r);
+    io_uring_prep_recv(sqe, fd, p, n, 0);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+void ring_room(struct ring *r, struct ring_op *op, int fd)
+{
+    struct io_uring_sqe *sqe = next_entry(r);
+    io_uring_prep_poll_add(sqe, fd, POLLOUT);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+void ring_later(struct ring *r, struct ring_op *op)
+{
+    struct io_uring_sqe *sqe = next_entry(r);
+    io_uring_prep_nop(sqe);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+/* With WAITALL a send that took less has failed, and only what failed has a completion; DONTWAIT:
+ * it fails instead of waiting. */
+void ring_send(struct ring *r, struct ring_send *send, int fd, const char *p, size_t n)
+{
+    struct io_uring_sqe *sqe = next_entry(r);
+    io_uring_prep_send(sqe, fd, p, n, MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL);
+    sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+    io_uring_sqe_set_data64(sqe, (uintptr_t)send | SEND_TAG);
+    send->result = (int)n;
+    send->next = NULL;
+    *r->sent_end = send;
+    r->sent_end = &send->next;
+}
+
+void ring_cancel(struct ring *r, struct ring_op *op)
+{
+    struct io_uring_sqe *sqe = next_entry(r);
+    io_uring_prep_cancel(sqe, op, 0);
+    sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+    io_uring_sqe_set_data(sqe, NULL);
+}
+
+/* --- what was done --- */
+
+/* Handed over means tried, for a send: those that failed are among the completions now. */
+static void tell_sends(struct ring *r)
+{
+    if (!r->sent) return;
+    unsigned head;
+    struct io_uring_cqe *cqe;
+    io_uring_for_each_cqe(&r->uring, head, cqe)
+    {
+        if (cqe->user_data & SEND_TAG)
+            ((struct ring_send *)(uintptr_t)(cqe->user_data - SEND_TAG))->result = cqe->res;
+    }
+    struct ring_send *send = r->sent;
+    r->sent = NULL;
+    r->sent_end = &r->sent;
+    while (send) {
+        struct ring_send *next = send->next;
+        send->op.done(&send->op, send->result, NULL);
+        send = next;
+    }
+}
+
+static void tell(struct ring *r)
+{
+    struct io_uring_cqe *cqe;
+    for (unsigned n = io_uring_cq_ready(&r->uring); n; n--) {
+        if (io_uring_peek_cqe(&r->uring, &cqe) != 0) return;
+        struct ring_op *op = cqe->user_data & SEND_TAG ? NULL : io_uring_cqe_get_data(cqe);
+        int result = cqe->res;
+        unsigned lent = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+        char *loan = cqe->flags & IORING_CQE_F_BUFFER ? loan_at(r, lent) : NULL;
+        io_uring_cqe_seen(&r->uring, cqe);
+        if (op) op->done(op, result, loan);
+        if (!loan) continue;
+        lend(r, lent, 0);
+        io_uring_buf_ring_advance(r->lent, 1);
+    }
+}
+
+/* --- the turn --- */
+
+void ring_hurry(struct ring *r)
+{
+    r->hurries = true;
+}
+
+/* The ring was made disabled: it belongs to the thread that enables it. liburing 2.3 declares
+ * io_uring_enable_rings, and lacks it. */
+static void start(struct ring *r)
+{
+    r->started = true;
+    ASSERT(syscall(SYS_io_uring_register, r->uring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
+                   0) == 0);
+    io_uring_register_ring_fd(&r->uring); /* saves a look-up a system call, where it can be had */
+}
+
+void ring_submit(struct ring *r)
+{
+    if (!r->started) start(r);
+    while (io_uring_sq_ready(&r->uring)) {
+        int error = io_uring_submit(&r->uring);
+        ASSERT(error >= 0 || error == -EINTR || error == -EAGAIN || error == -EBUSY);
+    }
+}
+
+void ring_flush(struct ring *r)
+{
+    ring_submit(r);
+    tell_sends(r);
+}
+
+static bool kernel_has_work(const struct ring *r)
+{
+    unsigned flags = __atomic_load_n(r->uring.sq.kflags, __ATOMIC_RELAXED);
+    return flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
+/* Hands over, and waits for so many completions; ns < 0: for ever. */
+static void wait_for(struct ring *r, unsigned count, int64_t ns)
+{
+    struct __kernel_timespec time = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    struct io_uring_cqe *cqe;
+    io_uring_submit_and_wait_timeout(&r->uring, &cqe, count, ns < 0 ? NULL : &time, NULL);
+}
+
+/* Asks to be told when the loop has something to do. */
+static void watch(struct ring *r)
+{
+    if (r->watches) return;
+    struct io_uring_sqe *sqe = next_entry(r);
+    io_uring_prep_poll_add(sqe, uv_backend_fd(r->loop), POLLIN);
+    io_uring_sqe_set_data(sqe, &r->ready);
+    r->watches = true;
+}
+
+static void on_idle(uv_idle_t *handle)
+{
+    (void)handle;
+}
+
+void ring_turn(struct ring *r, int64_t gap_ns)
+{
+    if (!r->started) start(r);
+    watch(r);
+    uv_idle_stop(&r->polls);
+    int timeout_ms = uv_backend_timeout(r->loop);
+    bool waits = timeout_ms != 0 && !r->hurries && !io_uring_cq_ready(&r->uring);
+    r->hurries = false;
+    if (waits && gap_ns > 0) wait_for(r, RING_COMPLETIONS, gap_ns);
+    if (waits && !io_uring_cq_ready(&r->uring))
+        wait_for(r, 1, timeout_ms < 0 ? -1 : (int64_t)timeout_ms * 1000000);
+    else if (io_uring_sq_ready(&r->uring) || kernel_has_work(r))
+        io_uring_submit_and_get_events(&r->uring);
+    ring_submit(r); /* what the kernel has not taken by then */
+    tell_sends(r);
+    tell(r);
+    if (!uv_is_closing((uv_handle_t *)&r->polls)) uv_idle_start(&r->polls, on_idle);
+}
