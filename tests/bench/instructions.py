@@ -5,10 +5,10 @@ usage: instructions.py [--write] [--build DIR] [--heapd BIN]
 
 Method: callgrind counts what a Release build executes for one connection's pipelines of sixteen. Each
 command runs twice, with some requests and with twice as many, so that what starting and loading cost
-falls out. Only heapd's own code is counted: what the C library does depends on the processor. Time goes slower
-for it (slow_clock.c), as its code does, so that no deadline passes in the middle of a pipeline. Counts
-repeat from run to run, on a busy machine, too, and from machine to machine (with the same compiler);
-times do not.
+falls out. Only heapd's own code is counted: what the C library does depends on the processor. Reads and
+writes go through libuv, which every system has, and io_uring not. Time goes slower for it (slow_clock.c),
+as its code does, so that no deadline passes in the middle of a pipeline. Counts repeat from run to run,
+on a busy machine, too, and from machine to machine (with the same compiler); times do not.
 
 instructions.txt beside this script holds the counts. --write writes it anew, which belongs into the
 commit that changes them on purpose. The Release build lies in DIR, and is brought up to date first,
@@ -123,7 +123,7 @@ def count(heapd, request, pipelines):
         environment = dict(os.environ, LD_PRELOAD=slow_clock(folder))
         process = subprocess.Popen(
             ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}", heapd, "--port", str(port),
-             "--http-port", "0", "--bind", "127.0.0.1", "--hash-seed", "1f"],
+             "--http-port", "0", "--bind", "127.0.0.1", "--hash-seed", "1f", "--io-uring", "no"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
         try:
             with connect(port, process) as connection:
