@@ -400,7 +400,7 @@ static void on_bytes(struct conn *c, char *p, size_t n)
     struct net *net = c->net;
     begin_share(c);
     pace_arrived(&net->pace, &c->pace);
-    c->share.bytes += n;
+    c->share.bytes += c->stream.full && !c->in_bulk ? CONN_SHARE_BYTES : n;
     net->server->stats.net_input_bytes += n;
     session_touch(&c->session, net->server->now_ms);
     if (net->draining) {

@@ -29,7 +29,9 @@ struct ring {
     struct ring_op ready; /* the loop has something to do, */
     bool watches;         /* which is asked for */
     bool hurries, started;
-    struct ring_send *sent, **sent_end; /* in the order that they were asked for */
+    /* In the order that they came: */
+    struct ring_send *sent, **sent_end;
+    struct ring_receive *wanted, **wanted_end; /* to be asked for when the turn is over */
 };
 
 /* --- beginning and end --- */
@@ -88,6 +90,7 @@ int ring_new(struct ring **out, struct mem *m, uv_loop_t *loop)
     if (!r) return -ENOMEM;
     *r = (struct ring){.mem = m, .loop = loop, .ready = {on_ready}};
     r->sent_end = &r->sent;
+    r->wanted_end = &r->wanted;
     r->loans = mem_map(m, RING_LOANS * RING_LOAN_BYTES, LENT_BYTES);
     r->lent = mem_map(m, LENT_BYTES, LENT_BYTES);
     int error = r->loans && r->lent ? open_uring(r) : -ENOMEM;
@@ -125,21 +128,38 @@ static struct io_uring_sqe *next_entry(struct ring *r)
     return sqe;
 }
 
-void ring_receive(struct ring *r, struct ring_op *op, int fd, size_t n)
+void ring_receive(struct ring *r, struct ring_receive *receive, int fd, char *p, size_t n)
 {
-    struct io_uring_sqe *sqe = next_entry(r);
-    io_uring_prep_recv(sqe, fd, NULL, n, 0);
-    sqe->ioprio = IORING_RECVSEND_POLL_FIRST; /* most come when everything was read */
-    sqe->flags = IOSQE_BUFFER_SELECT;
-    sqe->buf_group = LENT_GROUP;
-    io_uring_sqe_set_data(sqe, op);
+    receive->fd = fd;
+    receive->p = p;
+    receive->n = n;
+    receive->next = NULL;
+    *r->wanted_end = receive;
+    r->wanted_end = &receive->next;
 }
 
-void ring_receive_into(struct ring *r, struct ring_op *op, int fd, char *p, size_t n)
+static void ask_for(struct ring *r, struct ring_receive *receive)
 {
     struct io_uring_sqe *sqe = next_entry(r);
-    io_uring_prep_recv(sqe, fd, p, n, 0);
-    io_uring_sqe_set_data(sqe, op);
+    io_uring_prep_recv(sqe, receive->fd, receive->p, receive->n, 0);
+    if (!receive->p) {
+        sqe->ioprio = IORING_RECVSEND_POLL_FIRST; /* most come when everything was read */
+        sqe->flags = IOSQE_BUFFER_SELECT;
+        sqe->buf_group = LENT_GROUP;
+    }
+    io_uring_sqe_set_data(sqe, &receive->op);
+}
+
+static void ask_for_wanted(struct ring *r)
+{
+    struct ring_receive *receive = r->wanted;
+    r->wanted = NULL;
+    r->wanted_end = &r->wanted;
+    while (receive) {
+        struct ring_receive *next = receive->next;
+        ask_for(r, receive);
+        receive = next;
+    }
 }
 
 void ring_room(struct ring *r, struct ring_op *op, int fd)
@@ -172,6 +192,7 @@ void ring_send(struct ring *r, struct ring_send *send, int fd, const char *p, si
 
 void ring_cancel(struct ring *r, struct ring_op *op)
 {
+    ask_for_wanted(r); /* it may be among them */
     struct io_uring_sqe *sqe = next_entry(r);
     io_uring_prep_cancel(sqe, op, 0);
     sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
@@ -201,11 +222,13 @@ static void tell_sends(struct ring *r)
     }
 }
 
-static void tell(struct ring *r)
+/* Returns how many. */
+static unsigned tell(struct ring *r)
 {
     struct io_uring_cqe *cqe;
-    for (unsigned n = io_uring_cq_ready(&r->uring); n; n--) {
-        if (io_uring_peek_cqe(&r->uring, &cqe) != 0) return;
+    unsigned count = io_uring_cq_ready(&r->uring);
+    for (unsigned n = count; n; n--) {
+        if (io_uring_peek_cqe(&r->uring, &cqe) != 0) break;
         struct ring_op *op = cqe->user_data & SEND_TAG ? NULL : io_uring_cqe_get_data(cqe);
         int result = cqe->res;
         unsigned lent = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
@@ -216,6 +239,7 @@ static void tell(struct ring *r)
         lend(r, lent, 0);
         io_uring_buf_ring_advance(r->lent, 1);
     }
+    return count;
 }
 
 /* --- the turn --- */
@@ -250,6 +274,7 @@ void ring_flush(struct ring *r)
     tell_sends(r);
 }
 
+/* Now and then it says so, and has none. */
 static bool kernel_has_work(const struct ring *r)
 {
     unsigned flags = __atomic_load_n(r->uring.sq.kflags, __ATOMIC_RELAXED);
@@ -279,12 +304,9 @@ static void on_idle(uv_idle_t *handle)
     (void)handle;
 }
 
-void ring_turn(struct ring *r, int64_t gap_ns)
+/* Hands over, and waits as ring_turn says. */
+static void hand_over(struct ring *r, int64_t gap_ns, int timeout_ms)
 {
-    if (!r->started) start(r);
-    watch(r);
-    uv_idle_stop(&r->polls);
-    int timeout_ms = uv_backend_timeout(r->loop);
     bool waits = timeout_ms != 0 && !r->hurries && !io_uring_cq_ready(&r->uring);
     r->hurries = false;
     if (waits && gap_ns > 0) wait_for(r, RING_COMPLETIONS, gap_ns);
@@ -293,7 +315,21 @@ void ring_turn(struct ring *r, int64_t gap_ns)
     else if (io_uring_sq_ready(&r->uring) || kernel_has_work(r))
         io_uring_submit_and_get_events(&r->uring);
     ring_submit(r); /* what the kernel has not taken by then */
-    tell_sends(r);
-    tell(r);
+}
+
+void ring_turn(struct ring *r, int64_t gap_ns)
+{
+    if (!r->started) start(r);
+    watch(r);
+    ask_for_wanted(r);
+    uv_idle_stop(&r->polls);
+    hand_over(r, gap_ns, uv_backend_timeout(r->loop));
+    unsigned told = 0, more;
+    for (;; told += more) {
+        tell_sends(r);
+        more = tell(r);
+        if (!more || told >= RING_TURN_DONE || !kernel_has_work(r)) break;
+        io_uring_submit_and_get_events(&r->uring);
+    }
     if (!uv_is_closing((uv_handle_t *)&r->polls)) uv_idle_start(&r->polls, on_idle);
 }

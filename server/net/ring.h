@@ -10,7 +10,8 @@
  *
  *   receive    bytes, into a loan: a block that the ring lends when bytes are there, so that who
  *              waits holds none. It is given back when `done` returns. INBOX_FRONT_BYTES in front
- *              of the bytes may be written to (inbox.h). Or straight to where they belong.
+ *              of the bytes may be written to (inbox.h). Or straight to where they belong. Who
+ *              receives again is asked for again when everybody else was told: a turn is fair.
  *   send       what the socket takes at once. It has been tried when the next system call returns,
  *              and a send that went well has no completion of its own: it is told of before all
  *              others, so its buffer is free again when the next request runs.
@@ -39,6 +40,7 @@ enum {
     RING_COMPLETIONS = 8192, /* beyond, the kernel keeps them for later */
     RING_LOANS = 64,         /* a power of two */
     RING_LOAN_BYTES = 16 << 10,
+    RING_TURN_DONE = 1024, /* that a turn tells of, about, before the loop goes on */
 };
 
 struct ring;
@@ -56,9 +58,16 @@ int ring_new(struct ring **out, struct mem *m, uv_loop_t *loop);
 void ring_close(struct ring *r);
 void ring_free(struct ring *r);
 
-/* At most n bytes (0: as many as a loan has room for) into a loan. -ENOBUFS: all were lent. */
-void ring_receive(struct ring *r, struct ring_op *op, int fd, size_t n);
-void ring_receive_into(struct ring *r, struct ring_op *op, int fd, char *p, size_t n);
+/* At most n bytes to p, or (p NULL) into a loan; n = 0: as many as that has room for. -ENOBUFS: all
+ * were lent. */
+struct ring_receive {
+    struct ring_op op;
+    struct ring_receive *next; /* of those that are to be asked for */
+    char *p;
+    size_t n;
+    int fd;
+};
+void ring_receive(struct ring *r, struct ring_receive *receive, int fd, char *p, size_t n);
 void ring_room(struct ring *r, struct ring_op *op, int fd);
 void ring_later(struct ring *r, struct ring_op *op);
 /* The result is what the socket took, or -EAGAIN. */
@@ -78,7 +87,8 @@ void ring_submit(struct ring *r);
 /* The same, and tells of sends. */
 void ring_flush(struct ring *r);
 /* In the loop's prepare phase. Hands over, waits as long as the loop's poll would have, but gap_ns
- * at least if it waits at all, and tells of everything that was done by then. */
+ * at least if it waits at all, and tells of what was done by then. The kernel does some twenty ops
+ * at a time: what they were told of is handed over before the next. */
 void ring_turn(struct ring *r, int64_t gap_ns);
 
 #endif

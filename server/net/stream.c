@@ -43,6 +43,7 @@ static void on_read(uv_stream_t *tcp, ssize_t n, const uv_buf_t *buf)
     struct stream *s = tcp->data;
     if (n == 0) return; /* it would have blocked */
     if (n < 0) s->reading = false;
+    s->full = n == (ssize_t)buf->len;
     s->user->got(s, n > 0 ? buf->base : NULL, n);
 }
 
@@ -87,17 +88,16 @@ static void receive(struct stream *s)
     s->ring.asked = room.p ? room.n : 0;
     stream_began(s);
     if (s->ring.no_room)
-        ring_later(r, &s->ring.receive);
-    else if (room.p)
-        ring_receive_into(r, &s->ring.receive, s->ring.fd, room.p, room.n);
+        ring_later(r, &s->ring.receive.op);
     else
-        ring_receive(r, &s->ring.receive, s->ring.fd, room.n);
+        ring_receive(r, &s->ring.receive, s->ring.fd, room.p, room.n);
 }
 
 /* Tells of a read; 0 is the end of the input. */
 static void tell(struct stream *s, char *p, ssize_t n)
 {
     if (n <= 0) s->reading = false;
+    s->full = n == RING_LOAN_BYTES - INBOX_FRONT_BYTES;
     s->user->got(s, p, n == 0 ? UV_EOF : n);
 }
 
@@ -122,7 +122,7 @@ static bool is_to_try_again(int error)
 
 static void on_received(struct ring_op *op, int n, char *loan)
 {
-    struct stream *s = (struct stream *)((char *)op - offsetof(struct stream, ring.receive));
+    struct stream *s = (struct stream *)((char *)op - offsetof(struct stream, ring.receive.op));
     s->ring.receiving = false;
     if (!s->closing && s->ring.no_room)
         tell(s, NULL, UV_ENOBUFS);
@@ -151,7 +151,7 @@ static void on_end(struct ring_op *op, int result, char *loan)
 static void close_ring(struct stream *s)
 {
     struct ring *r = s->place->ring;
-    if (s->ring.receiving) ring_cancel(r, &s->ring.receive);
+    if (s->ring.receiving) ring_cancel(r, &s->ring.receive.op);
     if (s->ring.awaits_room) ring_cancel(r, &s->ring.room);
     stream_began(s);
     ring_later(r, &s->ring.end);
@@ -186,7 +186,7 @@ int stream_open(struct stream *s, const struct stream_user *user, struct stream_
     *s = (struct stream){.user = user, .place = place};
     if (place->ring) {
         s->ring.fd = fd;
-        s->ring.receive.done = on_received;
+        s->ring.receive.op.done = on_received;
         s->ring.room.done = on_room;
         s->ring.end.done = on_end;
         return 0;

@@ -57,6 +57,7 @@ struct stream {
     const struct stream_user *user;
     struct stream_place *place;
     bool reading, closing;
+    bool full; /* the last read filled its loan: more is likely there */
     union {
         struct {
             uv_tcp_t tcp;
@@ -68,7 +69,8 @@ struct stream {
             size_t asked;       /* of the read under way, if it goes to the user's own place */
             bool receiving, no_room;
             bool awaits_room;
-            struct ring_op receive, room, end;
+            struct ring_receive receive;
+            struct ring_op room, end;
         } ring;
     };
 };

@@ -5,9 +5,14 @@ usage: fair.py [--heapd build/bin/heapd] [--rounds 5] [--requests 200000] [--por
 
 The 999 send a GET each, and the next when its reply is there (redis-benchmark -c 999). The heavy one
 sends pipelines of 10,000 GETs, and sets and gets values of 1 MiB ten at a time, without a pause; it
-runs beside redis-benchmark on the load's core, sends from a file in memory and has its replies thrown
-away by the kernel (sendfile, MSG_TRUNC), so that it costs that core little. Rounds with and without it alternate; a row shows the medians of the 99th
-percentile, and their ratio. With --limit the exit code says whether heapd's ratio is at most that.
+sends from a file in memory and has its replies thrown away by the kernel (sendfile, MSG_TRUNC).
+
+Both clients run on the load's core, and a heavy one that is served well takes up to half of that from
+redis-benchmark, which then waits for itself. So it is compared with redis-benchmark beside a process
+that only takes as much of the core as the heavy one did (idle share), not with redis-benchmark alone;
+the latter is shown, too. Rounds alternate; a row shows the medians of the 99th percentile, and the
+ratio of those beside the heavy one and beside the other. With --limit the exit code says whether
+heapd's is at most that.
 """
 import argparse
 import multiprocessing
@@ -16,6 +21,7 @@ import select
 import socket
 import subprocess
 import sys
+import time
 
 import servers
 from servers import LOAD_CORE, Connection, median
@@ -69,19 +75,44 @@ def p99_ms(server, requests):
     return float(row[names.index("p99_latency_ms")])
 
 
-def measure(server, requests):
-    """Without the heavy one, and with."""
-    alone = p99_ms(server, requests)
+def spin(share, ready):
+    """Takes this part of a core, in turns of two milliseconds, until it is killed."""
+    ready.set()
+    while True:
+        began = time.monotonic()
+        while time.monotonic() - began < share * 0.002:
+            pass
+        time.sleep((1 - share) * 0.002)
+
+
+def cpu_s(pid):
+    with open(f"/proc/{pid}/schedstat", encoding="ascii") as f:
+        return int(f.read().split()[0]) / 1e9
+
+
+def p99_beside(server, requests, what, argument):
+    """And what part of a core the other process took."""
     ready = multiprocessing.Event()
-    process = multiprocessing.Process(target=heavy, args=(server.port, ready), daemon=True)
+    process = multiprocessing.Process(target=what, args=(argument, ready), daemon=True)
     process.start()
     ready.wait()
-    beside = p99_ms(server, requests)
+    os.sched_setaffinity(process.pid, {int(LOAD_CORE)})
+    used, began = cpu_s(process.pid), time.monotonic()
+    p99 = p99_ms(server, requests)
+    used, passed = cpu_s(process.pid) - used, time.monotonic() - began
     if process.exitcode is not None:
-        raise SystemExit("the heavy connection ended")
+        raise SystemExit("the other process ended")
     process.kill()
     process.join()
-    return alone, beside
+    return p99, min(used / passed, 1)
+
+
+def measure(server, requests):
+    """Alone, beside the heavy one, beside one that only takes as much of the core; and how much that is."""
+    alone = p99_ms(server, requests)
+    beside, share = p99_beside(server, requests, heavy, server.port)
+    spinning, _ = p99_beside(server, requests, spin, share)
+    return alone, spinning, beside, share
 
 
 def main():
@@ -93,13 +124,13 @@ def main():
     parser.add_argument("--limit", type=float)
     options = parser.parse_args()
     ratios = {}
-    print(f"{'server':8s} {'p99 ms alone':>14s} {'p99 ms beside':>14s} {'ratio':>7s}")
+    print(f"{'server':8s} {'p99 ms alone':>13s} {'share':>6s} {'beside a spinner':>17s} {'beside the heavy':>17s} {'ratio':>6s}")
     for server in (servers.heapd(options.heapd, options.port), servers.redis(options.port + 1)):
         Connection(server.port).pipeline(("SET", f"key:{i:012d}", "x" * 64) for i in range(1000))
         rows = [measure(server, options.requests) for _ in range(options.rounds)]
-        alone, beside = median([r[0] for r in rows]), median([r[1] for r in rows])
-        ratios[server.name] = beside / alone
-        print(f"{server.name:8s} {alone:14.2f} {beside:14.2f} {beside / alone:7.2f}", flush=True)
+        alone, spinning, beside, share = (median([r[i] for r in rows]) for i in range(4))
+        ratios[server.name] = median([r[2] / r[1] for r in rows])
+        print(f"{server.name:8s} {alone:13.2f} {share:6.2f} {spinning:17.2f} {beside:17.2f} {ratios[server.name]:6.2f}", flush=True)
     return options.limit is not None and ratios["heapd"] > options.limit
 
 

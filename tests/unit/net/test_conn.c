@@ -154,6 +154,32 @@ static void test_heavy_gives_way(void **state)
     world_free(w);
 }
 
+/* A read that took all that there was room for is a share: what follows gives way to others. */
+static void test_full_read_gives_way(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL);
+    int heavy = world_connect(w), light = world_connect(w);
+    struct conn *c = conn_of(world_session(w)->next);
+    static char text[1024];
+    int n = sprintf(text, "*2\r\n$4\r\nECHO\r\n$1000\r\n%01000d\r\n", 7);
+    assert_int_equal(n, strlen(text));
+    world_say_times(w, heavy, text, 300);
+    WORLD_UNTIL(w, c->session.commands > 0);
+    assert_in_range(c->session.commands, 1, 70);
+    assert_int_equal(c->seat.place, NET_READY);
+    assert_false(c->stream.reading);
+    world_say(w, light, "PING\r\n");
+    world_expect(w, light, "+PONG\r\n");
+    assert_in_range(c->session.commands, 1, 290);
+    static char reply[1024];
+    sprintf(reply, "$1000\r\n%01000d\r\n", 7);
+    world_expect_times(w, heavy, reply, 300);
+    close(heavy);
+    close(light);
+    world_free(w);
+}
+
 static void slow_reader_stops_and_goes_on(const char *what)
 {
     struct world *w = world_new(NULL);
@@ -443,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_announced_bulk_takes_little_memory),
         cmocka_unit_test(test_share_ends_and_goes_on),
         cmocka_unit_test(test_heavy_gives_way),
+        cmocka_unit_test(test_full_read_gives_way),
         cmocka_unit_test(test_slow_reader_stops_and_goes_on),
         cmocka_unit_test(test_output_limit_closes),
         cmocka_unit_test(test_wait_holds_back_the_pipeline),
