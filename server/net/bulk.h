@@ -31,7 +31,7 @@
 
 enum {
     BULK_BYTES_MIN = GIVEN_BYTES_MIN,
-    BULK_FACTOR = 32,
+    BULK_FACTOR = 128,
     BULK_FIRST_BYTES = 256 << 10,
     BULK_AT_ONCE_BYTES = 2 << 20,
     BULK_READ_BYTES_MAX = 128 << 10, /* of one read */
