@@ -24,6 +24,7 @@ struct ring {
     struct mem *mem;
     char *loans;
     struct io_uring_buf_ring *lent;
+    unsigned loan_count; /* those that go round */
     uv_loop_t *loop;
     uv_idle_t polls;      /* while it is active the loop's poll does not block */
     struct ring_op ready; /* the loop has something to do, */
@@ -45,6 +46,15 @@ static void lend(struct ring *r, unsigned i, int place)
 {
     io_uring_buf_ring_add(r->lent, loan_at(r, i), RING_LOAN_BYTES - INBOX_FRONT_BYTES,
                           (unsigned short)i, RING_LOANS - 1, place);
+}
+
+/* More of them go round. */
+static void lend_more(struct ring *r, unsigned count)
+{
+    if (count > RING_LOANS) return;
+    for (unsigned i = r->loan_count; i < count; i++) lend(r, i, (int)(i - r->loan_count));
+    io_uring_buf_ring_advance(r->lent, (int)(count - r->loan_count));
+    r->loan_count = count;
 }
 
 static void on_ready(struct ring_op *op, int result, char *loan)
@@ -72,8 +82,7 @@ static int open_uring(struct ring *r)
         return error;
     }
     io_uring_buf_ring_init(r->lent);
-    for (unsigned i = 0; i < RING_LOANS; i++) lend(r, i, (int)i);
-    io_uring_buf_ring_advance(r->lent, RING_LOANS);
+    lend_more(r, RING_LOANS_FIRST);
     return 0;
 }
 
@@ -235,6 +244,7 @@ static unsigned tell(struct ring *r)
         char *loan = cqe->flags & IORING_CQE_F_BUFFER ? loan_at(r, lent) : NULL;
         io_uring_cqe_seen(&r->uring, cqe);
         if (op) op->done(op, result, loan);
+        if (result == -ENOBUFS) lend_more(r, 2 * r->loan_count);
         if (!loan) continue;
         lend(r, lent, 0);
         io_uring_buf_ring_advance(r->lent, 1);

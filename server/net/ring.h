@@ -26,7 +26,8 @@
  * thread asks for them, and never interrupt it), io_uring_register_buf_ring(3) for what is lent.
  *
  * Ownership: the ring owns the loans; one thread owns the ring, the one that made it. Cost:
- * RING_OPS entries, and RING_LOANS blocks of which pages are taken as far as bytes came.
+ * 100 KiB of entries, and the blocks, as far as bytes came: they go round, so a few of them serve
+ * few clients.
  */
 #ifndef HEAPD_NET_RING_H
 #define HEAPD_NET_RING_H
@@ -36,9 +37,10 @@
 #include "base/mem.h"
 
 enum {
-    RING_OPS = 1024,         /* that are handed over together, at most */
-    RING_COMPLETIONS = 8192, /* beyond, the kernel keeps them for later */
-    RING_LOANS = 64,         /* a power of two */
+    RING_OPS = 256,          /* that are handed over together, at most */
+    RING_COMPLETIONS = 4096, /* beyond, the kernel keeps them for later */
+    RING_LOANS = 64,         /* blocks; a power of two. At first */
+    RING_LOANS_FIRST = 8,    /* go round, and twice as many when they did not suffice */
     RING_LOAN_BYTES = 16 << 10,
     RING_TURN_DONE = 1024, /* that a turn tells of, about, before the loop goes on */
 };
@@ -59,7 +61,7 @@ void ring_close(struct ring *r);
 void ring_free(struct ring *r);
 
 /* At most n bytes to p, or (p NULL) into a loan; n = 0: as many as that has room for. -ENOBUFS: all
- * were lent. */
+ * were lent; try again. */
 struct ring_receive {
     struct ring_op op;
     struct ring_receive *next; /* of those that are to be asked for */

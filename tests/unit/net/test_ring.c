@@ -159,15 +159,15 @@ static void test_ring_receives_into_a_loan(void **state)
     rig_free();
 }
 
-/* More receive at once than there are loans: some are told so; the loans are there again then, and
- * after many times as many they all are. */
+/* More receive at once than there are loans: some are told so, and more go round then, up to all;
+ * after many times as many they are still there. */
 static void test_ring_lends_to_so_many(void **state)
 {
     (void)state;
     enum { PAIRS = RING_LOANS + 10, ROUNDS = 20 };
     bool rung = false;
     if (rig_new()) {
-        int ends[PAIRS][2];
+        int ends[PAIRS][2], most = 0;
         uv_timer_t timer;
         make_wait(&timer, &rung);
         for (int i = 0; i < PAIRS; i++)
@@ -187,9 +187,11 @@ static void test_ring_lends_to_so_many(void **state)
                 char byte;
                 if (rig->asks[i].result < 0) assert_int_equal(read(ends[i][0], &byte, 1), 1);
             }
-            assert_int_equal(got, RING_LOANS);
-            assert_int_equal(none, PAIRS - RING_LOANS);
+            most = got > most ? got : most;
+            assert_int_equal(none, PAIRS - got);
+            assert_true(round > 0 || got == RING_LOANS_FIRST);
         }
+        assert_int_equal(most, RING_LOANS);
         uv_close((uv_handle_t *)&timer, NULL);
         for (int i = 0; i < PAIRS; i++) close(ends[i][0]), close(ends[i][1]);
     }
