@@ -73,6 +73,9 @@ bool arrival_take(struct net *net, uv_stream_t *listening, int *fd)
 
 /* --- what its session is told --- */
 
+/* A silent client is asked again so soon, and so often, and then is gone; as libuv does it. */
+enum { KEEPALIVE_AGAIN_S = 1, KEEPALIVE_TIMES = 10 };
+
 static void set_option(int fd, int level, int option, int value)
 {
     setsockopt(fd, level, option, &value, sizeof value);
@@ -93,4 +96,6 @@ void arrival_introduce(const struct net *net, int fd, struct session *session)
     if (!keepalive) return;
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, keepalive);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_AGAIN_S);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TIMES);
 }

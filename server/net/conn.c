@@ -332,13 +332,17 @@ void conn_resume(struct conn *c)
     conn_continue(c);
 }
 
-void conn_drain(struct conn *c)
+void conn_before_drain(struct conn *c)
 {
     int waiting = 0;
     if (ioctl(c->session.fd, FIONREAD, &waiting) != 0 || waiting <= 0)
         c->ended = true;
     else
         c->drain_bytes = (uint64_t)waiting;
+}
+
+void conn_drain(struct conn *c)
+{
     settle(c);
 }
 

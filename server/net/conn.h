@@ -83,7 +83,9 @@ bool conn_accept(struct net *net, uv_stream_t *listening) MUST_USE;
 void conn_continue(struct conn *c);
 /* Asks whether a wait is over; if so writes the reply and goes on. */
 void conn_resume(struct conn *c);
-/* Answers what has arrived by now, then ends. */
+/* The process ends: takes note of what has arrived by now. Then, when all have (for what one of
+ * them does may read for others), conn_drain answers it and ends. */
+void conn_before_drain(struct conn *c);
 void conn_drain(struct conn *c);
 /* At once; unsent replies are lost. */
 void conn_close(struct conn *c);

@@ -268,6 +268,12 @@ void net_fini(struct net *net)
     sends_fini(&net->sends, &(struct outlet){.all = &net->server->held});
 }
 
+static void before_drain_conn(struct net *net, struct session *s)
+{
+    (void)net;
+    conn_before_drain(conn_of(s));
+}
+
 static void drain_conn(struct net *net, struct session *s)
 {
     (void)net;
@@ -287,6 +293,7 @@ void net_drain(struct net *net)
         io_drain(net->io);
         return;
     }
+    for_each_session(net, before_drain_conn);
     for_each_session(net, drain_conn);
     for_each(net, NET_LINGERING, close_conn);
 }

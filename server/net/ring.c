@@ -208,7 +208,21 @@ void ring_cancel(struct ring *r, struct ring_op *op)
     io_uring_sqe_set_data(sqe, NULL);
 }
 
+void ring_hurry(struct ring *r)
+{
+    r->hurries = true;
+}
+
 /* --- what was done --- */
+
+/* Notes what a completion says of a send that nobody was told of yet. The completion may stay there
+ * until the turn, and the send be another's by then: it is spoken for. */
+static void note_send(struct io_uring_cqe *cqe)
+{
+    if (!(cqe->user_data & SEND_TAG)) return;
+    ((struct ring_send *)(uintptr_t)(cqe->user_data - SEND_TAG))->result = cqe->res;
+    cqe->user_data = 0;
+}
 
 /* Handed over means tried, for a send: those that failed are among the completions now. */
 static void tell_sends(struct ring *r)
@@ -216,11 +230,7 @@ static void tell_sends(struct ring *r)
     if (!r->sent) return;
     unsigned head;
     struct io_uring_cqe *cqe;
-    io_uring_for_each_cqe(&r->uring, head, cqe)
-    {
-        if (cqe->user_data & SEND_TAG)
-            ((struct ring_send *)(uintptr_t)(cqe->user_data - SEND_TAG))->result = cqe->res;
-    }
+    io_uring_for_each_cqe(&r->uring, head, cqe) note_send(cqe);
     struct ring_send *send = r->sent;
     r->sent = NULL;
     r->sent_end = &r->sent;
@@ -238,13 +248,17 @@ static unsigned tell(struct ring *r)
     unsigned count = io_uring_cq_ready(&r->uring);
     for (unsigned n = count; n; n--) {
         if (io_uring_peek_cqe(&r->uring, &cqe) != 0) break;
-        struct ring_op *op = cqe->user_data & SEND_TAG ? NULL : io_uring_cqe_get_data(cqe);
+        note_send(cqe); /* what was told of may have handed over more */
+        struct ring_op *op = io_uring_cqe_get_data(cqe); /* NULL: a send's, or a cancel's */
         int result = cqe->res;
         unsigned lent = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
         char *loan = cqe->flags & IORING_CQE_F_BUFFER ? loan_at(r, lent) : NULL;
         io_uring_cqe_seen(&r->uring, cqe);
         if (op) op->done(op, result, loan);
-        if (result == -ENOBUFS) lend_more(r, 2 * r->loan_count);
+        if (result == -ENOBUFS) {
+            lend_more(r, 2 * r->loan_count);
+            ring_hurry(r); /* what it wanted is there */
+        }
         if (!loan) continue;
         lend(r, lent, 0);
         io_uring_buf_ring_advance(r->lent, 1);
@@ -253,11 +267,6 @@ static unsigned tell(struct ring *r)
 }
 
 /* --- the turn --- */
-
-void ring_hurry(struct ring *r)
-{
-    r->hurries = true;
-}
 
 /* The ring was made disabled: it belongs to the thread that enables it. liburing 2.3 declares
  * io_uring_enable_rings, and lacks it. */
@@ -324,7 +333,13 @@ static void hand_over(struct ring *r, int64_t gap_ns, int timeout_ms)
         wait_for(r, 1, timeout_ms < 0 ? -1 : (int64_t)timeout_ms * 1000000);
     else if (io_uring_sq_ready(&r->uring) || kernel_has_work(r))
         io_uring_submit_and_get_events(&r->uring);
-    ring_submit(r); /* what the kernel has not taken by then */
+    ring_submit(r); /* what the kernel has not taken by then: a send of that is not tried yet */
+}
+
+static void hand_over_more(struct ring *r)
+{
+    io_uring_submit_and_get_events(&r->uring);
+    ring_submit(r);
 }
 
 void ring_turn(struct ring *r, int64_t gap_ns)
@@ -339,7 +354,7 @@ void ring_turn(struct ring *r, int64_t gap_ns)
         tell_sends(r);
         more = tell(r);
         if (!more || told >= RING_TURN_DONE || !kernel_has_work(r)) break;
-        io_uring_submit_and_get_events(&r->uring);
+        hand_over_more(r);
     }
     if (!uv_is_closing((uv_handle_t *)&r->polls)) uv_idle_start(&r->polls, on_idle);
 }

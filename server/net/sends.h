@@ -3,7 +3,9 @@
  * leave together, with the system call that ends the turn. A share's replies are written into the
  * buffer at hand (sends_at_hand); sends_later leaves them there until the ring has tried them, and
  * another buffer is at hand then. Without a ring, and for replies that are long or have large
- * values between them, conn.c sends from the buffer at hand at once, and there is only that.
+ * values between them, conn.c sends from the buffer at hand at once, and there is only that. A
+ * reply may wait for what others ask in the same turn, some twenty requests or pipelines as a rule;
+ * as in Redis, which writes before it sleeps.
  *
  * Invariants (sends_check)
  *   1. What is free is empty.

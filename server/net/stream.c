@@ -7,6 +7,8 @@
 
 #include "base/panic.h"
 
+enum { READS_ON = 8 };
+
 static int fd_of(const struct stream *s)
 {
     uv_os_fd_t fd = -1;
@@ -101,23 +103,27 @@ static void tell(struct stream *s, char *p, ssize_t n)
     s->user->got(s, p, n == 0 ? UV_EOF : n);
 }
 
-/* A read filled a place of the user's own: more is likely there, and large values that arrive one
- * after the other take less memory than many at once. Goes on until a read does not. */
-static void receive_on(struct stream *s)
-{
-    struct stream_room room = {0};
-    for (bool full = true; full && s->reading && !s->ring.receiving; room.p = NULL) {
-        if (s->user->room(s, &room) != STATUS_OK || !room.p) return;
-        ssize_t n = recv(s->ring.fd, room.p, room.n, MSG_DONTWAIT);
-        if (n < 0) return; /* the ring's read will tell */
-        full = n == (ssize_t)room.n;
-        tell(s, NULL, n);
-    }
-}
-
 static bool is_to_try_again(int error)
 {
     return error == -ENOBUFS || error == -EAGAIN || error == -EINTR;
+}
+
+/* A read filled a place of the user's own: more is likely there, and large values that arrive one
+ * after the other take less memory than many at once. Goes on until a read does not, or some more
+ * did: others wait. */
+static void receive_on(struct stream *s)
+{
+    bool full = true;
+    for (int reads = 0; full && reads < READS_ON; reads++) {
+        struct stream_room room = {0};
+        if (!s->reading || s->ring.receiving) return;
+        if (s->user->room(s, &room) != STATUS_OK || !room.p) return;
+        ssize_t n = recv(s->ring.fd, room.p, room.n, MSG_DONTWAIT);
+        int error = n < 0 ? -errno : 0;
+        if (is_to_try_again(error)) return; /* the ring's read will tell */
+        full = n == (ssize_t)room.n;
+        tell(s, NULL, error ? error : n);
+    }
 }
 
 static void on_received(struct ring_op *op, int n, char *loan)
