@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import os
 import pathlib
+import random
 import resource
 import signal
 import socket
@@ -540,6 +541,58 @@ def slow_reader():
                 assert slow.reply() == value, at
             slow.send(b"PING\r\n")
             assert slow.line() == b"+PONG"
+
+
+class Echoing:
+    """A client that asks for texts of its own, in pipelines of any length, and compares what comes."""
+
+    def __init__(self, port, number, slow):
+        self.socket = socket.socket()
+        if slow:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setblocking(False)
+        self.dice, self.slow, self.number = random.Random(number), slow, number
+        self.asks, self.wanted, self.count = bytearray(), bytearray(), 0
+
+    def ask(self):
+        for _ in range(self.dice.choice((1, 1, 2, 16, 64))):
+            text = b"%d:%d:" % (self.number, self.count)
+            text += bytes((97 + self.number % 26,)) * self.dice.choice((0, 1, 30, 300, 3000, 20000, 70000))
+            self.count += 1
+            self.asks += request("ECHO", text)
+            self.wanted += b"$%d\r\n%s\r\n" % (len(text), text)
+
+    def turn(self, asks):
+        """Sends some, reads some. False when there is nothing left to do."""
+        if asks and len(self.wanted) < 4 * MIB:
+            self.ask()
+        with contextlib.suppress(BlockingIOError):
+            del self.asks[:self.socket.send(self.asks)]
+        if asks and self.slow and self.dice.random() < 0.9:
+            return True
+        with contextlib.suppress(BlockingIOError):
+            got = self.socket.recv(self.dice.choice((100, 5000, MIB)) if self.slow else MIB)
+            assert got, "the server closed the connection"
+            assert got == self.wanted[:len(got)], f"client {self.number} got what is not its own"
+            del self.wanted[:len(got)]
+        return bool(self.asks or self.wanted)
+
+
+@check("slow readers and fast ones among each other get what is theirs, in order")
+def mixed_readers():
+    with Server() as server:
+        clients = [Echoing(server.port, i, i % 3 == 0) for i in range(60)]
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            for c in clients:
+                c.turn(True)
+        left, until = clients, time.monotonic() + 60
+        while left:
+            assert time.monotonic() < until, f"{len(left)} clients wait for their replies"
+            left = [c for c in left if c.turn(False)]
+        for c in clients:
+            c.socket.close()
 
 
 @check("a reply above output-buffer-limit that is not read ends its client, and the log says so")
