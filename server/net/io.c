@@ -48,7 +48,6 @@ static void before_poll(uv_prepare_t *handle)
     wake |= mailbox_put(&io->in, &t->out);
     if (wake) bell_ring(&io->bell);
     if (t->mem.trim_bytes) uv_idle_start(&t->trimming, on_trimming);
-    if (t->place.ring) ring_turn(t->place.ring, 0);
 }
 
 static void on_tick(uv_timer_t *handle)
@@ -197,7 +196,8 @@ static void init_thread(struct io_thread *t, struct io *io, uint32_t index)
 static bool open_thread(struct io_thread *t)
 {
     if (uv_loop_init(&t->loop)) return false;
-    if (net_open_place(t->io->net->server, &t->place, &t->mem, &t->loop)) return false;
+    int why;
+    if (stream_place_init(&t->place, &t->mem, &t->loop, false, &why)) return false;
     if (!bell_init(&t->bell, &t->loop, on_thread_rung, t)) return false;
     uv_prepare_init(&t->loop, &t->before_poll);
     uv_idle_init(&t->loop, &t->trimming);

@@ -8,6 +8,10 @@
  * to say is bundled, and wakes the other at most once. A turn with many letters sends its answers
  * off in between, every IO_FLUSH_LETTERS.
  *
+ * Their streams are libuv's. A ring (ring.h) was tried and gained nothing: each letter that wakes a
+ * thread passes through two waits then. It would have to wait for letters itself, and replies to
+ * leave together.
+ *
  * An I/O thread never touches the heap, the sessions (but for three atomic fields), the
  * configuration, the statistics or the log. What it must know of the configuration the heap's
  * thread publishes in `struct io`, and what it has to tell comes with letters.

@@ -207,15 +207,20 @@ static void on_tick(uv_timer_t *handle)
 /* --- beginning and end --------------------------------------------------------------------------
  */
 
-enum status net_open_place(struct server *s, struct stream_place *place, struct mem *m,
-                           uv_loop_t *loop)
+/* The place of this loop's own connections: where there are I/O threads, there are none. */
+static enum status open_place(struct net *net)
 {
-    int error;
-    enum status status = stream_place_init(place, m, loop, s->config.io_uring, &error);
+    struct server *s = net->server;
+    int error = 0;
+    s->multiplexing = "epoll";
+    if (s->config.io_threads > 1) return STATUS_OK;
+    enum status status =
+        stream_place_init(&net->place, &s->mem, net->loop, s->config.io_uring, &error);
     if (error)
         log_line(LOG_NOTICE, "no io_uring (%s): each read and write is a system call",
                  uv_strerror(error));
-    s->multiplexing = place->ring ? "io_uring" : "epoll";
+    net->ring = net->place.ring;
+    if (net->ring) s->multiplexing = "io_uring";
     return status;
 }
 
@@ -231,11 +236,7 @@ static const char *kill_name(void)
 enum status net_init(struct net *net, struct server *server, uv_loop_t *loop, uint64_t clients_max)
 {
     *net = (struct net){.server = server, .loop = loop, .clients_max = clients_max};
-    if (server->config.io_threads == 1) {
-        enum status status = net_open_place(server, &net->place, &server->mem, loop);
-        if (status) return status;
-    }
-    net->ring = net->place.ring;
+    if (open_place(net)) return STATUS_OOM;
     net->kill_name = kill_name();
     clock_sleeps_are_short();
     sends_init(&net->sends, net->ring);

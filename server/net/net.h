@@ -97,9 +97,6 @@ struct net {
 /* `loop` and `server` outlive it. */
 enum status net_init(struct net *net, struct server *server, uv_loop_t *loop,
                      uint64_t clients_max) MUST_USE;
-/* Makes the place of a loop's streams: with a ring if the configuration and the system have it. */
-enum status net_open_place(struct server *s, struct stream_place *place, struct mem *m,
-                           uv_loop_t *loop) MUST_USE;
 /* Closes all handles; the loop must run until it is empty, then net_fini. */
 void net_close(struct net *net);
 void net_fini(struct net *net);

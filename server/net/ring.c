@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/panic.h"
 #include "net/inbox.h"
@@ -29,7 +27,7 @@ struct ring {
     uv_idle_t polls;      /* while it is active the loop's poll does not block */
     struct ring_op ready; /* the loop has something to do, */
     bool watches;         /* which is asked for */
-    bool hurries, started;
+    bool hurries;
     /* In the order that they came: */
     struct ring_send *sent, **sent_end;
     struct ring_receive *wanted, **wanted_end; /* to be asked for when the turn is over */
@@ -69,7 +67,7 @@ static int open_uring(struct ring *r)
     struct io_uring_params params = {
         .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                  IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
-                 IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED,
+                 IORING_SETUP_CLAMP,
         .cq_entries = RING_COMPLETIONS,
     };
     int error = io_uring_queue_init_params(RING_OPS, &r->uring, &params);
@@ -81,6 +79,7 @@ static int open_uring(struct ring *r)
         io_uring_queue_exit(&r->uring);
         return error;
     }
+    io_uring_register_ring_fd(&r->uring); /* saves a look-up a system call, where it can be had */
     io_uring_buf_ring_init(r->lent);
     lend_more(r, RING_LOANS_FIRST);
     return 0;
@@ -268,19 +267,8 @@ static unsigned tell(struct ring *r)
 
 /* --- the turn --- */
 
-/* The ring was made disabled: it belongs to the thread that enables it. liburing 2.3 declares
- * io_uring_enable_rings, and lacks it. */
-static void start(struct ring *r)
-{
-    r->started = true;
-    ASSERT(syscall(SYS_io_uring_register, r->uring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
-                   0) == 0);
-    io_uring_register_ring_fd(&r->uring); /* saves a look-up a system call, where it can be had */
-}
-
 void ring_submit(struct ring *r)
 {
-    if (!r->started) start(r);
     while (io_uring_sq_ready(&r->uring)) {
         int error = io_uring_submit(&r->uring);
         ASSERT(error >= 0 || error == -EINTR || error == -EAGAIN || error == -EBUSY);
@@ -344,7 +332,6 @@ static void hand_over_more(struct ring *r)
 
 void ring_turn(struct ring *r, int64_t gap_ns)
 {
-    if (!r->started) start(r);
     watch(r);
     ask_for_wanted(r);
     uv_idle_stop(&r->polls);

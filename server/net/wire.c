@@ -371,24 +371,6 @@ static enum status fill_bulk(struct wire *w, size_t n)
     return inbox_append(&w->in, &w->thread->mem, behind);
 }
 
-/* A large bulk's bytes at *p that were on their way to a loan when it began: a ring reads while the
- * parcel is away, and what it brings back may leave such a request behind. */
-static enum status copy_to_bulk(struct wire *w, char **p, size_t *n)
-{
-    enum status status = STATUS_OK;
-    while (!status && *n && w->bulks.filling) {
-        struct stream_room room;
-        status = bulks_room(&w->bulks, &w->thread->mem, &room);
-        if (status) break;
-        size_t copied = *n < room.n ? *n : room.n;
-        memcpy(room.p, *p, copied);
-        *p += copied;
-        *n -= copied;
-        status = fill_bulk(w, copied);
-    }
-    return status;
-}
-
 /* The n bytes at p stand behind what has waited: what is in the inbox settle reads there, of others
  * a parcel is made if it is at home. False when that closed the connection. */
 static bool take_bytes(struct wire *w, char *p, size_t n)
@@ -417,12 +399,12 @@ static void on_bytes(struct wire *w, char *p, size_t n)
         w->ended = n >= w->drain_bytes;
         w->drain_bytes -= w->ended ? w->drain_bytes : n;
     }
-    enum status status = w->in_bulk ? fill_bulk(w, n) : copy_to_bulk(w, &p, &n);
-    if (status) {
+    DASSERT(w->in_bulk == w->bulks.filling); /* libuv asks for room when bytes are there */
+    if (w->in_bulk && fill_bulk(w, n) != STATUS_OK) {
         log_input(w, w->bulks.bytes);
         return;
     }
-    if (!w->in_bulk && n && !take_bytes(w, p, n)) return;
+    if (!w->in_bulk && !take_bytes(w, p, n)) return;
     if (w->state == WIRE_OPEN) settle(w);
     uint64_t waits = inbox_bytes(&w->in) + w->bulks.bytes;
     if (w->state != WIRE_OPEN || !waits) return;
@@ -434,9 +416,7 @@ static void on_bytes(struct wire *w, char *p, size_t n)
 static void on_got(struct stream *s, char *p, ssize_t n)
 {
     struct wire *w = wire_with(s);
-    if (w->state == WIRE_FINISHING) { /* of a read that was under way */
-        w->ended |= n < 0;
-    } else if (n > 0) {
+    if (n > 0) {
         if (w->state == WIRE_OPEN) on_bytes(w, p, (size_t)n);
     } else if (n == UV_EOF && w->state == WIRE_OPEN) {
         w->ended = true;

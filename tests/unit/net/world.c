@@ -181,11 +181,8 @@ static void check_all(struct world *w)
 /* The loops of I/O threads run in this one, in turn with the heap's. */
 static void turn_threads(struct world *w)
 {
-    for (uint32_t i = 0; w->net.io && i < w->net.io->count; i++) {
-        struct io_thread *t = &w->net.io->threads[i];
-        if (t->place.ring) ring_hurry(t->place.ring);
-        uv_run(&t->loop, UV_RUN_NOWAIT);
-    }
+    for (uint32_t i = 0; w->net.io && i < w->net.io->count; i++)
+        uv_run(&w->net.io->threads[i].loop, UV_RUN_NOWAIT);
 }
 
 void world_turn(struct world *w)
