@@ -39,8 +39,8 @@
 enum {
     RING_OPS = 256,          /* that are handed over together, at most */
     RING_COMPLETIONS = 4096, /* beyond, the kernel keeps them for later */
-    RING_LOANS = 64,         /* blocks; a power of two. At first */
-    RING_LOANS_FIRST = 8,    /* go round, and twice as many when they did not suffice */
+    RING_LOANS = 64,         /* blocks, a power of two; */
+    RING_LOANS_FIRST = 8,    /* so many go round, and twice as many when they did not suffice */
     RING_LOAN_BYTES = 16 << 10,
     RING_TURN_DONE = 1024, /* that a turn tells of, about, before the loop goes on */
 };

@@ -185,6 +185,18 @@ static void turn(struct wire *w)
     assert_int_equal(outbox_resend(&w->out, &w->stream), 0);
 }
 
+/* Everything that was put, all the numbers below `next`, arrives, and nothing waits then. */
+static void take_all(struct wire *w, uint32_t next)
+{
+    while (w->got < (uint64_t)next * 4) {
+        take(w, 5000);
+        turn(w);
+        assert_int_equal(outbox_check(&w->out), 0);
+    }
+    turn(w);
+    assert_int_equal(outbox_bytes(&w->out, &w->stream), 0);
+}
+
 static void test_outbox_sends_at_once(void **state)
 {
     struct wire *w = wire_new(state);
@@ -207,13 +219,7 @@ static void test_outbox_keeps_the_order_behind_a_slow_reader(void **state)
         if (i % 3) take(w, (size_t)(i % 1500));
     }
     assert_in_range(outbox_bytes(&w->out, &w->stream), 1, (uint64_t)next * 4);
-    while (w->got < (uint64_t)next * 4) {
-        take(w, 5000);
-        turn(w);
-        assert_int_equal(outbox_check(&w->out), 0);
-    }
-    turn(w);
-    assert_int_equal(outbox_bytes(&w->out, &w->stream), 0);
+    take_all(w, next);
     assert_false(w->out.under_way);
     assert_in_range(w->landings, 1, 3000);
     wire_free(w);
@@ -236,13 +242,7 @@ static void test_outbox_sends_what_is_held(void **state)
     }
     assert_in_range(w->all.count, 1, 6000);
     assert_in_range(outbox_bytes(&w->out, &w->stream), 1, (uint64_t)next * 4);
-    while (w->got < (uint64_t)next * 4) {
-        take(w, 5000);
-        turn(w);
-        assert_int_equal(outbox_check(&w->out), 0);
-    }
-    turn(w);
-    assert_int_equal(outbox_bytes(&w->out, &w->stream), 0);
+    take_all(w, next);
     assert_int_equal(w->all.count, 0);
     wire_free(w);
 }
@@ -364,13 +364,7 @@ static void test_outbox_sends_later_to_a_slow_reader(void **state)
             turn(w);
         }
     }
-    while (w->got < (uint64_t)next * 4) {
-        take(w, 5000);
-        turn(w);
-        assert_int_equal(outbox_check(&w->out), 0);
-    }
-    turn(w);
-    assert_int_equal(outbox_bytes(&w->out, &w->stream), 0);
+    take_all(w, next);
     if (w->place.ring) assert_in_range(w->sent, 100, 5000);
     assert_int_equal(w->all.count, 0);
     wire_free(w);
