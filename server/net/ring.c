@@ -12,6 +12,7 @@ enum {
     LENT_GROUP = 0,
     LENT_BYTES = 4096, /* of the list of what is lent: whole pages */
     SEND_TAG = 1,      /* of an op's address: it is a ring_send's */
+    RING_ASKED_TOGETHER = RING_LOANS / 2,
 };
 
 static_assert(RING_LOANS * sizeof(struct io_uring_buf) <= LENT_BYTES, "the list has room");
@@ -31,6 +32,7 @@ struct ring {
     /* In the order that they came: */
     struct ring_send *sent, **sent_end;
     struct ring_receive *wanted, **wanted_end; /* to be asked for when the turn is over */
+    size_t wanted_count, due;                  /* and of them, in this turn */
 };
 
 /* --- beginning and end --- */
@@ -144,6 +146,7 @@ void ring_receive(struct ring *r, struct ring_receive *receive, int fd, char *p,
     receive->next = NULL;
     *r->wanted_end = receive;
     r->wanted_end = &receive->next;
+    r->wanted_count++;
 }
 
 static void ask_for(struct ring *r, struct ring_receive *receive)
@@ -158,16 +161,15 @@ static void ask_for(struct ring *r, struct ring_receive *receive)
     io_uring_sqe_set_data(sqe, &receive->op);
 }
 
-static void ask_for_wanted(struct ring *r)
+/* Asks for the first of those that are wanted. */
+static void ask_for_next(struct ring *r)
 {
     struct ring_receive *receive = r->wanted;
-    r->wanted = NULL;
-    r->wanted_end = &r->wanted;
-    while (receive) {
-        struct ring_receive *next = receive->next;
-        ask_for(r, receive);
-        receive = next;
-    }
+    r->wanted = receive->next;
+    if (!r->wanted) r->wanted_end = &r->wanted;
+    r->wanted_count--;
+    if (r->due) r->due--;
+    ask_for(r, receive);
 }
 
 void ring_room(struct ring *r, struct ring_op *op, int fd)
@@ -200,7 +202,7 @@ void ring_send(struct ring *r, struct ring_send *send, int fd, const char *p, si
 
 void ring_cancel(struct ring *r, struct ring_op *op)
 {
-    ask_for_wanted(r); /* it may be among them */
+    while (r->wanted) ask_for_next(r); /* it may be among them */
     struct io_uring_sqe *sqe = next_entry(r);
     io_uring_prep_cancel(sqe, op, 0);
     sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
@@ -330,18 +332,30 @@ static void hand_over_more(struct ring *r)
     ring_submit(r);
 }
 
+/* Asks for some of those that are due. What has come by then takes a loan at once, and the loans
+ * are back only when everybody was told: were all asked for together, those behind the first few
+ * found none, and the same ones in every turn. Returns whether all were asked for. */
+static bool ask_for_due(struct ring *r)
+{
+    for (int n = 0; r->due && n < RING_ASKED_TOGETHER; n++) ask_for_next(r);
+    return r->due == 0;
+}
+
 void ring_turn(struct ring *r, int64_t gap_ns)
 {
     watch(r);
-    ask_for_wanted(r);
     uv_idle_stop(&r->polls);
-    hand_over(r, gap_ns, uv_backend_timeout(r->loop));
+    r->due = r->wanted_count;
     unsigned told = 0, more;
-    for (;; told += more) {
+    bool all;
+    do {
+        all = ask_for_due(r);
+        if (all && !told)
+            hand_over(r, gap_ns, uv_backend_timeout(r->loop));
+        else
+            hand_over_more(r);
         tell_sends(r);
-        more = tell(r);
-        if (!more || told >= RING_TURN_DONE || !kernel_has_work(r)) break;
-        hand_over_more(r);
-    }
+        told += more = tell(r);
+    } while (told < RING_TURN_DONE && (!all || (more && kernel_has_work(r))));
     if (!uv_is_closing((uv_handle_t *)&r->polls)) uv_idle_start(&r->polls, on_idle);
 }

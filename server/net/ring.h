@@ -11,7 +11,8 @@
  *   receive    bytes, into a loan: a block that the ring lends when bytes are there, so that who
  *              waits holds none. It is given back when `done` returns. INBOX_FRONT_BYTES in front
  *              of the bytes may be written to (inbox.h). Or straight to where they belong. Who
- *              receives again is asked for again when everybody else was told: a turn is fair.
+ *              receives again is asked for again when everybody else was told: a turn is fair. So
+ *              many together that loans suffice for them: nobody finds none turn after turn.
  *   send       what the socket takes at once. It has been tried when the next system call returns,
  *              and a send that went well has no completion of its own: it is told of before all
  *              others, so its buffer is free again when the next request runs.
