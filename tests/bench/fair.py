@@ -1,18 +1,17 @@
 #!/usr/bin/env python3
 """What 999 connections wait while a thousandth does all it can, heapd beside redis-server.
 
-usage: fair.py [--heapd build/bin/heapd] [--rounds 5] [--requests 200000] [--port 7391] [--limit R]
+usage: fair.py [--heapd build/bin/heapd] [--askers build/bin/askers] [--rounds 5] [--requests 400000]
+               [--port 7391] [--limit R]
 
-The 999 send a GET each, and the next when its reply is there (redis-benchmark -c 999). The heavy one
-sends pipelines of 10,000 GETs, and sets and gets values of 1 MiB ten at a time, without a pause; it
-sends from a file in memory and has its replies thrown away by the kernel (sendfile, MSG_TRUNC).
+The 999 send a GET each, and the next when its reply is there (askers.c). The heavy one sends pipelines of 10,000 GETs, and sets and gets values of 1 MiB
+ten at a time, without a pause; it sends from a file in memory and has its replies thrown away by the
+kernel (sendfile, MSG_TRUNC), since both run on the load's core, which must not be what they wait for.
+`load` is the part of that core that askers took beside the heavy one, `heavy` that one's.
 
-Both clients run on the load's core, and a heavy one that is served well takes up to half of that from
-redis-benchmark, which then waits for itself. So it is compared with redis-benchmark beside a process
-that only takes as much of the core as the heavy one did (idle share), not with redis-benchmark alone;
-the latter is shown, too. Rounds alternate; a row shows the medians of the 99th percentile, and the
-ratio of those beside the heavy one and beside the other. With --limit the exit code says whether
-heapd's is at most that.
+Rounds alternate; a row shows the medians of the 99th percentile and of the longest wait, and the ratio
+of the former beside the heavy one and alone. With --limit the exit code says whether heapd's is at
+most that.
 """
 import argparse
 import multiprocessing
@@ -68,21 +67,12 @@ def exchange(connection, requests, reply_bytes):
             reply_bytes -= n
 
 
-def p99_ms(server, requests):
-    out = subprocess.run(["taskset", "-c", LOAD_CORE, "redis-benchmark", "-p", str(server.port), "-c", str(CLIENTS), "-n",
-                          str(requests), "-r", "1000", "-t", "get", "--csv"], capture_output=True, text=True, check=True)
-    names, row = [line.strip('"').split('","') for line in out.stdout.splitlines() if line.startswith('"')][-2:]
-    return float(row[names.index("p99_latency_ms")])
-
-
-def spin(share, ready):
-    """Takes this part of a core, in turns of two milliseconds, until it is killed."""
-    ready.set()
-    while True:
-        began = time.monotonic()
-        while time.monotonic() - began < share * 0.002:
-            pass
-        time.sleep((1 - share) * 0.002)
+def waits(askers, server, requests):
+    """The 99th percentile and the longest, in ms, and the part of the core that it took to find out."""
+    out = subprocess.run(["taskset", "-c", LOAD_CORE, askers, str(server.port), str(CLIENTS), str(requests)],
+                         capture_output=True, text=True, check=True)
+    _, _, p99, longest, share = map(float, out.stdout.split())
+    return p99, longest, share
 
 
 def cpu_s(pid):
@@ -90,47 +80,44 @@ def cpu_s(pid):
         return int(f.read().split()[0]) / 1e9
 
 
-def p99_beside(server, requests, what, argument):
-    """And what part of a core the other process took."""
+def waits_beside_heavy(askers, server, requests):
+    """And what part of the core the heavy one took."""
     ready = multiprocessing.Event()
-    process = multiprocessing.Process(target=what, args=(argument, ready), daemon=True)
+    process = multiprocessing.Process(target=heavy, args=(server.port, ready), daemon=True)
     process.start()
     ready.wait()
-    os.sched_setaffinity(process.pid, {int(LOAD_CORE)})
     used, began = cpu_s(process.pid), time.monotonic()
-    p99 = p99_ms(server, requests)
+    result = waits(askers, server, requests)
     used, passed = cpu_s(process.pid) - used, time.monotonic() - began
     if process.exitcode is not None:
-        raise SystemExit("the other process ended")
+        raise SystemExit("the heavy client ended")
     process.kill()
     process.join()
-    return p99, min(used / passed, 1)
-
-
-def measure(server, requests):
-    """Alone, beside the heavy one, beside one that only takes as much of the core; and how much that is."""
-    alone = p99_ms(server, requests)
-    beside, share = p99_beside(server, requests, heavy, server.port)
-    spinning, _ = p99_beside(server, requests, spin, share)
-    return alone, spinning, beside, share
+    return *result, used / passed
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--heapd", default="build/bin/heapd")
+    parser.add_argument("--askers", default="build/bin/askers")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=200_000)
+    parser.add_argument("--requests", type=int, default=400_000)
     parser.add_argument("--port", type=int, default=7391, help="the first of two")
     parser.add_argument("--limit", type=float)
     options = parser.parse_args()
     ratios = {}
-    print(f"{'server':8s} {'p99 ms alone':>13s} {'share':>6s} {'beside a spinner':>17s} {'beside the heavy':>17s} {'ratio':>6s}")
+    print(f"{'server':8s} {'p99 ms alone':>13s} {'longest':>8s} {'beside the heavy':>17s} {'longest':>8s} {'load':>5s} {'heavy':>6s} {'ratio':>6s}")
     for server in (servers.heapd(options.heapd, options.port), servers.redis(options.port + 1)):
         Connection(server.port).pipeline(("SET", f"key:{i:012d}", "x" * 64) for i in range(1000))
-        rows = [measure(server, options.requests) for _ in range(options.rounds)]
-        alone, spinning, beside, share = (median([r[i] for r in rows]) for i in range(4))
-        ratios[server.name] = median([r[2] / r[1] for r in rows])
-        print(f"{server.name:8s} {alone:13.2f} {share:6.2f} {spinning:17.2f} {beside:17.2f} {ratios[server.name]:6.2f}", flush=True)
+        alone, beside = [], []
+        for _ in range(options.rounds):
+            alone.append(waits(options.askers, server, options.requests))
+            beside.append(waits_beside_heavy(options.askers, server, options.requests))
+        p99, longest, _ = (median(column) for column in zip(*alone))
+        p99_beside, longest_beside, load, share = (median(column) for column in zip(*beside))
+        ratios[server.name] = p99_beside / p99
+        print(f"{server.name:8s} {p99:13.2f} {longest:8.1f} {p99_beside:17.2f} {longest_beside:8.1f} {load:5.2f} {share:6.2f} "
+              f"{ratios[server.name]:6.2f}", flush=True)
     return options.limit is not None and ratios["heapd"] > options.limit
 
 
