@@ -318,7 +318,7 @@ static void hand_over(struct ring *r, int64_t gap_ns, int timeout_ms)
 {
     bool waits = timeout_ms != 0 && !r->hurries && !io_uring_cq_ready(&r->uring);
     r->hurries = false;
-    if (waits && gap_ns > 0) wait_for(r, RING_COMPLETIONS, gap_ns);
+    if (waits && gap_ns > 0) wait_for(r, RING_LOANS, gap_ns);
     if (waits && !io_uring_cq_ready(&r->uring))
         wait_for(r, 1, timeout_ms < 0 ? -1 : (int64_t)timeout_ms * 1000000);
     else if (io_uring_sq_ready(&r->uring) || kernel_has_work(r))

@@ -90,8 +90,9 @@ void ring_submit(struct ring *r);
 /* The same, and tells of sends. */
 void ring_flush(struct ring *r);
 /* In the loop's prepare phase. Hands over, waits as long as the loop's poll would have, but gap_ns
- * at least if it waits at all, and tells of what was done by then. The kernel does some twenty ops
- * at a time: what they were told of is handed over before the next. */
+ * at least if it waits at all, or until RING_LOANS are done, and tells of what was done by then.
+ * The kernel does some twenty ops at a time: what they were told of is handed over before the next.
+ */
 void ring_turn(struct ring *r, int64_t gap_ns);
 
 #endif

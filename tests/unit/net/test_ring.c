@@ -175,7 +175,7 @@ static void test_ring_lends_to_so_many(void **state)
     enum { PAIRS = RING_LOANS + 10, ROUNDS = 20 };
     bool rung = false;
     if (rig_new()) {
-        int ends[PAIRS][2], most = 0;
+        int ends[PAIRS][2];
         make_wait(&rung);
         for (int i = 0; i < PAIRS; i++)
             assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends[i]), 0);
@@ -187,6 +187,7 @@ static void test_ring_lends_to_so_many(void **state)
             turn();
             for (int i = 0; i < PAIRS; i++) assert_int_equal(write(ends[i][1], "x", 1), 1);
             ring_turn(rig->ring, 1000000); /* without a gap the kernel does some twenty at once */
+            turn();
             int got = 0, none = 0;
             for (int i = 0; i < PAIRS; i++) {
                 assert_int_equal(rig->asks[i].told, 1);
@@ -195,11 +196,9 @@ static void test_ring_lends_to_so_many(void **state)
                 char byte;
                 if (rig->asks[i].result < 0) assert_int_equal(read(ends[i][0], &byte, 1), 1);
             }
-            most = got > most ? got : most;
             assert_int_equal(none, PAIRS - got);
-            assert_true(round > 0 || got == RING_LOANS_FIRST);
+            assert_true(round == 0 ? none > 0 : got >= RING_LOANS);
         }
-        assert_in_range(most, RING_LOANS, PAIRS); /* in a turn that waited, no more */
         uv_close((uv_handle_t *)&rig->timer, NULL);
         for (int i = 0; i < PAIRS; i++) close(ends[i][0]), close(ends[i][1]);
     }
