@@ -59,7 +59,8 @@ static enum room_state make(struct server *s)
     }
     if (state == ROOM_ENOUGH) evict_enough(&s->evict);
     if (state == ROOM_NONE || s->evict.names_shared != shared_before) want_collection(s);
-    return state;
+    bool may_evict = s->evict.policy->order != EVICT_NONE;
+    return state == ROOM_NONE && may_evict && is_collecting(&s->heap.collect) ? ROOM_BEHIND : state;
 }
 
 bool room_make(struct server *s)

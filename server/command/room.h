@@ -11,8 +11,7 @@
  * maxmemory allows. What waits to be freed is freed first: the release queue, names that FLUSHALL
  * dropped, handles of closed clients, slots that referred to the dead, what the collector has
  * condemned. Then names are evicted (store/evict.h), one by one, each with what it alone kept
- * alive, until there is room. When nothing is left that may go and helps, the command is refused,
- * at once.
+ * alive, until there is room. When nothing is left that may go and helps, the command is refused.
  *
  * No command works at that for longer than ROOM_NS. If there is not room by then, it goes on in
  * steps beside commands (room_step), and commands are run meanwhile, as in Redis. In Redis memory
@@ -26,6 +25,8 @@
  * search for what could be freed instead.
  *
  * Where names that went may have left garbage, or no name helps, a full collection is asked for.
+ * While it looks no command is refused, unless the policy is to evict nothing: what it finds may be
+ * enough.
  *
  * Invariants: none of its own. While something is left for room_step the state is ROOM_BEHIND, and
  *    sessions wait for room only then, so every wait ends.
