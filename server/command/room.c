@@ -8,9 +8,16 @@ static uint64_t wanted_bytes(const struct server *s)
     return most && used > most ? used - most : 0;
 }
 
-static bool is_collecting(const struct collect *c)
+static uint64_t slack_bytes(const struct server *s)
 {
-    return c->full_wanted != c->full_done;
+    uint64_t slack = s->config.maxmemory / ROOM_SLACK_PART;
+    return slack < ROOM_SLACK_BYTES ? slack : ROOM_SLACK_BYTES;
+}
+
+/* A collection that was asked for here is under way, and what it finds may be enough. */
+static bool awaits_garbage(const struct server *s)
+{
+    return s->heap.collect.full_done < s->room.ticket && wanted_bytes(s) <= 2 * slack_bytes(s);
 }
 
 /*
@@ -22,19 +29,19 @@ static void want_collection(struct server *s)
 {
     struct room *r = &s->room;
     const struct collect *c = &s->heap.collect;
-    if (!c->enabled || !c->candidates.count || is_collecting(c)) return;
+    if (!c->enabled || !c->candidates.count || c->full_done < r->ticket) return;
     if (++r->wanted < 1U << r->fruitless) return;
     bool found = c->stats.collected_objects != r->collected_before;
     r->fruitless = found ? 0 : r->fruitless + (r->fruitless < FRUITLESS_MAX);
     r->collected_before = c->stats.collected_objects;
     r->wanted = 0;
-    (void)collect_full_begin(&s->heap);
+    r->ticket = collect_full_begin(&s->heap);
 }
 
 /* Evicts a name, or says what is to be done instead. */
 static enum room_state evict(struct server *s)
 {
-    s->evict.collecting = is_collecting(&s->heap.collect);
+    s->evict.collecting = awaits_garbage(s);
     switch (evict_one(&s->evict, wanted_bytes(s))) {
     case EVICT_WENT: s->room.evicted_last = true; return ROOM_ENOUGH;
     case EVICT_LATER: return ROOM_BEHIND;
@@ -58,14 +65,22 @@ static enum room_state make(struct server *s)
         if (now >= deadline && state == ROOM_ENOUGH) state = ROOM_BEHIND;
     }
     if (state == ROOM_ENOUGH) evict_enough(&s->evict);
-    if (state == ROOM_NONE || s->evict.names_shared != shared_before) want_collection(s);
-    bool may_evict = s->evict.policy->order != EVICT_NONE;
-    return state == ROOM_NONE && may_evict && is_collecting(&s->heap.collect) ? ROOM_BEHIND : state;
+    if (s->evict.names_shared != shared_before) want_collection(s);
+    return state;
+}
+
+/* Where no name helps, garbage may: not where none may go, as in Redis. */
+static enum room_state or_garbage(const struct server *s, enum room_state state)
+{
+    bool may = state == ROOM_NONE && evict_has_names(&s->evict) && awaits_garbage(s);
+    return may ? ROOM_BEHIND : state;
 }
 
 bool room_make(struct server *s)
 {
-    s->room.state = make(s);
+    enum room_state state = make(s);
+    if (state == ROOM_NONE) want_collection(s); /* only here, so that who waits waits for one */
+    s->room.state = or_garbage(s, state);
     return s->room.state != ROOM_NONE;
 }
 
@@ -82,13 +97,11 @@ bool room_has_work(const struct server *s)
 
 bool room_step(struct server *s)
 {
-    s->room.state = make(s);
+    s->room.state = or_garbage(s, make(s));
     return s->room.state == ROOM_BEHIND;
 }
 
 bool room_is_short(const struct server *s)
 {
-    uint64_t slack = s->config.maxmemory / ROOM_SLACK_PART;
-    if (slack > ROOM_SLACK_BYTES) slack = ROOM_SLACK_BYTES;
-    return s->room.state == ROOM_BEHIND && wanted_bytes(s) > slack;
+    return s->room.state == ROOM_BEHIND && wanted_bytes(s) > slack_bytes(s);
 }

@@ -17,16 +17,17 @@
  * steps beside commands (room_step), and commands are run meanwhile, as in Redis. In Redis memory
  * then grows without bound if they need more than is evicted beside them. Here a client whose
  * command was run while more than a slack beyond the limit was used is not read from until it is
- * less (SESSION_WAITS_ROOM): so at most the slack more is used than maxmemory, and what a command
- * of each client takes. Clients that only read are not held up.
+ * less (SESSION_WAITS_ROOM): so at most the slack more is used than maxmemory (twice as much while
+ * the collector looks for garbage), and what a command of each client takes. Clients that only read are not held up.
  *
  * The collector's table of places is used memory and not limited (mem_not_counted_for_evict in
  * INFO): it grows with what a trial reaches and is gone soon, and names would be evicted for the
  * search for what could be freed instead.
  *
  * Where names that went may have left garbage, or no name helps, a full collection is asked for.
- * While it looks no command is refused, unless the policy is to evict nothing: what it finds may be
- * enough.
+ * While it looks, names that share what they refer to stay, and where nothing else may go commands
+ * are run and wait as above: what it finds may be enough. Beyond twice the slack they are refused
+ * all the same; so are they after a collection that found nothing, and where no name may go at all.
  *
  * Invariants: none of its own. While something is left for room_step the state is ROOM_BEHIND, and
  *    sessions wait for room only then, so every wait ends.

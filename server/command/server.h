@@ -51,6 +51,7 @@ struct room {
      * that were asked for found nothing, and what the collector had found before. */
     uint32_t wanted, fruitless;
     uint64_t collected_before;
+    uint64_t ticket; /* of the last one that was asked for */
 };
 
 struct server {

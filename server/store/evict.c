@@ -220,7 +220,7 @@ enum evict_result evict_one(struct evict *ev, uint64_t wanted_bytes)
     bool is_sole = class_of(h, e) == EVICT_SOLE;
     if (is_sole)
         ev->vain -= ev->vain > 0;
-    else if (wanted_bytes <= entries_bytes(ev) && ev->collecting)
+    else if (ev->collecting)
         return EVICT_LATER;
     else if (wanted_bytes > entries_bytes(ev) && !may_try(ev, e))
         return EVICT_NO_HELP;
@@ -230,6 +230,13 @@ enum evict_result evict_one(struct evict *ev, uint64_t wanted_bytes)
     uint64_t after = heap_used_bytes(h);
     if (after < before) ev->freed_bytes += before - after;
     return EVICT_WENT;
+}
+
+bool evict_has_names(const struct evict *ev)
+{
+    const struct keyspace *ks = ev->ks;
+    if (ev->policy->order == EVICT_NONE) return false;
+    return (ev->policy->with_expiry ? keyspace_names_with_expiry(ks) : keyspace_names(ks)) > 0;
 }
 
 bool evict_check(const struct evict *ev)

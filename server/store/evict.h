@@ -18,15 +18,15 @@
  * before a name goes that is not SOLE. volatile-ttl needs no chance: the expiry queue knows the
  * earliest.
  *
- * A name that is not SOLE goes only where that helps (evict_one's `wanted`):
+ * A name that is not SOLE goes only where that helps (evict_one's `wanted`), and not while garbage
+ * is being looked for: what names that went before have left may be enough. Otherwise:
  *   - what is wanted is not more than the entries of all names that may go: then entries are freed
- *     until it is there, and objects when they have lost their last name (but not while garbage is
- *     being looked for: what names that went before have left may be enough); or
+ *     until it is there, and objects when they have lost their last name; or
  *   - for a trial: up to EVICT_VAIN_MAX of them whose object has at most EVICT_SHARERS_MAX
  *     references, in the hope that the others are names that go next. A SOLE name that goes allows
  *     one more; the tries begin anew when there was enough memory, or when the collector freed
  *     something (what refers to itself is HELD, and garbage when its name has gone).
- * Otherwise nothing is evicted, and the command that wants memory is refused: a thousand names of
+ * Else nothing is evicted, and the command that wants memory is refused: a thousand names of
  * one huge object that a client has a handle to are all kept, since evicting them would not free
  * it.
  *
@@ -92,8 +92,8 @@ const struct evict_policy *evict_policy_at(uint32_t index);
 void evict_configure(struct evict *ev, const char *policy, uint64_t samples);
 
 /* Evicts one name. wanted_bytes: what is to be freed in all. EVICT_NO_HELP, with nothing changed:
- * no name may go, or none that may would help. EVICT_LATER: one would, but the collector may find
- * more. */
+ * no name may go, or none that may would help. EVICT_LATER: one might, but the collector may
+ * find more. */
 enum evict_result { EVICT_WENT, EVICT_LATER, EVICT_NO_HELP };
 enum evict_result evict_one(struct evict *ev, uint64_t wanted_bytes);
 /* There is enough memory. */
@@ -102,6 +102,8 @@ static inline void evict_enough(struct evict *ev)
     ev->vain = 0;
 }
 
+/* Whether the policy lets any name go. */
+bool evict_has_names(const struct evict *ev);
 bool evict_check(const struct evict *ev);
 
 #endif

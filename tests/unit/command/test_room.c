@@ -1,9 +1,9 @@
 /*
- * Goal: under maxmemory a command that may need memory finds room, or is refused at once, and more
- * is never used than the limit, its slack and one command; what waits to be freed goes before any
- * name. Method: a server without a network at tight limits, under every policy; commands that are
- * refused or not by hand; random commands at a limit beside heap_check and keyspace_check; the nth
- * allocation failing.
+ * Goal: under maxmemory a command that may need memory finds room, or is refused, and more is never
+ * used than the limit, its slack and one command (twice the slack while garbage is looked for);
+ * what waits to be freed goes before any name. Method: a server without a network at tight limits,
+ * under every policy; commands that are refused or not by hand; random commands at a limit beside
+ * heap_check and keyspace_check; the nth allocation failing.
  */
 #include "command/room.h"
 #include "world.h"
@@ -326,6 +326,50 @@ static void test_room_waits_for_a_slow_collector(void **state)
     assert_waits_for_garbage(20);
 }
 
+/* There is always some garbage, and never enough; the names that may go would free nothing. A
+ * command is refused then, and what is used stays within twice the slack. */
+static void test_room_is_not_made_by_little_garbage(void **state)
+{
+    (void)state;
+    enum { LISTS = 400, NAMES = EVICT_SHARERS_MAX + 2, PUSHED_BYTES = 3000 };
+    struct world w;
+    world_init(&w, 1);
+    world_assert_reply(&w, "REF NEW list", "$3\r\n&:1\r\n");
+    char line[64];
+    for (uint32_t i = 0; i < LISTS; i++) {
+        snprintf(line, sizeof line, "RPUSH list-%u x", i);
+        world_do(&w, 0, line);
+        snprintf(line, sizeof line, "REF RPUSH list-%u list-%u", i, i);
+        world_do(&w, 0, line);
+    }
+    for (uint32_t k = 0; k < NAMES; k++) {
+        snprintf(line, sizeof line, "REF SET name-%u &:1", k);
+        world_do(&w, 0, line);
+        snprintf(line, sizeof line, "EXPIRE name-%u 1000", k);
+        world_assert_reply(&w, line, ":1\r\n");
+    }
+    world_settle(&w);
+    uint64_t most = used(&w), peak = 0;
+    uint32_t refused = 0;
+    limit(&w, most, "volatile-lru");
+    for (uint32_t i = 0; i < LISTS; i++) {
+        snprintf(line, sizeof line, "DEL list-%u", i);
+        world_do(&w, 0, line);
+        world_begin(&w);
+        world_arg(&w, "RPUSH");
+        world_arg(&w, "&:1");
+        world_arg(&w, "%0*u", PUSHED_BYTES, i);
+        world_run(&w, 0);
+        refused += world_replied(&w, "-OOM");
+        if (used(&w) > peak) peak = used(&w);
+    }
+    assert_true(refused > LISTS / 2);
+    assert_int_equal(w.server.keyspace.evicted, 0);
+    assert_true(peak <= most + 2 * most / ROOM_SLACK_PART + PUSHED_BYTES + 1000);
+    world_assert_sound(&w);
+    world_fini(&w);
+}
+
 /* --- histories --- */
 
 static const char *const lines[] = {
@@ -433,6 +477,7 @@ int main(void)
         cmocka_unit_test(test_room_does_not_run_away),
         cmocka_unit_test(test_room_waits_for_garbage),
         cmocka_unit_test(test_room_waits_for_a_slow_collector),
+        cmocka_unit_test(test_room_is_not_made_by_little_garbage),
         cmocka_unit_test(test_room_random_commands),
 #ifdef HEAPD_DEBUG
         cmocka_unit_test(test_room_nth_allocation_fails),
