@@ -328,13 +328,17 @@ bool server_step(struct server *s, bool idle)
            trim_is_due(s, idle);
 }
 
+/* Of two times, of which a negative one is none. */
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 int64_t server_due_ms(const struct server *s)
 {
     int64_t due_ms = keyspace_next_expiry_ms(&s->keyspace);
-    int64_t candidates_ns = collect_due_ns(&s->heap);
-    int64_t trim_ns = s->mem.trim_bytes ? s->trim.due_ns : -1;
-    int64_t due_ns =
-        candidates_ns < 0 || (trim_ns >= 0 && trim_ns < candidates_ns) ? trim_ns : candidates_ns;
+    int64_t due_ns = earlier(collect_due_ns(&s->heap), compact_due_ns(&s->compact));
+    due_ns = earlier(due_ns, s->mem.trim_bytes ? s->trim.due_ns : -1);
     if (due_ns < 0) return due_ms;
     int64_t tried_ms = (due_ns + s->wall_offset_ns) / 1000000 + 1;
     return due_ms == KEYSPACE_NEVER || tried_ms < due_ms ? tried_ms : due_ms;

@@ -169,11 +169,13 @@ bool net_after_steps(struct net *net)
 {
     if (net->kills) for_each_session(net, close_killed);
     net->kills = false;
+    net->busy = false;
     if (net->queues[NET_WAITING].first)
         for_each(net, NET_WAITING, net->io ? resume_remote : resume_conn);
+    bool more = net->busy || net->queues[NET_READY].first; /* they may have left work for a step */
     net->turn_open = false;
     net->busy = false;
-    return net->queues[NET_READY].first != NULL;
+    return more;
 }
 
 static void close_idle(struct net *net, struct session *s)

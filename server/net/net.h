@@ -120,7 +120,8 @@ static inline bool net_is_ready(const struct net *net)
 }
 
 /* In the check phase, after server_step: kills, and what waited continues. Ends the turn. True
- * while a connection is ready, so that the loop must not block. */
+ * while a connection is ready, or one that waited has run requests, which may have left work for a
+ * step: the loop must not block. */
 bool net_after_steps(struct net *net);
 
 /* The next poll does not block. */

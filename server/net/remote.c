@@ -113,6 +113,7 @@ void remote_resume(struct remote *r)
     struct proto_buf *out = &r->parcel.out.buf;
     size_t before = out->n;
     if (!dispatch_resume(r->net->server, &r->session, out)) return;
+    r->net->busy = true;
     r->net->server->stats.net_output_bytes += out->n - before;
     net_move(r->net, &r->seat, NET_NOWHERE);
     go_on(r);

@@ -187,6 +187,11 @@ bool compact_has_work(struct compact *c, int64_t now_ns, bool idle)
     return idle || now_ns >= c->busy_until_ns;
 }
 
+int64_t compact_due_ns(const struct compact *c)
+{
+    return c->phase == COMPACT_IDLE ? -1 : c->busy_until_ns;
+}
+
 bool compact_step(struct compact *c, int64_t now_ns, int64_t budget_ns)
 {
     if (c->phase == COMPACT_IDLE) return false;

@@ -110,6 +110,8 @@ bool compact_is_done(const struct compact *c, uint64_t ticket);
 /* Whether compact_step would do something now; it also decides whether a run is due. `idle`: no
  * command is waiting. */
 bool compact_has_work(struct compact *c, int64_t now_ns, bool idle);
+/* When a run that is under way goes on though commands were waiting; -1: none is. */
+int64_t compact_due_ns(const struct compact *c);
 /* Some of the run that is under way, until budget_ns have passed. True while more is to be done. */
 bool compact_step(struct compact *c, int64_t now_ns, int64_t budget_ns);
 bool compact_check(const struct compact *c);

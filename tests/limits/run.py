@@ -652,6 +652,18 @@ def idle_process():
         assert server.cpu_seconds() - began < 0.1
 
 
+@check("commands that take steps, one behind the other: the second begins when the first has ended")
+def waits_in_a_row():
+    """On an idle server nothing else wakes the loop but its tick, once a second."""
+    with Server() as server, server.client() as c:
+        for words in (("GC", "COLLECT"), ("MEMORY", "PURGE")):
+            began = time.monotonic()
+            c.send(request(*words) * 10)
+            for _ in range(10):
+                c.reply()
+            assert time.monotonic() - began < (2 if SANITIZED else 0.8), words
+
+
 @check("SIGTERM finishes what was received and exits 0")
 def terminate_finishes():
     with Server() as server, server.client() as c, server.client() as slow:
