@@ -98,7 +98,7 @@ static enum status admit(struct call *c)
     return STATUS_OK;
 }
 
-/* Evicting is behind: whose commands need memory waits until it has caught up. */
+/* There is not room yet: whose commands need memory waits for it (room.h). */
 static void hold_up(struct call *c)
 {
     if (c->command && (c->command->flags & COMMAND_DENYOOM) && room_is_short(c->server) &&

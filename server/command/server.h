@@ -39,8 +39,8 @@ struct server_stats {
 
 enum server_shutdown { SERVER_RUNS, SERVER_SHUTTING_DOWN };
 
-/* What is done about maxmemory: nothing; names are being evicted, in steps too; it was tried, and
- * nothing was found. */
+/* What is done about maxmemory: nothing; names are being evicted, in steps too, or it is waited for
+ * garbage; it was tried, and nothing was found. */
 enum room_state { ROOM_ENOUGH, ROOM_BEHIND, ROOM_NONE };
 
 /* room.h */

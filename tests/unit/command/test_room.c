@@ -331,7 +331,7 @@ static void test_room_waits_for_a_slow_collector(void **state)
 static void test_room_is_not_made_by_little_garbage(void **state)
 {
     (void)state;
-    enum { LISTS = 400, NAMES = EVICT_SHARERS_MAX + 2, PUSHED_BYTES = 3000 };
+    enum { LISTS = 400, NAMES = EVICT_SHARERS_MAX + 2, PUSHED_BYTES = 500 };
     struct world w;
     world_init(&w, 1);
     world_assert_reply(&w, "REF NEW list", "$3\r\n&:1\r\n");

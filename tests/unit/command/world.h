@@ -68,6 +68,7 @@ static inline void world_arg(struct world *w, const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(arg, sizeof arg, format, args);
     va_end(args);
+    assert_true(n >= 0 && (size_t)n < sizeof arg);
     world_arg_bytes(w, arg, (size_t)n);
 }
 
