@@ -103,8 +103,9 @@ void net_keep_going(struct net *net)
 }
 
 /* How much time is to pass, so that the poll finds more (pace.h). */
-static int64_t gap(struct net *net)
+static int64_t gap(void *self)
 {
+    struct net *net = self;
     struct server *s = net->server;
     int64_t gap_ns_max = (int64_t)s->config.poll_gap_us * 1000;
     int64_t wait_ns = pace_poll(&net->pace, clock_mono_ns(), gap_ns_max);
@@ -121,7 +122,7 @@ static void before_poll(uv_prepare_t *handle)
     if (net->io)
         io_flush(net->io);
     else if (net->ring)
-        ring_turn(net->ring, going ? 0 : gap(net));
+        ring_turn(net->ring, going ? NULL : gap, net);
     else if (!going)
         clock_sleep_ns(gap(net));
 }
@@ -257,7 +258,7 @@ void net_close(struct net *net)
     for_each_session(net, close_session);
     for_each(net, NET_LINGERING, close_conn);
     if (net->io) io_close(net->io);
-    while (net->ring && net->open) ring_turn(net->ring, 0);
+    while (net->ring && net->open) ring_turn(net->ring, NULL, NULL);
     stream_place_close(&net->place);
     uv_close((uv_handle_t *)&net->going, NULL);
     uv_close((uv_handle_t *)&net->tick, NULL);
@@ -288,7 +289,7 @@ void net_drain(struct net *net)
     net_turn(net);
     if (net->ring) { /* what was read is not in the sockets any more */
         ring_hurry(net->ring);
-        ring_turn(net->ring, 0);
+        ring_turn(net->ring, NULL, NULL);
     }
     net->draining = true;
     listener_close_all(net);

@@ -144,6 +144,7 @@ void ring_receive(struct ring *r, struct ring_receive *receive, int fd, char *p,
     receive->p = p;
     receive->n = n;
     receive->next = NULL;
+    receive->wanted = true;
     *r->wanted_end = receive;
     r->wanted_end = &receive->next;
     r->wanted_count++;
@@ -167,6 +168,7 @@ static void ask_for_next(struct ring *r)
     struct ring_receive *receive = r->wanted;
     r->wanted = receive->next;
     if (!r->wanted) r->wanted_end = &r->wanted;
+    receive->wanted = false;
     r->wanted_count--;
     if (r->due) r->due--;
     ask_for(r, receive);
@@ -202,11 +204,16 @@ void ring_send(struct ring *r, struct ring_send *send, int fd, const char *p, si
 
 void ring_cancel(struct ring *r, struct ring_op *op)
 {
-    while (r->wanted) ask_for_next(r); /* it may be among them */
     struct io_uring_sqe *sqe = next_entry(r);
     io_uring_prep_cancel(sqe, op, 0);
     sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
     io_uring_sqe_set_data(sqe, NULL);
+}
+
+void ring_cancel_receive(struct ring *r, struct ring_receive *receive)
+{
+    while (receive->wanted) ask_for_next(r);
+    ring_cancel(r, &receive->op);
 }
 
 void ring_hurry(struct ring *r)
@@ -314,11 +321,12 @@ static void on_idle(uv_idle_t *handle)
 }
 
 /* Hands over, and waits as ring_turn says. */
-static void hand_over(struct ring *r, int64_t gap_ns, int timeout_ms)
+static void hand_over(struct ring *r, int timeout_ms, ring_gap *gap, void *self)
 {
     bool waits = timeout_ms != 0 && !r->hurries && !io_uring_cq_ready(&r->uring);
     r->hurries = false;
-    if (waits && gap_ns > 0) wait_for(r, RING_LOANS, gap_ns);
+    int64_t gap_ns = waits && gap ? gap(self) : 0;
+    if (gap_ns > 0) wait_for(r, RING_LOANS, gap_ns);
     if (waits && !io_uring_cq_ready(&r->uring))
         wait_for(r, 1, timeout_ms < 0 ? -1 : (int64_t)timeout_ms * 1000000);
     else if (io_uring_sq_ready(&r->uring) || kernel_has_work(r))
@@ -341,7 +349,7 @@ static bool ask_for_due(struct ring *r)
     return r->due == 0;
 }
 
-void ring_turn(struct ring *r, int64_t gap_ns)
+void ring_turn(struct ring *r, ring_gap *gap, void *self)
 {
     watch(r);
     uv_idle_stop(&r->polls);
@@ -351,7 +359,7 @@ void ring_turn(struct ring *r, int64_t gap_ns)
     do {
         all = ask_for_due(r);
         if (all && !told)
-            hand_over(r, gap_ns, uv_backend_timeout(r->loop));
+            hand_over(r, uv_backend_timeout(r->loop), gap, self);
         else
             hand_over_more(r);
         tell_sends(r);

@@ -1,6 +1,6 @@
 /*
- * A loop's io_uring: what its streams ask of the kernel is handed over together, once a turn, and
- * the system call that hands it over also waits for what comes next. So a turn that serves ten
+ * A loop's io_uring: what a turn's streams ask of the kernel is handed over together, and the
+ * system call that hands it over also waits for what comes next. So a turn that serves ten
  * connections costs about as many system calls as one that serves a single connection, where epoll
  * wants a read and a write for each. stream.c asks, sends.c sends, net.c turns it.
  *
@@ -65,7 +65,8 @@ void ring_free(struct ring *r);
  * were lent; try again. */
 struct ring_receive {
     struct ring_op op;
-    struct ring_receive *next; /* of those that are to be asked for */
+    bool wanted; /* it is to be asked for, */
+    struct ring_receive *next;
     char *p;
     size_t n;
     int fd;
@@ -82,6 +83,7 @@ struct ring_send {
 void ring_send(struct ring *r, struct ring_send *send, int fd, const char *p, size_t n);
 /* `done` of what is under way comes soon, with -ECANCELED unless it was done by then. */
 void ring_cancel(struct ring *r, struct ring_op *op);
+void ring_cancel_receive(struct ring *r, struct ring_receive *receive);
 
 /* The next turn does not wait. */
 void ring_hurry(struct ring *r);
@@ -89,10 +91,11 @@ void ring_hurry(struct ring *r);
 void ring_submit(struct ring *r);
 /* The same, and tells of sends. */
 void ring_flush(struct ring *r);
-/* In the loop's prepare phase. Hands over, waits as long as the loop's poll would have, but gap_ns
- * at least if it waits at all, or until RING_LOANS are done, and tells of what was done by then.
- * The kernel does some twenty ops at a time: what they were told of is handed over before the next.
- */
-void ring_turn(struct ring *r, int64_t gap_ns);
+/* In the loop's prepare phase. Hands over, waits as long as the loop's poll would have, and tells
+ * of what was done by then. `gap` (NULL: there is none) is asked when the turn is about to wait: so
+ * many ns pass at least, or until RING_LOANS are done. The kernel does some twenty ops at a time:
+ * what they were told of is handed over before the next. */
+typedef int64_t ring_gap(void *self);
+void ring_turn(struct ring *r, ring_gap *gap, void *self);
 
 #endif

@@ -157,7 +157,7 @@ static void on_end(struct ring_op *op, int result, char *loan)
 static void close_ring(struct stream *s)
 {
     struct ring *r = s->place->ring;
-    if (s->ring.receiving) ring_cancel(r, &s->ring.receive.op);
+    if (s->ring.receiving) ring_cancel_receive(r, &s->ring.receive);
     if (s->ring.awaits_room) ring_cancel(r, &s->ring.room);
     stream_began(s);
     ring_later(r, &s->ring.end);

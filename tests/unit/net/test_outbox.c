@@ -89,7 +89,7 @@ static struct wire *wire_new(void **state)
 
 static void turn_loop(struct wire *w)
 {
-    if (w->place.ring) ring_hurry(w->place.ring), ring_turn(w->place.ring, 0);
+    if (w->place.ring) ring_hurry(w->place.ring), ring_turn(w->place.ring, NULL, NULL);
     uv_run(&w->loop, UV_RUN_NOWAIT);
     assert_int_equal(sends_check(&w->sends), 0);
 }
