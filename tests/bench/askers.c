@@ -6,7 +6,8 @@
  * usage: askers PORT CONNECTIONS REQUESTS
  *
  * One thread, one io_uring: a turn's requests leave together. They take turns among the KEYS names
- * of KEY_FORMAT, whose values must be bulks; a reply is shorter than REPLY_BYTES. Prints one line:
+ * of KEY_FORMAT, whose values must all be of one length: a reply is whole when it is as long as the
+ * first one. Prints one line:
  * requests a second; the 50th and 99th percentile and the longest of what they waited for their
  * replies, in milliseconds; and what part of a core this process took. Where that is near 1 and the
  * server's is not, the figures are this program's.
@@ -15,7 +16,6 @@
 #include <errno.h>
 #include <liburing.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,24 +24,32 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEYS = 1000, REPLY_BYTES = 256, REQUEST_BYTES = 64, RING_ENTRIES = 2048 };
+enum {
+    KEYS = 1000,
+    REQUEST_BYTES = 64,
+    RING_ENTRIES = 2048,
+    LOANS = 1024, /* blocks that replies are received into, a power of two */
+    LOAN_BYTES = 256,
+    PAGE_BYTES = 4096,
+};
 
 #define KEY_FORMAT "key:%012d"
 
 struct asker {
     int fd;
     int64_t asked_ns;
-    size_t reply_bytes; /* of what came so far */
-    char reply[REPLY_BYTES];
+    size_t left; /* of its reply */
 };
 
 static struct {
     struct io_uring ring;
+    struct io_uring_buf_ring *lent; /* whole pages */
+    char loans[LOANS][LOAN_BYTES];
     struct asker *askers;
     int64_t *waits_ns; /* of each request that was answered */
     size_t wanted, asked, answered;
     char requests[KEYS][REQUEST_BYTES];
-    size_t request_bytes; /* the same for all */
+    size_t request_bytes, reply_bytes; /* the same for all */
 } all;
 
 static void fail(const char *what, int error)
@@ -75,11 +83,12 @@ static struct io_uring_sqe *entry(void)
     return io_uring_get_sqe(&all.ring);
 }
 
+/* Once is enough as long as there are loans. */
 static void listen_to(struct asker *a)
 {
     struct io_uring_sqe *sqe = entry();
-    io_uring_prep_recv(sqe, a->fd, a->reply + a->reply_bytes, REPLY_BYTES - 1 - a->reply_bytes, 0);
-    sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
+    io_uring_prep_recv_multishot(sqe, (int)(a - all.askers), NULL, 0, 0);
+    sqe->flags = IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
     io_uring_sqe_set_data(sqe, a);
 }
 
@@ -89,37 +98,72 @@ static void ask(struct asker *a)
     if (all.asked == all.wanted) return;
     const char *request = all.requests[all.asked++ % KEYS];
     struct io_uring_sqe *sqe = entry();
-    io_uring_prep_send(sqe, a->fd, request, all.request_bytes, 0);
-    sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+    io_uring_prep_send(sqe, (int)(a - all.askers), request, all.request_bytes, 0);
+    sqe->flags = IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
     io_uring_sqe_set_data(sqe, NULL);
+    a->left = all.reply_bytes;
     a->asked_ns = clock_ns(CLOCK_MONOTONIC);
-    listen_to(a);
 }
 
-static bool is_whole(const struct asker *a)
+static void lend(unsigned i)
 {
-    size_t n = 0;
-    int header = 0;
-    if (a->reply_bytes < 1 || a->reply[a->reply_bytes - 1] != '\n') return false;
-    if (sscanf(a->reply, "$%zu\r\n%n", &n, &header) != 1 || !header) {
-        fprintf(stderr, "not a bulk: %.*s\n", (int)a->reply_bytes, a->reply);
-        exit(1);
-    }
-    return a->reply_bytes == (size_t)header + n + 2;
+    io_uring_buf_ring_add(all.lent, all.loans[i], LOAN_BYTES, (unsigned short)i, LOANS - 1, 0);
+    io_uring_buf_ring_advance(all.lent, 1);
 }
 
-static void hear(struct asker *a, int n)
+static void hear(struct asker *a, const struct io_uring_cqe *cqe)
 {
-    if (n <= 0) fail("recv", -n);
-    a->reply_bytes += (size_t)n;
-    a->reply[a->reply_bytes] = '\0';
-    if (!is_whole(a)) {
-        listen_to(a);
-        return;
-    }
-    a->reply_bytes = 0;
+    if (cqe->res <= 0 && cqe->res != -ENOBUFS) fail("recv", -cqe->res);
+    if (cqe->flags & IORING_CQE_F_BUFFER) lend(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+    if (!(cqe->flags & IORING_CQE_F_MORE)) listen_to(a);
+    if (cqe->res < 0) return;
+    if ((size_t)cqe->res > a->left) fail("a reply that is longer than the first", EBADMSG);
+    a->left -= (size_t)cqe->res;
+    if (a->left) return;
     all.waits_ns[all.answered++] = clock_ns(CLOCK_MONOTONIC) - a->asked_ns;
     ask(a);
+}
+
+/* What the first request is answered. */
+static void measure_reply(int fd)
+{
+    char reply[LOAN_BYTES + 1];
+    size_t n = 0, value = 0;
+    int header = 0;
+    if (send(fd, all.requests[0], all.request_bytes, 0) < 0) fail("send", errno);
+    do {
+        ssize_t got = recv(fd, reply + n, LOAN_BYTES - n, 0);
+        if (got <= 0) fail("recv", got < 0 ? errno : 0);
+        n += (size_t)got;
+        reply[n] = '\0';
+        if (sscanf(reply, "$%zu\r\n%n", &value, &header) != 1) fail(reply, EBADMSG);
+    } while (!header || n < (size_t)header + value + 2);
+    all.reply_bytes = n;
+}
+
+static void open_ring(void)
+{
+    struct io_uring_params params = {.flags =
+                                         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN};
+    int error = io_uring_queue_init_params(RING_ENTRIES, &all.ring, &params);
+    if (error) fail("io_uring", -error);
+    all.lent = aligned_alloc(PAGE_BYTES, LOANS * sizeof(struct io_uring_buf));
+    if (!all.lent) fail("memory", ENOMEM);
+    struct io_uring_buf_reg reg = {.ring_addr = (uintptr_t)all.lent, .ring_entries = LOANS};
+    error = io_uring_register_buf_ring(&all.ring, &reg, 0);
+    if (error) fail("io_uring's buffers", -error);
+    io_uring_buf_ring_init(all.lent);
+    for (unsigned i = 0; i < LOANS; i++) lend(i);
+}
+
+static void register_askers(int connections)
+{
+    int *fds = calloc((size_t)connections, sizeof *fds);
+    if (!fds) fail("memory", ENOMEM);
+    for (int i = 0; i < connections; i++) fds[i] = all.askers[i].fd;
+    int error = io_uring_register_files(&all.ring, fds, (unsigned)connections);
+    if (error) fail("io_uring's files", -error);
+    free(fds);
 }
 
 static void open_asker(struct asker *a, uint16_t port)
@@ -135,7 +179,7 @@ static void open_asker(struct asker *a, uint16_t port)
 
 static void run(int connections)
 {
-    for (int i = 0; i < connections; i++) ask(&all.askers[i]);
+    for (int i = 0; i < connections; i++) listen_to(&all.askers[i]), ask(&all.askers[i]);
     while (all.answered < all.wanted) {
         struct io_uring_cqe *cqe;
         unsigned head, count = 0;
@@ -144,7 +188,7 @@ static void run(int connections)
         {
             struct asker *a = io_uring_cqe_get_data(cqe);
             if (!a) fail("send", -cqe->res);
-            hear(a, cqe->res);
+            hear(a, cqe);
             count++;
         }
         io_uring_cq_advance(&all.ring, count);
@@ -173,12 +217,11 @@ int main(int argc, char **argv)
     all.askers = calloc((size_t)connections, sizeof *all.askers);
     all.waits_ns = calloc(all.wanted, sizeof *all.waits_ns);
     if (!all.askers || !all.waits_ns) fail("memory", ENOMEM);
-    struct io_uring_params params = {.flags =
-                                         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN};
-    int error = io_uring_queue_init_params(RING_ENTRIES, &all.ring, &params);
-    if (error) fail("io_uring", -error);
+    open_ring();
     prepare_requests();
     for (int i = 0; i < connections; i++) open_asker(&all.askers[i], (uint16_t)atoi(argv[1]));
+    register_askers(connections);
+    measure_reply(all.askers[0].fd);
     int64_t began_ns = clock_ns(CLOCK_MONOTONIC), cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     run(connections);
     double took_s = (double)(clock_ns(CLOCK_MONOTONIC) - began_ns) / 1e9;
