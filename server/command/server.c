@@ -169,6 +169,12 @@ static bool may_compact(struct server *s, bool idle)
            compact_has_work(&s->compact, s->mono_ns, idle);
 }
 
+/* Of a stressed build's own runs commands take the steps. */
+static bool steps_compact(const struct server *s)
+{
+    return !STRESS_SLOTS || s->sessions.waiting;
+}
+
 static void stress(struct server *s)
 {
     collect_step(&s->heap, true);
@@ -311,9 +317,7 @@ bool server_step(struct server *s, bool idle)
         more |= measured(s, names_share);
     if (s->sessions.buried_count) more |= measured(s, handles_share);
     if (usages_have_work(&s->sessions.usages)) more |= measured(s, usage_share);
-    /* Of a stressed build's own runs commands take the steps. */
-    if ((!STRESS_SLOTS || s->sessions.waiting) && may_compact(s, idle))
-        more |= measured(s, compact_share);
+    if (steps_compact(s) && may_compact(s, idle)) more |= measured(s, compact_share);
     if (trim_is_due(s, idle)) more |= measured(s, trim_share);
     bool collects = collect_has_work(&s->heap, idle);
     for (uint32_t owed = collect_slices_owed(&s->heap); owed && collects; owed--) {
@@ -337,8 +341,9 @@ static int64_t earlier(int64_t a, int64_t b)
 int64_t server_due_ms(const struct server *s)
 {
     int64_t due_ms = keyspace_next_expiry_ms(&s->keyspace);
-    int64_t due_ns = earlier(collect_due_ns(&s->heap), compact_due_ns(&s->compact));
-    due_ns = earlier(due_ns, s->mem.trim_bytes ? s->trim.due_ns : -1);
+    int64_t due_ns = s->mem.trim_bytes ? s->trim.due_ns : -1;
+    due_ns = earlier(due_ns, collect_due_ns(&s->heap));
+    due_ns = earlier(due_ns, steps_compact(s) ? compact_due_ns(&s->compact) : -1);
     if (due_ns < 0) return due_ms;
     int64_t tried_ms = (due_ns + s->wall_offset_ns) / 1000000 + 1;
     return due_ms == KEYSPACE_NEVER || tried_ms < due_ms ? tried_ms : due_ms;

@@ -124,11 +124,11 @@ static void start_again(struct attack *a)
     quietly(a, build_graph);
 }
 
-/* For what the history has not met there is a scene, which may fail once: the trial that it is made
+/* For what the history has not met there is a scene, which may fail: the trial that it is made
  * for may be another. */
 static void meet_the_rest(struct attack *a)
 {
-    enum { TRIES = 8 };
+    enum { TRIES = 32 };
     const struct collect_stats *stats = &heap_of(a)->collect.stats;
     a->slices_max = 2;
     look_around(a);
