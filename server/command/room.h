@@ -18,7 +18,8 @@
  * then grows without bound if they need more than is evicted beside them. Here a client whose
  * command was run while more than a slack beyond the limit was used is not read from until it is
  * less (SESSION_WAITS_ROOM): so at most the slack more is used than maxmemory (twice as much while
- * the collector looks for garbage), and what a command of each client takes. Clients that only read are not held up.
+ * the collector looks for garbage), and what a command of each client takes. Clients that only
+ * read are not held up.
  *
  * The collector's table of places is used memory and not limited (mem_not_counted_for_evict in
  * INFO): it grows with what a trial reaches and is gone soon, and names would be evicted for the

@@ -65,8 +65,8 @@ void ring_free(struct ring *r);
  * were lent; try again. */
 struct ring_receive {
     struct ring_op op;
-    bool wanted; /* it is to be asked for, */
-    struct ring_receive *next;
+    bool wanted;               /* it is to be asked for, */
+    struct ring_receive *next; /* and so is this one, behind it */
     char *p;
     size_t n;
     int fd;
