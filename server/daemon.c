@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/panic.h"
+#include "engine/steps.h"
 #include "monitor/monitor.h"
 #include "net/io.h"
 #include "net/listener.h"
@@ -17,7 +18,7 @@ enum { WAKE_MS_MAX = 60 * 60 * 1000, NO_WAKE = -1 };
 
 struct daemon {
     const struct config *config; /* as it was at start-up */
-    struct server server;
+    struct engine engine;
     struct net net;
     struct monitor *monitor; /* NULL: off */
     uv_loop_t loop;
@@ -55,7 +56,7 @@ static void on_wake(uv_timer_t *handle)
 
 static void set_wake(struct daemon *d)
 {
-    int64_t due_ms = server_due_ms(&d->server);
+    int64_t due_ms = steps_due_ms(&d->engine);
     if (due_ms == KEYSPACE_NEVER) due_ms = NO_WAKE;
     /* A wake that comes too early does no harm, and costs less than to be put off each turn. */
     if (due_ms == d->wake_ms || (d->wake_ms != NO_WAKE && d->wake_ms < due_ms)) return;
@@ -64,7 +65,7 @@ static void set_wake(struct daemon *d)
         uv_timer_stop(&d->wake);
         return;
     }
-    int64_t in_ms = due_ms - d->server.now_ms;
+    int64_t in_ms = due_ms - d->engine.now_ms;
     if (in_ms < 1) in_ms = 1;
     if (in_ms > WAKE_MS_MAX) in_ms = WAKE_MS_MAX;
     uv_update_time(&d->loop);
@@ -77,7 +78,7 @@ static void on_deadline(uv_timer_t *handle)
 {
     struct daemon *d = handle->data;
     log_line(LOG_WARNING, "%" PRIu64 " clients did not take their replies in time",
-             d->server.sessions.count);
+             d->engine.sessions.count);
     end(d);
 }
 
@@ -86,9 +87,9 @@ static void drain(struct daemon *d)
     d->draining = true;
     if (signals.signal)
         log_line(LOG_NOTICE, "signal %d: finishing %" PRIu64 " clients", (int)signals.signal,
-                 d->server.sessions.count);
+                 d->engine.sessions.count);
     else
-        log_line(LOG_NOTICE, "SHUTDOWN: finishing %" PRIu64 " clients", d->server.sessions.count);
+        log_line(LOG_NOTICE, "SHUTDOWN: finishing %" PRIu64 " clients", d->engine.sessions.count);
     uv_timer_start(&d->deadline, on_deadline, DAEMON_DRAIN_MS, 0);
     net_drain(&d->net);
 }
@@ -98,10 +99,10 @@ static void after_poll(uv_check_t *handle)
     struct daemon *d = handle->data;
     if (d->ending) return;
     net_turn(&d->net);
-    if (d->more || d->server.heap.release_pending || net_is_ready(&d->net)) net_send(&d->net);
-    d->more = server_step(&d->server, !d->net.busy);
+    if (d->more || d->engine.heap.release_pending || net_is_ready(&d->net)) net_send(&d->net);
+    d->more = steps_run(&d->engine, !d->net.busy);
     bool ready = net_after_steps(&d->net);
-    if (d->server.shutdown == SERVER_SHUTTING_DOWN && !d->draining) {
+    if (d->engine.shutdown == ENGINE_SHUTTING_DOWN && !d->draining) {
         drain(d);
         net_keep_going(&d->net);
     } else if (d->draining && net_is_drained(&d->net)) {
@@ -117,7 +118,7 @@ static void after_poll(uv_check_t *handle)
 static void on_told(uv_async_t *handle)
 {
     struct daemon *d = handle->data;
-    d->server.shutdown = SERVER_SHUTTING_DOWN;
+    d->engine.shutdown = ENGINE_SHUTTING_DOWN;
 }
 
 /* --- beginning and end --------------------------------------------------------------------------
@@ -156,8 +157,8 @@ static void end(struct daemon *d)
 static bool start(struct daemon *d, uint64_t clients_max)
 {
     if (uv_loop_init(&d->loop) || uv_async_init(&d->loop, &d->told, on_told) ||
-        server_init(&d->server, d->config) ||
-        net_init(&d->net, &d->server, &d->loop, clients_max)) {
+        engine_init(&d->engine, d->config) ||
+        net_init(&d->net, &d->engine, &d->loop, clients_max)) {
         fprintf(stderr, "heapd: out of memory or descriptors at start-up\n");
         return false;
     }
@@ -190,7 +191,7 @@ static bool serve(struct daemon *d)
         fprintf(stderr, "%s\n", error);
         return false;
     }
-    if (monitor_start(&d->monitor, &d->server, &d->loop)) return false;
+    if (monitor_start(&d->monitor, &d->engine, &d->loop)) return false;
     handle_signals(d);
     uv_check_start(&d->after_poll, after_poll);
     announce(d->config);
@@ -215,7 +216,7 @@ int daemon_run(const struct config *config, uint64_t clients_max)
     uv_run(&d->loop, UV_RUN_DEFAULT);
     net_fini(&d->net);
 #ifdef HEAPD_DEBUG
-    server_fini(&d->server); /* for the leak check; else the system takes the memory back sooner
+    engine_fini(&d->engine); /* for the leak check; else the system takes the memory back sooner
                                 than we could */
 #endif
     ASSERT(uv_loop_close(&d->loop) == 0);

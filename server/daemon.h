@@ -2,7 +2,7 @@
  * The process: builds the server around a libuv loop, shares out each turn of it between requests
  * and the bounded steps beside them, and ends it well. main.c calls daemon_run once.
  *
- * A turn: what was left over, then each ready connection's share (net/net.h); then one server_step;
+ * A turn: what was left over, then each ready connection's share (net/net.h); then one steps_run;
  * then those who waited for it. While steps or connections have work left the loop does not block;
  * when nothing is left it does, until bytes arrive, a name expires (to the millisecond), candidates
  * of the collector have waited long enough, or net's tick.

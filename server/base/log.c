@@ -11,7 +11,7 @@
 
 enum { LOG_LINE_BYTES = 2048 };
 
-/* State that does not hang off struct server: a line must be possible before there is one. */
+/* State that does not hang off struct engine: a line must be possible before there is one. */
 static struct {
     int fd;
     bool owned; /* a file that the next log_open() closes */

@@ -3,8 +3,8 @@
  * neither can fail: a letter lies in what it is about, and it can be in one mailbox at a time.
  *
  * net/ carries the connections of I/O threads with it, and the heap's thread gets back in it what
- * other threads have sent (command/held.h). Waking whoever takes is the caller's business: putting
- * tells whether the box was empty, and only then is anybody asleep before it.
+ * other threads have sent (engine/reply_refs.h). Waking whoever takes is the caller's business:
+ * putting tells whether the box was empty, and only then is anybody asleep before it.
  *
  * A thread gathers what it has to say in a bundle, and puts that at once: one exchange of a shared
  * word, and one wake-up, for all that it has done meanwhile.

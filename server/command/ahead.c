@@ -12,7 +12,7 @@ enum { OVERFLOW_LOOKS = 3 };
 
 /* The commands, and their first keys' hashes. A pipeline is mostly of one command, written in one
  * way. */
-static void look_for_keys(const struct server *s, struct ahead *requests, uint32_t count)
+static void look_for_keys(const struct engine *s, struct ahead *requests, uint32_t count)
 {
     const struct command *command = NULL;
     struct view name = {0};
@@ -30,14 +30,14 @@ static void look_for_keys(const struct server *s, struct ahead *requests, uint32
     }
 }
 
-static void look_for_buckets(const struct server *s, const struct ahead *requests, uint32_t count)
+static void look_for_buckets(const struct engine *s, const struct ahead *requests, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
         if (requests[i].command) keyspace_prefetch_bucket(&s->keyspace, requests[i].hash);
 }
 
 /* True when some are to be looked for again. */
-static bool look_for_entries(const struct server *s, struct ahead *requests, uint32_t count)
+static bool look_for_entries(const struct engine *s, struct ahead *requests, uint32_t count)
 {
     bool again = false;
     for (uint32_t i = 0; i < count; i++) {
@@ -50,7 +50,7 @@ static bool look_for_entries(const struct server *s, struct ahead *requests, uin
 }
 
 /* In the chains' next buckets, which came meanwhile. True when there are more. */
-static bool look_for_entries_again(const struct server *s, struct ahead *requests, uint32_t count)
+static bool look_for_entries_again(const struct engine *s, struct ahead *requests, uint32_t count)
 {
     bool again = false;
     for (uint32_t i = 0; i < count; i++) {
@@ -109,7 +109,7 @@ static uint32_t element_argument(const struct ahead *r)
 
 /* The needle of the field or member where that lies in a large table; of other containers what
  * their type says. True when there are such tables. */
-static bool look_for_elements(const struct server *s, struct ahead *requests, uint32_t count)
+static bool look_for_elements(const struct engine *s, struct ahead *requests, uint32_t count)
 {
     bool found = false;
     for (uint32_t i = 0; i < count; i++) {
@@ -146,7 +146,7 @@ static void look_for_slots(struct ahead *requests, uint32_t count)
             look_entry(requests[i].obj, requests[i].element.hash, &requests[i].chain);
 }
 
-void ahead_look(const struct server *s, struct ahead *requests, uint32_t count)
+void ahead_look(const struct engine *s, struct ahead *requests, uint32_t count)
 {
     look_for_keys(s, requests, count);
     look_for_buckets(s, requests, count);

@@ -44,10 +44,10 @@ static inline void ahead_begin(struct ahead *r, const struct view *argv, uint32_
     r->obj = NULL;
 }
 
-void ahead_look(const struct server *s, struct ahead *requests, uint32_t count);
+void ahead_look(const struct engine *s, struct ahead *requests, uint32_t count);
 
 /* As dispatch(). */
-void dispatch_ahead(struct server *server, struct session *session, const struct ahead *request,
+void dispatch_ahead(struct engine *engine, struct session *session, const struct ahead *request,
                     struct proto_buf *out);
 
 #endif

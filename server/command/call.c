@@ -256,7 +256,7 @@ enum status call_give(struct call *c, struct entry *e)
 
 enum status reply_subject(struct call *c, struct subject *s)
 {
-    bool gives = c->form != BY_VALUE || c->server->config.reply_depth_max == 0;
+    bool gives = c->form != BY_VALUE || c->engine->config.reply_depth_max == 0;
     enum status status = gives ? call_give(c, s->e) : STATUS_OK;
     if (!status && c->form == BY_REF && s->e)
         status = keyspace_share_value(c->keyspace, &s->e, &s->v);

@@ -33,7 +33,7 @@
 #ifndef HEAPD_COMMAND_CALL_H
 #define HEAPD_COMMAND_CALL_H
 
-#include "command/server.h"
+#include "engine/engine.h"
 #include "proto/writer.h"
 
 struct command;
@@ -41,7 +41,7 @@ struct command;
 enum call_form { BY_VALUE, BY_REF, BY_WEAKREF };
 
 struct call {
-    struct server *server;
+    struct engine *engine;
     struct heap *heap;
     struct keyspace *keyspace;
     struct session *session;
@@ -52,10 +52,10 @@ struct call {
     uint32_t element_at;          /* an argument whose needle is known already (ahead.h); 0: none */
     const struct needle *element; /* that needle */
     struct proto_buf *out;
-    size_t out_start;          /* where this command's reply begins */
-    struct held_list *held;    /* large values of the reply; NULL: they are copied */
-    struct held *held_start;   /* the last one before this command's, */
-    uint64_t held_bytes_start; /* and the bytes up to there */
+    size_t out_start;             /* where this command's reply begins */
+    struct reply_refs *held;      /* large values of the reply; NULL: they are copied */
+    struct reply_ref *held_start; /* the last one before this command's, */
+    uint64_t held_bytes_start;    /* and the bytes up to there */
     int64_t now_ms;
     const struct obj *open; /* the container that the reply shows as a whole (HGETALL, LRANGE): met
                                again below, it stands as its identity */
@@ -112,7 +112,7 @@ uint64_t container_length(const struct obj *o);
 uint64_t container_shown(const struct heap *h, const struct obj *o);
 
 /* Nothing more is run for the session until what it waits for is there; dispatch_resume() then
- * gives the reply, but for SESSION_WAITS_ROOM, where the command had one. */
+ * gives the reply, but for SESSION_WAITS_MEMORY, where the command had one. */
 void call_wait(struct call *c, enum session_wait what);
 
 /* --- values (the `v` of commands.def) --- */

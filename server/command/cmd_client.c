@@ -134,7 +134,7 @@ static enum status list_by_id(struct call *c)
             sdsfree(text);
             return call_error(c, "ERR Invalid client ID");
         }
-        const struct session *s = sessions_find(&c->server->sessions, (uint64_t)id);
+        const struct session *s = sessions_find(&c->engine->sessions, (uint64_t)id);
         if (s) text = put_client(c, text, s);
     }
     return reply_lines(c, text);
@@ -153,7 +153,7 @@ enum status cmd_client_list(struct call *c)
         return STATUS_SYNTAX;
     }
     sds text = sdsempty();
-    const struct session *s = normal ? oldest(&c->server->sessions) : NULL;
+    const struct session *s = normal ? oldest(&c->engine->sessions) : NULL;
     for (; s && text; s = s->previous) text = put_client(c, text, s);
     return reply_lines(c, text);
 }
@@ -206,7 +206,7 @@ static bool matches(const struct kill *k, const struct session *s)
 static int64_t kill_all(struct call *c, const struct kill *k)
 {
     int64_t killed = 0;
-    for (struct session *s = c->server->sessions.first; s; s = s->next) {
+    for (struct session *s = c->engine->sessions.first; s; s = s->next) {
         if (!matches(k, s) || (s == c->session && k->skip_me)) continue;
         if (s == c->session)
             s->close_after_reply = true;

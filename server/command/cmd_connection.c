@@ -26,7 +26,7 @@ enum status cmd_quit(struct call *c)
 
 enum status cmd_reset(struct call *c)
 {
-    enum status status = session_reset(&c->server->sessions, c->session);
+    enum status status = session_reset(&c->engine->sessions, c->session);
     if (status) return status;
     reply_simple(c, "RESET");
     return STATUS_OK;
@@ -64,7 +64,7 @@ static bool is_password(const struct config *config, struct view given)
 /* Without a password the only user may give any, as in Redis. */
 static bool may_enter(const struct call *c, struct view user, struct view password)
 {
-    const struct config *config = &c->server->config;
+    const struct config *config = &c->engine->config;
     if (!view_eq(user, view_of("default"))) return false;
     return !config->requirepass[0] || is_password(config, password);
 }
@@ -78,7 +78,7 @@ static enum status refuse_entry(struct call *c)
 enum status cmd_auth(struct call *c)
 {
     if (c->argc > 3) return STATUS_SYNTAX;
-    if (c->argc == 2 && !c->server->config.requirepass[0])
+    if (c->argc == 2 && !c->engine->config.requirepass[0])
         return call_error(c, "ERR AUTH <password> called without any password configured for the "
                              "default user. Are you sure your configuration is correct?");
     struct view user = c->argc == 3 ? c->argv[1] : view_of("default");
@@ -154,7 +154,7 @@ enum status cmd_hello(struct call *c)
     struct session *session = c->session;
     enum status status = parse_hello(c, &hello);
     if (status) return status;
-    if (c->server->config.requirepass[0] && !session->authenticated && !hello.enters)
+    if (c->engine->config.requirepass[0] && !session->authenticated && !hello.enters)
         return call_error(c, "NOAUTH HELLO must be called with the client already authenticated, "
                              "otherwise the HELLO <proto> AUTH <user> <pass> option can be used to "
                              "authenticate the client and select the RESP protocol version at the "

@@ -140,7 +140,7 @@ enum status cmd_getin(struct call *c)
 /* FETCH key [DEPTH n] */
 enum status cmd_fetch(struct call *c)
 {
-    uint64_t depth_max = c->server->config.reply_depth_max;
+    uint64_t depth_max = c->engine->config.reply_depth_max;
     if (c->argc != 2 && c->argc != 4) return STATUS_SYNTAX;
     if (c->argc == 4) {
         int64_t n;
@@ -175,7 +175,7 @@ enum status cmd_gc_collect(struct call *c)
 
 static enum status gc_switch(struct call *c, bool on)
 {
-    c->server->config.gc = on;
+    c->engine->config.gc = on;
     collect_enable(c->heap, on);
     reply_ok(c);
     return STATUS_OK;
@@ -217,9 +217,9 @@ static enum status gc_setting(struct call *c, const char *directive, uint64_t sh
         return STATUS_OK;
     }
     char error[CONFIG_ERROR_BYTES];
-    if (config_set(&c->server->config, view_of(directive), c->argv[2], error) != CONFIG_SET_DONE)
+    if (config_set(&c->engine->config, view_of(directive), c->argv[2], error) != CONFIG_SET_DONE)
         return call_error(c, "ERR %s", error);
-    server_configure(c->server);
+    engine_configure(c->engine);
     reply_ok(c);
     return STATUS_OK;
 }
@@ -233,7 +233,7 @@ enum status cmd_gc_threshold(struct call *c)
 /* GC BUDGET [microseconds] */
 enum status cmd_gc_budget(struct call *c)
 {
-    return gc_setting(c, "gc-budget-us", c->server->config.gc_budget_us);
+    return gc_setting(c, "gc-budget-us", c->engine->config.gc_budget_us);
 }
 
 static void put_pair(struct call *c, const char *name, uint64_t n)

@@ -6,11 +6,11 @@
 #include <sys/utsname.h>
 
 #include "command/command.h"
-#include "command/snapshot.h"
+#include "engine/figures.h"
 
 struct info {
-    const struct server *server;
-    struct snapshot now;
+    const struct engine *engine;
+    struct figures now;
     sds text; /* NULL once memory was short */
 };
 
@@ -55,8 +55,8 @@ static void put_bytes(struct info *info, const char *name, uint64_t bytes)
 
 static void put_server(struct info *info)
 {
-    const struct snapshot_process *p = &info->now.process;
-    const struct config *config = &info->server->config;
+    const struct figures_process *p = &info->now.process;
+    const struct config *config = &info->engine->config;
     struct utsname os = {0};
     uname(&os);
     uint64_t uptime_s = (uint64_t)p->uptime_ms / 1000;
@@ -66,7 +66,7 @@ static void put_server(struct info *info)
     put_text(info, "redis_mode", "standalone");
     put(info, "os:%s %s %s\r\n", os.sysname, os.release, os.machine);
     put_number(info, "arch_bits", sizeof(void *) * 8);
-    put_text(info, "multiplexing_api", info->server->multiplexing);
+    put_text(info, "multiplexing_api", info->engine->multiplexing);
     put(info, "process_id:%" PRId64 "\r\n", p->id);
     put_text(info, "run_id", p->run_id);
     put_number(info, "tcp_port", config->port);
@@ -78,7 +78,7 @@ static void put_server(struct info *info)
 
 static void put_clients(struct info *info)
 {
-    const struct snapshot_clients *c = &info->now.clients;
+    const struct figures_clients *c = &info->now.clients;
     put_number(info, "connected_clients", c->connected);
     put_number(info, "maxclients", c->max);
     put_number(info, "blocked_clients", c->waiting);
@@ -86,7 +86,7 @@ static void put_clients(struct info *info)
 
 static void put_memory(struct info *info)
 {
-    const struct snapshot_memory *m = &info->now.memory;
+    const struct figures_memory *m = &info->now.memory;
     put_bytes(info, "used_memory", m->used_bytes);
     put_bytes(info, "used_memory_rss", m->resident_bytes);
     put_bytes(info, "used_memory_peak", m->peak_bytes);
@@ -100,11 +100,11 @@ static void put_memory(struct info *info)
 
 static void put_heap(struct info *info)
 {
-    const struct snapshot_heap *h = &info->now.heap;
+    const struct figures_heap *h = &info->now.heap;
     put_number(info, "heap_objects", h->objects);
     put_number(info, "heap_containers", h->containers);
     for (int t = OBJ_NONE + 1; t < OBJ_TYPES; t++)
-        put(info, "heap_objects_%s:%" PRIu64 "\r\n", snapshot_type_name((enum obj_type)t),
+        put(info, "heap_objects_%s:%" PRIu64 "\r\n", figures_type_name((enum obj_type)t),
             h->objects_by_type[t]);
     put_number(info, "heap_names", h->names);
     put_number(info, "heap_handles", info->now.clients.handles);
@@ -123,7 +123,7 @@ static void put_heap(struct info *info)
     put_number(info, "heap_compactions", h->compactions);
     put_number(info, "heap_moved_blocks", h->moved_blocks);
     put_number(info, "heap_moved_bytes", h->moved_bytes);
-    put_number(info, "heap_given_back_bytes", h->given_back_bytes);
+    put_number(info, "heap_given_back_bytes", h->adopted_back_bytes);
 }
 
 /* How many slices took at most 1 us, 2 but more than 1, and so on; the last row has no end. */
@@ -138,7 +138,7 @@ static void put_slices(struct info *info, const struct histogram *slices)
 
 static void put_gc(struct info *info)
 {
-    const struct snapshot_gc *g = &info->now.gc;
+    const struct figures_gc *g = &info->now.gc;
     put_number(info, "gc_enabled", g->enabled);
     put_text(info, "gc_phase", g->phase_name);
     put_number(info, "gc_threshold", g->threshold);
@@ -155,7 +155,7 @@ static void put_gc(struct info *info)
     put_number(info, "gc_rescued_objects", g->rescued_objects);
     put(info, "gc_yield_perc:%.2f%%\r\n", g->yield * 100);
     put_number(info, "gc_slices", g->slices);
-    put_slices(info, &info->server->heap.collect.stats.slice_ns);
+    put_slices(info, &info->engine->heap.collect.stats.slice_ns);
     put_number(info, "gc_cpu_us", g->cpu_us);
     put_number(info, "gc_longest_slice_us", g->longest_slice_us);
     put_number(info, "gc_slice_p99_us", g->slice_p99_us);
@@ -176,7 +176,7 @@ static void put_persistence(struct info *info)
 
 static void put_stats(struct info *info)
 {
-    const struct snapshot_stats *s = &info->now.stats;
+    const struct figures_stats *s = &info->now.stats;
     put_number(info, "total_connections_received", s->connections);
     put_number(info, "total_commands_processed", s->commands);
     put_number(info, "instantaneous_ops_per_sec", s->commands_per_second);
@@ -216,7 +216,7 @@ static void put_cpu(struct info *info)
 static void put_commandstats(struct info *info)
 {
     for (uint32_t i = 0; i < command_count(); i++) {
-        const struct command_stats *s = &info->server->stats.command[i];
+        const struct command_stats *s = &info->engine->stats.command[i];
         if (s->calls + s->rejected == 0) continue;
         double us = (double)s->ns / 1000;
         put(info,
@@ -230,7 +230,7 @@ static void put_commandstats(struct info *info)
 /* avg_ttl is the true mean, where Redis estimates it from what it samples. */
 static void put_keyspace(struct info *info)
 {
-    const struct snapshot_heap *h = &info->now.heap;
+    const struct figures_heap *h = &info->now.heap;
     if (h->names == 0) return;
     put(info, "db0:keys=%" PRIu64 ",expires=%" PRIu64 ",avg_ttl=%" PRId64 "\r\n", h->names,
         h->names_with_expiry, h->mean_ttl_ms);
@@ -270,8 +270,8 @@ static bool asked_for(const struct call *c, const struct section *section)
 /* INFO [section ...] */
 enum status cmd_info(struct call *c)
 {
-    struct info info = {.server = c->server, .text = sdsempty()};
-    snapshot_take(c->server, &info.now);
+    struct info info = {.engine = c->engine, .text = sdsempty()};
+    figures_take(c->engine, &info.now);
     bool first = true;
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         if (!asked_for(c, &sections[i])) continue;

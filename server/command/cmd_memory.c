@@ -32,7 +32,7 @@ enum status cmd_object_refcount(struct call *c)
     if (val_is_bytes(s.v)) count = 1;
     if (val_is_obj(s.v)) count = val_obj(s.v)->count;
     if (val_is_obj(s.v) && count < OBJ_COUNT_MAX)
-        count -= usages_pins(&c->server->sessions.usages, val_obj(s.v));
+        count -= usages_pins(&c->engine->sessions.usages, val_obj(s.v));
     reply_integer(c, count);
     return STATUS_OK;
 }
@@ -145,7 +145,7 @@ enum status cmd_memory_usage(struct call *c)
     struct subject s;
     enum status status = inspected(c, &s);
     if (status || val_is_none(s.v)) return status;
-    struct usages *us = &c->server->sessions.usages;
+    struct usages *us = &c->engine->sessions.usages;
     struct usage *q = &c->session->usage;
     status = usage_ask(us, s.v, s.e ? entry_bytes(s.e) : 0, q);
     if (!status && q->done) reply_integer(c, (int64_t)q->bytes);
@@ -179,14 +179,14 @@ static void put_parts(struct call *c, uint64_t used, const struct pool_stats *p)
  * that of pools.live, .free and .overhead. */
 enum status cmd_memory_stats(struct call *c)
 {
-    const struct compact *compact = &c->server->compact;
+    const struct compact *compact = &c->engine->compact;
     struct pool_stats p;
     pool_get_stats(c->heap->pool, &p);
-    uint64_t used = server_used_bytes(c->server), peak = c->server->stats.memory_peak_bytes;
+    uint64_t used = engine_used_bytes(c->engine), peak = c->engine->stats.memory_peak_bytes;
     reply_map(c, 27);
     put_pair(c, "used", used);
     put_pair(c, "peak", peak > used ? peak : used);
-    put_pair(c, "resident", server_resident_bytes());
+    put_pair(c, "resident", engine_resident_bytes());
     put_pair(c, "pools.reserved", p.reserved_bytes);
     put_pair(c, "pools.live", p.live_bytes);
     put_pair(c, "pools.free", p.free_bytes);
@@ -194,7 +194,7 @@ enum status cmd_memory_stats(struct call *c)
     put_pair(c, "pools.waste", p.waste_bytes);
     put_pair(c, "pools.lent", p.lent_bytes);
     put_parts(c, used, &p);
-    put_pair(c, "waiting-to-be-unmapped", server_waiting_bytes(c->server));
+    put_pair(c, "waiting-to-be-unmapped", engine_waiting_bytes(c->engine));
     put_pair(c, "names.count", keyspace_names(c->keyspace));
     put_pair(c, "names.waiting-to-be-freed", keyspace_dropped_names(c->keyspace));
     put_pair(c, "names.entry-bytes", c->keyspace->entry_bytes);
@@ -207,7 +207,7 @@ enum status cmd_memory_stats(struct call *c)
     put_pair(c, "compaction.runs", compact->stats.runs);
     put_pair(c, "compaction.moved-blocks", p.moved_blocks);
     put_pair(c, "compaction.moved-bytes", p.moved_bytes);
-    put_pair(c, "compaction.given-back-bytes", compact->stats.given_bytes);
+    put_pair(c, "compaction.given-back-bytes", compact->stats.adopted_bytes);
     return STATUS_OK;
 }
 
@@ -240,7 +240,7 @@ enum status cmd_memory_pools(struct call *c)
 /* MEMORY PURGE: answers when what could be given back has been; others are served meanwhile. */
 enum status cmd_memory_purge(struct call *c)
 {
-    c->session->wait_ticket = compact_begin(&c->server->compact);
+    c->session->wait_ticket = compact_begin(&c->engine->compact);
     call_wait(c, SESSION_WAITS_COMPACT);
     return STATUS_OK;
 }
@@ -253,7 +253,7 @@ enum status cmd_memory_help(struct call *c)
         "PURGE",
         "    Move data together and give the rest of the memory back; answer when that is done.",
         "STATS",
-        "    Return information about the memory usage of the server.",
+        "    Return information about the memory usage of the engine.",
         "USAGE <key> [SAMPLES <count>]",
         "    Return memory in bytes used by <key> and by what only it keeps alive.",
     };

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "base/glob.h"
 #include "command/command.h"
-#include "command/snapshot.h"
+#include "engine/figures.h"
 
 /* --- CONFIG --- */
 
@@ -16,7 +16,7 @@ static bool asked_for(const struct call *c, const char *name)
 /* CONFIG GET pattern [pattern ...]: each directive once. */
 enum status cmd_config_get(struct call *c)
 {
-    const struct config *config = &c->server->config;
+    const struct config *config = &c->engine->config;
     const char *name;
     char value[CONFIG_TEXT_BYTES];
     uint64_t n = 0;
@@ -35,7 +35,7 @@ static struct view canonical(const struct call *c, struct view asked)
 {
     const char *name;
     char value[CONFIG_TEXT_BYTES];
-    for (uint32_t i = 0; config_get(&c->server->config, i, &name, value); i++)
+    for (uint32_t i = 0; config_get(&c->engine->config, i, &name, value); i++)
         if (view_is(asked, name)) return view_of(name);
     return asked;
 }
@@ -86,7 +86,7 @@ static enum status set_all(struct call *c, struct config *config)
 /* CONFIG SET directive value [directive value ...]: all or none. */
 enum status cmd_config_set(struct call *c)
 {
-    struct server *s = c->server;
+    struct engine *s = c->engine;
     if (c->argc % 2) return STATUS_SYNTAX;
     struct config config = s->config;
     enum status status = set_all(c, &config);
@@ -96,14 +96,14 @@ enum status cmd_config_set(struct call *c)
         for (struct session *one = s->sessions.first; one; one = one->next)
             one->authenticated = true;
     s->config = config;
-    server_configure(s);
+    engine_configure(s);
     reply_ok(c);
     return STATUS_OK;
 }
 
 enum status cmd_config_resetstat(struct call *c)
 {
-    snapshot_reset(c->server);
+    figures_reset(c->engine);
     reply_ok(c);
     return STATUS_OK;
 }
@@ -151,7 +151,7 @@ enum status cmd_shutdown(struct call *c)
     if ((options & SHUT_SAVE) && !(options & SHUT_FORCE))
         return call_error(c, "ERR nothing can be saved, for heapd keeps its data in memory alone: "
                              "SHUTDOWN NOSAVE, or SAVE FORCE, ends it without");
-    c->server->shutdown = SERVER_SHUTTING_DOWN;
+    c->engine->shutdown = ENGINE_SHUTTING_DOWN;
     c->session->close_after_reply = true;
     return STATUS_OK;
 }

@@ -24,7 +24,7 @@ static enum status added_init(struct call *c, struct added *a)
     a->bits = a->few;
     a->bytes = 0;
     if (words <= sizeof a->few / sizeof a->few[0]) return STATUS_OK;
-    a->bits = mem_alloc(&c->server->mem, words * sizeof *a->bits);
+    a->bits = mem_alloc(&c->engine->mem, words * sizeof *a->bits);
     if (!a->bits) return STATUS_OOM;
     a->bytes = words * sizeof *a->bits;
     return STATUS_OK;
@@ -68,7 +68,7 @@ static enum status add_members(struct call *c, struct obj *o, int64_t *count)
         added_undo(c, o, &a, k);
     else if (members > 1)
         set_expect_end(c->heap, o);
-    if (a.bytes) mem_free(&c->server->mem, a.bits, a.bytes);
+    if (a.bytes) mem_free(&c->engine->mem, a.bits, a.bytes);
     return status;
 }
 
@@ -264,14 +264,14 @@ static enum status sample_draw(struct call *c, const struct obj *o, struct sampl
 {
     uint64_t slots = 4;
     while (slots < s->wanted * 2) slots *= 2;
-    uint64_t *words = mem_alloc(&c->server->mem, slots * sizeof *words);
+    uint64_t *words = mem_alloc(&c->engine->mem, slots * sizeof *words);
     if (!words) return STATUS_OOM;
     memset(words, 0, slots * sizeof *words);
     while (s->count < s->wanted) {
         val v = set_random(c->heap, o);
         if (word_add(words, slots - 1, v)) s->at[s->count++] = v;
     }
-    mem_free(&c->server->mem, words, slots * sizeof *words);
+    mem_free(&c->engine->mem, words, slots * sizeof *words);
     return STATUS_OK;
 }
 
@@ -281,7 +281,7 @@ static enum status sample_init(struct call *c, const struct obj *o, uint64_t wan
 {
     uint64_t cursor = 0;
     *s = (struct sample){.heap = c->heap, .wanted = wanted, .left = set_shown(c->heap, o)};
-    s->at = mem_alloc(&c->server->mem, wanted * sizeof *s->at);
+    s->at = mem_alloc(&c->engine->mem, wanted * sizeof *s->at);
     if (!s->at) return STATUS_OOM;
     if (wanted < s->left / SAMPLE_WALK_PART) return sample_draw(c, o, s);
     while (set_walk(o, &cursor, WALK_SLOTS, sample_each, s)) {
@@ -291,7 +291,7 @@ static enum status sample_init(struct call *c, const struct obj *o, uint64_t wan
 
 static void sample_fini(struct call *c, struct sample *s)
 {
-    mem_free(&c->server->mem, s->at, s->wanted * sizeof *s->at);
+    mem_free(&c->engine->mem, s->at, s->wanted * sizeof *s->at);
 }
 
 static enum status reply_sample(struct call *c, const struct sample *s)
@@ -395,7 +395,7 @@ enum status cmd_spop(struct call *c)
 static enum status reply_draws(struct call *c, const struct obj *o, uint64_t count)
 {
     enum status status = STATUS_OK;
-    if (count > c->server->config.reply_values_max) return STATUS_TOO_BIG;
+    if (count > c->engine->config.reply_values_max) return STATUS_TOO_BIG;
     reply_array(c, count);
     for (uint64_t i = 0; i < count && !status; i++) status = reply_value(c, set_random(c->heap, o));
     return status;

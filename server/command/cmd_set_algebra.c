@@ -32,7 +32,7 @@ static enum status algebra_init(struct algebra *a, struct call *c)
     uint32_t keys = c->argc - 1;
     enum status status = STATUS_OK;
     *a = (struct algebra){.c = c, .sets = a->few};
-    if (keys > SETS_ON_STACK) a->sets = mem_alloc(&c->server->mem, keys * sizeof(struct obj *));
+    if (keys > SETS_ON_STACK) a->sets = mem_alloc(&c->engine->mem, keys * sizeof(struct obj *));
     if (!a->sets) return STATUS_OOM;
     for (uint32_t i = 1; i < c->argc && !status; i++) {
         struct subject s;
@@ -53,7 +53,7 @@ static void algebra_fini(struct algebra *a)
     struct call *c = a->c;
     if (a->gathered) rc_dec(c->heap, a->gathered);
     if (a->sets && a->sets != a->few)
-        mem_free(&c->server->mem, a->sets, (c->argc - 1) * sizeof(struct obj *));
+        mem_free(&c->engine->mem, a->sets, (c->argc - 1) * sizeof(struct obj *));
 }
 
 /* Shows to `each` every member of a set, until something fails. */

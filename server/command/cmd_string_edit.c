@@ -38,7 +38,7 @@ static enum status bind_text(struct call *c, struct entry *e, struct view text)
 
 static bool too_long(const struct call *c, uint64_t offset, uint64_t bytes)
 {
-    uint64_t max = c->server->config.proto_max_bulk_len;
+    uint64_t max = c->engine->config.proto_max_bulk_len;
     if (max > STR_BYTES_MAX) max = STR_BYTES_MAX;
     return offset > max || bytes > max - offset;
 }

@@ -131,7 +131,7 @@ enum status cmd_weak_list(struct call *c)
     }
     enum status status = inspected(c, &hs.target, &missing);
     if (status || missing) return status;
-    uint64_t limit_max = c->server->config.reply_values_max;
+    uint64_t limit_max = c->engine->config.reply_values_max;
     hs.limit = (uint64_t)limit < limit_max ? (uint64_t)limit : limit_max;
     if (hs.target) walk(&hs);
     reply_map(c, 2);

@@ -76,7 +76,7 @@ static enum status parse_scores(struct call *c, struct zadd *z)
     enum status status = STATUS_OK;
     z->pairs = z->few;
     if (z->count > PAIRS_ON_STACK)
-        z->pairs = mem_alloc(&c->server->mem, z->count * sizeof *z->pairs);
+        z->pairs = mem_alloc(&c->engine->mem, z->count * sizeof *z->pairs);
     if (!z->pairs) return STATUS_OOM;
     for (uint32_t k = 0; k < z->count && !status; k++)
         status = call_double(c, z->first + 2 * k, &z->pairs[k].score);
@@ -86,7 +86,7 @@ static enum status parse_scores(struct call *c, struct zadd *z)
 static void zadd_fini(struct zadd *z)
 {
     if (z->pairs && z->pairs != z->few)
-        mem_free(&z->c->server->mem, z->pairs, z->count * sizeof *z->pairs);
+        mem_free(&z->c->engine->mem, z->pairs, z->count * sizeof *z->pairs);
 }
 
 /* Whether the options let a member that has the score `old` get this one. */

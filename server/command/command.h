@@ -4,9 +4,9 @@
  *
  * net/ calls dispatch() with one request and writes what it left in the buffer. A command that has
  * to wait (GC COLLECT, MEMORY USAGE of much) leaves nothing: the session's `wait` says so (as it
- * does after a command that needed memory which is still being made, see room.h), net/ then reads
- * no further request of that connection, and dispatch_resume() gives the reply when the time has
- * come.
+ * does after a command that needed memory which is still being made, see maxmemory.h), net/ then
+ * reads no further request of that connection, and dispatch_resume() gives the reply when the time
+ * has come.
  */
 #ifndef HEAPD_COMMAND_COMMAND_H
 #define HEAPD_COMMAND_COMMAND_H
@@ -59,11 +59,11 @@ const struct command *command_find_sub(const struct command *container, struct v
 
 /* Runs one request. argc > 0. The reply is appended to `out`; when that fails for lack of memory
  * out->failed says so. */
-void dispatch(struct server *server, struct session *session, uint32_t argc,
+void dispatch(struct engine *engine, struct session *session, uint32_t argc,
               const struct view *argv, struct proto_buf *out);
 /* For a waiting session: writes the reply and ends the wait when what it waits for is there; else
  * false. */
-bool dispatch_resume(struct server *server, struct session *session, struct proto_buf *out);
+bool dispatch_resume(struct engine *engine, struct session *session, struct proto_buf *out);
 
 /* Handlers, one file a family. */
 #define COMMAND(name, run, ...) command_run run;

@@ -1,7 +1,8 @@
 #include "base/clock.h"
 #include "command/ahead.h"
 #include "command/command.h"
-#include "command/room.h"
+#include "engine/maxmemory.h"
+#include "engine/steps.h"
 
 /* Commands answer "-ERR unknown command" with their arguments, cut as in Redis. */
 static enum status unknown_command(struct call *c)
@@ -88,22 +89,22 @@ static enum status find(struct call *c)
 
 static enum status admit(struct call *c)
 {
-    struct server *s = c->server;
+    struct engine *s = c->engine;
     if (s->config.requirepass[0] && !c->session->authenticated &&
         (c->command->flags & COMMAND_NO_AUTH) == 0)
         return call_error(c, "NOAUTH Authentication required.");
     if (s->config.maxmemory && (c->command->flags & COMMAND_DENYOOM) &&
-        room_counted_bytes(s) > s->config.maxmemory && !room_make(s))
+        maxmemory_counted_bytes(s) > s->config.maxmemory && !maxmemory_make(s))
         return call_error(c, "OOM command not allowed when used memory > 'maxmemory'.");
     return STATUS_OK;
 }
 
-/* There is not room yet: whose commands need memory waits for it (room.h). */
+/* There is not room yet: whose commands need memory waits for it (maxmemory.h). */
 static void hold_up(struct call *c)
 {
-    if (c->command && (c->command->flags & COMMAND_DENYOOM) && room_is_short(c->server) &&
+    if (c->command && (c->command->flags & COMMAND_DENYOOM) && maxmemory_is_short(c->engine) &&
         c->session->wait == SESSION_RUNS)
-        call_wait(c, SESSION_WAITS_ROOM);
+        call_wait(c, SESSION_WAITS_MEMORY);
 }
 
 static enum status run(struct call *c)
@@ -116,9 +117,9 @@ static enum status run(struct call *c)
 
 static void account(struct call *c, enum status found, enum status ran)
 {
-    struct server *s = c->server;
+    struct engine *s = c->engine;
     int64_t before = s->mono_ns;
-    server_tick(s);
+    engine_tick(s);
     s->stats.commands++;
     c->session->commands++;
     session_touch(c->session, s->now_ms);
@@ -137,15 +138,15 @@ static void account(struct call *c, enum status found, enum status ran)
     histogram_record(&stats->duration_ns, took);
 }
 
-void dispatch_ahead(struct server *server, struct session *session, const struct ahead *request,
+void dispatch_ahead(struct engine *engine, struct session *session, const struct ahead *request,
                     struct proto_buf *out)
 {
-    struct held_list *held = server->held_into;
+    struct reply_refs *held = engine->held_into;
     /* Every field is named, so that none is cleared first. */
     struct call c = {
-        .server = server,
-        .heap = &server->heap,
-        .keyspace = &server->keyspace,
+        .engine = engine,
+        .heap = &engine->heap,
+        .keyspace = &engine->keyspace,
         .session = session,
         .command = request->command,
         .argv = request->argv,
@@ -158,7 +159,7 @@ void dispatch_ahead(struct server *server, struct session *session, const struct
         .held = held,
         .held_start = held ? held->last : NULL,
         .held_bytes_start = held ? held->bytes : 0,
-        .now_ms = server->now_ms,
+        .now_ms = engine->now_ms,
         .open = NULL,
         .nested_values = 0,
     };
@@ -168,16 +169,16 @@ void dispatch_ahead(struct server *server, struct session *session, const struct
     if (!found) found = admit(&c);
     if (!found) ran = run(&c);
     keyspace_expect_nothing(c.keyspace);
-    if (session->handles.made_count) handles_commit(&server->heap, &session->handles);
+    if (session->handles.made_count) handles_commit(&engine->heap, &session->handles);
     account(&c, found, ran);
-    server_after_command(server);
-    if (UNLIKELY(server->room.state == ROOM_BEHIND)) hold_up(&c);
+    steps_after_command(engine);
+    if (UNLIKELY(engine->maxmemory.state == MAXMEMORY_BEHIND)) hold_up(&c);
 }
 
-void dispatch(struct server *server, struct session *session, uint32_t argc,
+void dispatch(struct engine *engine, struct session *session, uint32_t argc,
               const struct view *argv, struct proto_buf *out)
 {
     struct ahead request;
     ahead_begin(&request, argv, argc);
-    dispatch_ahead(server, session, &request, out);
+    dispatch_ahead(engine, session, &request, out);
 }

@@ -49,7 +49,7 @@ static bool resp3(const struct call *c)
 static bool count_value(struct nested *n)
 {
     struct call *c = n->c;
-    if (++c->nested_values <= c->server->config.reply_values_max) return true;
+    if (++c->nested_values <= c->engine->config.reply_values_max) return true;
     n->status = STATUS_TOO_BIG;
     return false;
 }
@@ -165,7 +165,7 @@ static void open_container(struct nested *n, struct obj *o)
         return;
     }
     uint64_t count = item_count(c->heap, o);
-    if (c->nested_values + container_shown(c->heap, o) > c->server->config.reply_values_max) {
+    if (c->nested_values + container_shown(c->heap, o) > c->engine->config.reply_values_max) {
         n->status = STATUS_TOO_BIG;
         return;
     }
@@ -173,7 +173,7 @@ static void open_container(struct nested *n, struct obj *o)
     *f = (struct frame){.o = o};
     put_begin(c, o);
     if (count) {
-        f->items = mem_alloc(&c->server->mem, count * sizeof *f->items);
+        f->items = mem_alloc(&c->engine->mem, count * sizeof *f->items);
         if (!f->items) {
             n->status = STATUS_OOM;
             return;
@@ -189,7 +189,7 @@ static void open_container(struct nested *n, struct obj *o)
 static void close_container(struct nested *n)
 {
     const struct frame *f = &n->frames[--n->depth];
-    mem_free(&n->c->server->mem, f->items, f->count * sizeof *f->items);
+    mem_free(&n->c->engine->mem, f->items, f->count * sizeof *f->items);
 }
 
 static void put_item(struct nested *n)
@@ -226,7 +226,7 @@ enum status reply_nested(struct call *c, val v, uint64_t depth_max)
     }
     struct nested n = {.c = c, .depth_max = depth_max, .status = STATUS_OK};
     size_t bytes = (depth_max + 1) * sizeof *n.frames;
-    n.frames = mem_alloc(&c->server->mem, bytes);
+    n.frames = mem_alloc(&c->engine->mem, bytes);
     if (!n.frames) return STATUS_OOM;
     open_container(&n, val_obj(v));
     while (!n.status && n.depth) {
@@ -237,6 +237,6 @@ enum status reply_nested(struct call *c, val v, uint64_t depth_max)
             close_container(&n);
     }
     while (n.depth) close_container(&n);
-    mem_free(&c->server->mem, n.frames, bytes);
+    mem_free(&c->engine->mem, n.frames, bytes);
     return n.status;
 }

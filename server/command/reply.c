@@ -117,7 +117,7 @@ static bool put_held(struct call *c, val v, struct view text)
     if (!proto_buf_reserve(c->out, PROTO_NUMBER_LINE_BYTES_MAX + 2)) return false;
     size_t before = c->out->n;
     proto_put_bulk_begin(c->out, text.n);
-    if (!held_add(&c->server->held, c->held, val_obj(v), text, c->out->n)) {
+    if (!reply_refs_add(&c->engine->held, c->held, val_obj(v), text, c->out->n)) {
         c->out->n = before;
         return false;
     }
@@ -133,7 +133,7 @@ void reply_string(struct call *c, val v)
     }
     char scratch[VAL_TEXT_CHARS];
     struct view text = val_text(&v, scratch);
-    if (LIKELY(text.n < HELD_BYTES_MIN) || !put_held(c, v, text))
+    if (LIKELY(text.n < REPLY_REF_BYTES_MIN) || !put_held(c, v, text))
         proto_put_bulk(c->out, text.p, text.n);
 }
 
@@ -165,7 +165,7 @@ bool reply_has_room(const struct call *c)
 {
     uint64_t bytes = c->out->n - c->out_start;
     if (c->held) bytes += c->held->bytes - c->held_bytes_start;
-    return bytes <= c->server->config.output_buffer_limit;
+    return bytes <= c->engine->config.output_buffer_limit;
 }
 
 enum status reply_value(struct call *c, val v)
@@ -181,12 +181,12 @@ enum status reply_value(struct call *c, val v)
         return STATUS_OK;
     }
     if (c->form == BY_WEAKREF) return reply_identity(c, val_obj(v));
-    return reply_nested(c, v, c->server->config.reply_depth_max);
+    return reply_nested(c, v, c->engine->config.reply_depth_max);
 }
 
 static void take_back(struct call *c)
 {
-    if (c->held) held_drop_behind(&c->server->held, c->held, c->held_start);
+    if (c->held) reply_refs_drop_behind(&c->engine->held, c->held, c->held_start);
     c->out->n = c->out_start;
     c->out->failed = false;
     handles_rollback(c->heap, &c->session->handles);

@@ -1,11 +1,11 @@
 /* What a session waits for, and the reply when it is there. */
 #include "command/command.h"
-#include "command/room.h"
+#include "engine/maxmemory.h"
 
 void call_wait(struct call *c, enum session_wait what)
 {
     c->session->wait = what;
-    c->server->sessions.waiting++;
+    c->engine->sessions.waiting++;
 }
 
 static bool resume_collect(struct call *c)
@@ -27,13 +27,13 @@ static bool resume_usage(struct call *c)
         reply_null(c);
     else
         call_error(c, "%s", status_text(q->status));
-    c->server->stats.error_replies += q->status == STATUS_OOM;
+    c->engine->stats.error_replies += q->status == STATUS_OOM;
     return true;
 }
 
 static bool resume_compact(struct call *c)
 {
-    if (!compact_is_done(&c->server->compact, c->session->wait_ticket)) return false;
+    if (!compact_is_done(&c->engine->compact, c->session->wait_ticket)) return false;
     reply_ok(c);
     return true;
 }
@@ -43,7 +43,7 @@ static bool resume(struct call *c)
     switch (c->session->wait) {
     case SESSION_WAITS_COLLECT: return resume_collect(c);
     case SESSION_WAITS_USAGE: return resume_usage(c);
-    case SESSION_WAITS_ROOM: return !room_is_short(c->server); /* it has its reply */
+    case SESSION_WAITS_MEMORY: return !maxmemory_is_short(c->engine); /* it has its reply */
     case SESSION_WAITS_COMPACT: return resume_compact(c);
     case SESSION_RUNS: break;
     }
@@ -51,19 +51,19 @@ static bool resume(struct call *c)
     return false;
 }
 
-bool dispatch_resume(struct server *server, struct session *session, struct proto_buf *out)
+bool dispatch_resume(struct engine *engine, struct session *session, struct proto_buf *out)
 {
     struct call c = {
-        .server = server,
-        .heap = &server->heap,
-        .keyspace = &server->keyspace,
+        .engine = engine,
+        .heap = &engine->heap,
+        .keyspace = &engine->keyspace,
         .session = session,
         .out = out,
         .out_start = out->n,
-        .now_ms = server->now_ms,
+        .now_ms = engine->now_ms,
     };
     if (!resume(&c)) return false;
     session->wait = SESSION_RUNS;
-    server->sessions.waiting--;
+    engine->sessions.waiting--;
     return true;
 }

@@ -10,7 +10,7 @@
  *   1. objects[t] == objects of type t, dead ones in the release queue included.
  *   2. release_pending == the length of the release queue.
  *   3. saturated == objects whose count is OBJ_COUNT_MAX.
- * Ownership: the heap owns all objects; struct heap is owned by struct server.
+ * Ownership: the heap owns all objects; struct heap is owned by struct engine.
  */
 #ifndef HEAPD_HEAP_HEAP_H
 #define HEAPD_HEAP_HEAP_H

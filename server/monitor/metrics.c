@@ -10,8 +10,8 @@
 enum { LABEL_BYTES = 96, NS_PER_S = 1000000000, US_PER_S = 1000000, MS_PER_S = 1000 };
 
 struct metrics {
-    const struct server *server;
-    struct snapshot now;
+    const struct engine *engine;
+    struct figures now;
     sds text; /* NULL once memory was short */
 };
 
@@ -76,9 +76,9 @@ static void put_rows(struct metrics *m)
 /* The names that every exporter shares, which dashboards know. */
 static void put_process(struct metrics *m)
 {
-    const struct snapshot_process *p = &m->now.process;
+    const struct figures_process *p = &m->now.process;
     uint64_t cpu_us = p->cpu_user_us + p->cpu_system_us;
-    int64_t began_ms = m->server->started_ms;
+    int64_t began_ms = m->engine->started_ms;
     put_family(m, "process_start_time_seconds", "gauge", "When the process began, since 1970.");
     put(m, "process_start_time_seconds %" PRId64 ".%03" PRId64 "\n", began_ms / MS_PER_S,
         began_ms % MS_PER_S);
@@ -94,14 +94,14 @@ static void put_state(struct metrics *m)
     put_family(m, "heapd_build_info", "gauge", "Always 1; the label says which version runs.");
     put(m, "heapd_build_info{version=\"" HEAPD_VERSION "\"} 1\n");
     put_family(m, "heapd_up", "gauge", "1 while commands are taken, 0 while it shuts down.");
-    put(m, "heapd_up %d\n", m->server->shutdown == SERVER_RUNS);
+    put(m, "heapd_up %d\n", m->engine->shutdown == ENGINE_RUNS);
 }
 
 static void put_objects(struct metrics *m)
 {
     put_family(m, "heapd_objects", "gauge", "Objects that live, by type.");
     for (int t = OBJ_NONE + 1; t < OBJ_TYPES; t++)
-        put(m, "heapd_objects{type=\"%s\"} %" PRIu64 "\n", snapshot_type_name((enum obj_type)t),
+        put(m, "heapd_objects{type=\"%s\"} %" PRIu64 "\n", figures_type_name((enum obj_type)t),
             m->now.heap.objects_by_type[t]);
 }
 
@@ -129,7 +129,7 @@ static void put_rules(struct metrics *m)
                "How often the collector needed each of its rules.");
     for (int i = 0; i < COLLECT_HIT_COUNT; i++)
         put(m, "heapd_gc_rule_uses_total{rule=\"%s\"} %" PRIu64 "\n", names[i],
-            m->server->heap.collect.stats.hits[i]);
+            m->engine->heap.collect.stats.hits[i]);
 }
 
 static void put_steps(struct metrics *m)
@@ -137,10 +137,10 @@ static void put_steps(struct metrics *m)
     put_family(m, "heapd_gc_slice_duration_seconds", "histogram",
                "CPU time of the collector's slices.");
     put_histogram(m, "heapd_gc_slice_duration_seconds", "",
-                  &m->server->heap.collect.stats.slice_ns);
+                  &m->engine->heap.collect.stats.slice_ns);
     put_family(m, "heapd_step_duration_seconds", "histogram",
                "CPU time of the bounded steps beside commands: slices, release, expiry.");
-    put_histogram(m, "heapd_step_duration_seconds", "", &m->server->stats.step_ns);
+    put_histogram(m, "heapd_step_duration_seconds", "", &m->engine->stats.step_ns);
 }
 
 /* --- commands --- */
@@ -150,7 +150,7 @@ static void put_durations(struct metrics *m)
     put_family(m, "heapd_command_duration_seconds", "histogram",
                "Time that commands took to run, by command.");
     for (uint32_t i = 0; i < command_count(); i++) {
-        const struct command_stats *stats = &m->server->stats.command[i];
+        const struct command_stats *stats = &m->engine->stats.command[i];
         if (stats->duration_ns.count == 0) continue;
         char label[LABEL_BYTES];
         snprintf(label, sizeof label, "command=\"%s\"", command_at(i)->name);
@@ -160,7 +160,7 @@ static void put_durations(struct metrics *m)
 
 static void put_refusals(struct metrics *m)
 {
-    const struct command_stats *stats = m->server->stats.command;
+    const struct command_stats *stats = m->engine->stats.command;
     put_family(m, "heapd_command_rejected_total", "counter",
                "Calls that were refused before the command ran, by command.");
     for (uint32_t i = 0; i < command_count(); i++)
@@ -175,10 +175,10 @@ static void put_refusals(struct metrics *m)
                 stats[i].failed);
 }
 
-sds metrics_text(const struct server *s)
+sds metrics_text(const struct engine *s)
 {
-    struct metrics m = {.server = s, .text = sdsempty()};
-    snapshot_take(s, &m.now);
+    struct metrics m = {.engine = s, .text = sdsempty()};
+    figures_take(s, &m.now);
     put_process(&m);
     put_state(&m);
     put_objects(&m);

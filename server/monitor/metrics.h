@@ -13,11 +13,11 @@
 
 #include <hiredis/sds.h>
 
-#include "command/server.h"
+#include "engine/engine.h"
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* The caller frees it with sdsfree; NULL when memory is short. */
-sds metrics_text(const struct server *s);
+sds metrics_text(const struct engine *s);
 
 #endif

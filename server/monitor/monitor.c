@@ -14,7 +14,7 @@ struct rendered {
 };
 
 struct monitor {
-    const struct server *server;
+    const struct engine *engine;
     struct MHD_Daemon *http;
     uv_poll_t ready; /* the epoll descriptor of `http` */
     uv_timer_t due;  /* its next timeout */
@@ -41,7 +41,7 @@ static const struct rendered *rendered(struct monitor *m, enum page page)
     struct rendered *r = &m->pages[page];
     if (r->response) return r;
     struct page_text text;
-    page_render(page, m->server, &text);
+    page_render(page, m->engine, &text);
     struct MHD_Response *response = response_of(&text);
     if (!response) return NULL;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, text.type);
@@ -154,7 +154,7 @@ static int open_port(struct monitor *m)
 {
     struct sockaddr_storage at;
     unsigned flags = MHD_USE_EPOLL;
-    int error = address_of(&m->server->config, &at, &flags);
+    int error = address_of(&m->engine->config, &at, &flags);
     if (error) return error;
     errno = 0;
     m->http = MHD_start_daemon(
@@ -182,7 +182,7 @@ static int begin(struct monitor *m, uv_loop_t *loop)
     return error ? error : watch(m, loop);
 }
 
-int monitor_start(struct monitor **out, const struct server *s, uv_loop_t *loop)
+int monitor_start(struct monitor **out, const struct engine *s, uv_loop_t *loop)
 {
     if (s->config.http_port == 0) {
         *out = NULL;
@@ -191,7 +191,7 @@ int monitor_start(struct monitor **out, const struct server *s, uv_loop_t *loop)
     struct monitor *m = calloc(1, sizeof *m);
     int error = UV_ENOMEM;
     if (m) {
-        m->server = s;
+        m->engine = s;
         error = begin(m, loop);
     }
     if (error) {

@@ -1,5 +1,5 @@
 /*
- * The HTTP port: what people, probes and Prometheus read about the server. daemon.c starts and
+ * The HTTP port: what people, probes and Prometheus read about the engine. daemon.c starts and
  * stops it. HTTP itself is libmicrohttpd's, in the daemon's own loop and without a thread: its
  * epoll descriptor and its next timeout are polled by libuv, and each event lets it run once
  * without blocking. It never changes the server, and nothing here stands between a client and its
@@ -23,7 +23,7 @@
 
 #include <uv.h>
 
-#include "command/server.h"
+#include "engine/engine.h"
 
 enum {
     MONITOR_CONNECTIONS_MAX = 64,
@@ -35,7 +35,7 @@ struct monitor;
 
 /* Listens on http-bind and http-port; with port 0 nothing is started and *out is NULL. 0, or 1
  * after one line on standard error that says which address and why; then *out is untouched. */
-int monitor_start(struct monitor **out, const struct server *s, uv_loop_t *loop);
+int monitor_start(struct monitor **out, const struct engine *s, uv_loop_t *loop);
 /* Closes the port and every connection. The loop has to run once more, which frees the monitor.
  * NULL is allowed. */
 void monitor_stop(struct monitor *m);

@@ -5,8 +5,8 @@
     _Generic((value), uint64_t: NUMBER_U64, int64_t: NUMBER_I64, bool: NUMBER_BOOL,                \
              double: NUMBER_DOUBLE, const char *: NUMBER_TEXT)
 #define ROW(section, key, unit, kind, family, label, help)                                         \
-    {#section, #key, offsetof(struct snapshot, section.key),                                       \
-     FORM(((struct snapshot *)NULL)->section.key), NUMBER_##unit, NUMBER_##kind,                   \
+    {#section, #key, offsetof(struct figures, section.key),                                       \
+     FORM(((struct figures *)NULL)->section.key), NUMBER_##unit, NUMBER_##kind,                   \
      family, label, help}
 /* Of /stats.json alone: texts, what Prometheus computes itself, and what metrics.c writes under a
  * name that other programs share. */
@@ -75,7 +75,7 @@ static const struct number rows[] = {
     COUNTER(heap, compactions, "heapd_compactions_total", "Runs that moved data together."),
     COUNTER(heap, moved_blocks, "heapd_moved_blocks_total", "Blocks that were moved by them."),
     COUNTER(heap, moved_bytes, "heapd_moved_bytes_total", "Their memory."),
-    COUNTER(heap, given_back_bytes, "heapd_given_back_bytes_total",
+    COUNTER(heap, adopted_back_bytes, "heapd_given_back_bytes_total",
             "Memory that the process had less after a run than before it."),
     GAUGE(heap, large_blocks, "heapd_large_blocks", "Blocks too large for the pools."),
     GAUGE(heap, large_bytes, "heapd_large_bytes", "Memory of blocks too large for the pools."),

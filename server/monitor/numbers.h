@@ -5,7 +5,7 @@
  * write it out themselves.
  *
  * Invariants (the unit test reads every word of the snapshot and every row)
- *   1. Every field of struct snapshot but gc.phase and heap.objects_by_type has one row.
+ *   1. Every field of struct figures but gc.phase and heap.objects_by_type has one row.
  *   2. The rows of a section stand together, and so do the rows of a family; rows of one family
  *      differ in their label alone.
  *   3. A family ends in _total if and only if it is a counter; units are seconds and bytes.
@@ -14,7 +14,7 @@
 #ifndef HEAPD_MONITOR_NUMBERS_H
 #define HEAPD_MONITOR_NUMBERS_H
 
-#include "command/snapshot.h"
+#include "engine/figures.h"
 
 enum number_form { NUMBER_U64, NUMBER_I64, NUMBER_BOOL, NUMBER_DOUBLE, NUMBER_TEXT };
 /* What the integer counts; metrics are in seconds. */
@@ -23,7 +23,7 @@ enum number_kind { NUMBER_GAUGE, NUMBER_COUNTER };
 
 struct number {
     const char *section, *key; /* of /stats.json: the snapshot's own names */
-    size_t offset;             /* in struct snapshot */
+    size_t offset;             /* in struct figures */
     enum number_form form;
     enum number_unit unit;
     enum number_kind kind;
@@ -35,7 +35,7 @@ struct number {
 /* In the order of the snapshot; NULL when index is past the last. */
 const struct number *number_at(uint32_t index);
 /* Where the number lies; the caller reads it as the row's form says. */
-static inline const void *number_in(const struct snapshot *now, const struct number *row)
+static inline const void *number_in(const struct figures *now, const struct number *row)
 {
     return (const char *)now + row->offset;
 }

@@ -49,7 +49,7 @@ static struct page_text index_page(void)
                  "</ul>\n");
 }
 
-static struct page_text render(enum page page, const struct server *s)
+static struct page_text render(enum page page, const struct engine *s)
 {
     switch (page) {
     case PAGE_INDEX: return index_page();
@@ -57,7 +57,7 @@ static struct page_text render(enum page page, const struct server *s)
     case PAGE_STATS: return written_take("application/json", stats_text(s));
     case PAGE_LIVE: return fixed(200, plain, "ok\n");
     case PAGE_READY:
-        if (s->shutdown == SERVER_RUNS) return fixed(200, plain, "ok\n");
+        if (s->shutdown == ENGINE_RUNS) return fixed(200, plain, "ok\n");
         return fixed(503, plain, "shutting down\n");
     case PAGE_WRONG_METHOD: return fixed(405, plain, "only GET and HEAD\n");
     case PAGE_UNWANTED_BODY: return fixed(413, plain, "a request has no body here\n");
@@ -67,7 +67,7 @@ static struct page_text render(enum page page, const struct server *s)
     return fixed(404, plain, "no such page; / lists them\n");
 }
 
-void page_render(enum page page, const struct server *s, struct page_text *out)
+void page_render(enum page page, const struct engine *s, struct page_text *out)
 {
     *out = render(page, s);
 }

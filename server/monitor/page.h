@@ -11,7 +11,7 @@
 #ifndef HEAPD_MONITOR_PAGE_H
 #define HEAPD_MONITOR_PAGE_H
 
-#include "command/server.h"
+#include "engine/engine.h"
 
 enum page {
     PAGE_INDEX,
@@ -36,7 +36,7 @@ struct page_text {
 /* By the path, for a GET or HEAD without a body. */
 enum page page_of(const char *path);
 /* 500 when memory is short. */
-void page_render(enum page page, const struct server *s, struct page_text *out);
+void page_render(enum page page, const struct engine *s, struct page_text *out);
 void page_text_free(struct page_text *text);
 
 #endif

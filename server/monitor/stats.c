@@ -6,8 +6,8 @@
 #include "monitor/numbers.h"
 
 struct stats {
-    const struct server *server;
-    struct snapshot now;
+    const struct engine *engine;
+    struct figures now;
     bool failed; /* memory was short somewhere */
 };
 
@@ -82,14 +82,14 @@ static void put_objects(struct stats *s, json_t *root)
 {
     json_t *by_type = object_in(s, object_in(s, root, "heap"), "objects_by_type");
     for (int t = OBJ_NONE + 1; t < OBJ_TYPES; t++)
-        put_count(s, by_type, snapshot_type_name((enum obj_type)t), s->now.heap.objects_by_type[t]);
+        put_count(s, by_type, figures_type_name((enum obj_type)t), s->now.heap.objects_by_type[t]);
 }
 
 static void put_commands(struct stats *s, json_t *root)
 {
     json_t *commands = object_in(s, root, "commands");
     for (uint32_t i = 0; i < command_count(); i++) {
-        const struct command_stats *stats = &s->server->stats.command[i];
+        const struct command_stats *stats = &s->engine->stats.command[i];
         if (stats->calls + stats->rejected == 0) continue;
         json_t *one = object_in(s, commands, command_at(i)->name);
         put_count(s, one, "calls", stats->calls);
@@ -120,19 +120,19 @@ static sds dumped(const json_t *root)
     return NULL;
 }
 
-sds stats_text(const struct server *server)
+sds stats_text(const struct engine *engine)
 {
-    struct stats s = {.server = server};
+    struct stats s = {.engine = engine};
     json_t *root = json_object();
-    snapshot_take(server, &s.now);
+    figures_take(engine, &s.now);
     put_take(&s, root, "version", json_string(HEAPD_VERSION));
-    put_take(&s, root, "ready", json_boolean(server->shutdown == SERVER_RUNS));
+    put_take(&s, root, "ready", json_boolean(engine->shutdown == ENGINE_RUNS));
     const struct number *row;
     for (uint32_t i = 0; (row = number_at(i)); i++) put_row(&s, root, row);
     put_objects(&s, root);
     put_limits(&s, root);
-    put_histogram(&s, object_in(&s, root, "gc"), "slice_ns", &server->heap.collect.stats.slice_ns);
-    put_histogram(&s, object_in(&s, root, "stats"), "step_ns", &server->stats.step_ns);
+    put_histogram(&s, object_in(&s, root, "gc"), "slice_ns", &engine->heap.collect.stats.slice_ns);
+    put_histogram(&s, object_in(&s, root, "stats"), "step_ns", &engine->stats.step_ns);
     put_commands(&s, root);
     sds text = s.failed ? NULL : dumped(root);
     json_decref(root);

@@ -17,9 +17,9 @@
 
 #include <hiredis/sds.h>
 
-#include "command/server.h"
+#include "engine/engine.h"
 
 /* The caller frees it with sdsfree; NULL when memory is short. */
-sds stats_text(const struct server *s);
+sds stats_text(const struct engine *s);
 
 #endif

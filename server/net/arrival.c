@@ -30,14 +30,14 @@ struct door {
 static void on_door_closed(uv_handle_t *handle)
 {
     struct door *door = handle->data;
-    mem_free(&door->net->server->mem, door, sizeof *door);
+    mem_free(&door->net->engine->mem, door, sizeof *door);
 }
 
 static bool is_one_too_many(const struct net *net)
 {
-    uint64_t most = net->server->config.maxclients;
+    uint64_t most = net->engine->config.maxclients;
     if (most > net->clients_max) most = net->clients_max;
-    return net->server->sessions.count >= most;
+    return net->engine->sessions.count >= most;
 }
 
 /* Tells it so, without waiting, and counts it. */
@@ -45,7 +45,7 @@ static void refuse(struct net *net, uv_stream_t *stream)
 {
     static char text[] = "-ERR max number of clients reached\r\n";
     uv_buf_t buf = {.base = text, .len = sizeof text - 1};
-    net->server->stats.rejected_connections++;
+    net->engine->stats.rejected_connections++;
     uv_try_write(stream, &buf, 1);
 }
 
@@ -58,7 +58,7 @@ static int copy_of(struct door *door)
 
 bool arrival_take(struct net *net, uv_stream_t *listening, int *fd)
 {
-    struct door *door = mem_alloc(&net->server->mem, sizeof *door);
+    struct door *door = mem_alloc(&net->engine->mem, sizeof *door);
     if (!door) return false;
     door->net = net;
     uv_tcp_init(net->loop, &door->tcp);
@@ -92,7 +92,7 @@ void arrival_introduce(const struct net *net, int fd, struct session *session)
         put_address(session->local_address, &address);
     session->fd = fd;
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    int keepalive = (int)net->server->config.tcp_keepalive;
+    int keepalive = (int)net->engine->config.tcp_keepalive;
     if (!keepalive) return;
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, keepalive);

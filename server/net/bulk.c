@@ -131,12 +131,12 @@ void bulks_give(struct bulks *b, const struct mem *m, struct heap *h)
         bulk->given.s = str_of_block(h, bulk->block, bulk->length);
         bulk->block = NULL;
     }
-    given_offer(h, &b->first->given);
+    adopted_offer(h, &b->first->given);
 }
 
 void bulks_given(struct bulks *b, struct heap *h)
 {
-    given_offer(h, NULL);
+    adopted_offer(h, NULL);
     for (struct bulk *bulk = b->first; bulk; bulk = next_of(bulk)) {
         rc_dec(h, &bulk->given.s->head);
         bulk->given.s = NULL;

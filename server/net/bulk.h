@@ -2,9 +2,9 @@
  * Large arguments on their way in. Where a request is unfinished in the middle of a bulk of
  * BULK_BYTES_MIN or more, the bytes of that bulk leave the connection's input: they are read
  * straight into a block that a string can be made of (value/str.h), and while the request runs that
- * string is offered to whatever stores the argument (value/given.h). So a large value is copied as
- * far as it lay in the first read, and no further. conn.c calls this, and wire.c for connections of
- * I/O threads, whose parcels take the bulks along.
+ * string is offered to whatever stores the argument (value/adopted_args.h). So a large value is
+ * copied as far as it lay in the first read, and no further. conn.c calls this, and wire.c for
+ * connections of I/O threads, whose parcels take the bulks along.
  *
  *   block   | head of a string |  filled: has arrived  |  length  |  cap
  *
@@ -27,10 +27,10 @@
 
 #include "net/stream.h"
 #include "proto/request.h"
-#include "value/given.h"
+#include "value/adopted_args.h"
 
 enum {
-    BULK_BYTES_MIN = GIVEN_BYTES_MIN,
+    BULK_BYTES_MIN = ADOPTED_BYTES_MIN,
     BULK_FACTOR = 128,
     BULK_FIRST_BYTES = 256 << 10,
     BULK_AT_ONCE_BYTES = 2 << 20,

@@ -26,11 +26,11 @@ static void on_closed(struct stream *s)
 {
     struct conn *c = conn_with(s);
     struct net *net = c->net;
-    inbox_fini(&c->in, &net->server->mem);
-    bulks_fini(&c->bulks, &net->server->mem);
+    inbox_fini(&c->in, &net->engine->mem);
+    bulks_fini(&c->bulks, &net->engine->mem);
     outbox_fini(&c->out);
     request_reader_fini(&c->reader);
-    mem_free(&net->server->mem, c, sizeof *c);
+    mem_free(&net->engine->mem, c, sizeof *c);
     net->open--;
     if (net->draining) net_keep_going(net); /* the daemon looks whether it was the last one */
 }
@@ -39,7 +39,7 @@ static void end_session(struct conn *c)
 {
     if (!c->session_open) return;
     c->session_open = false;
-    session_close(&c->net->server->sessions, &c->session);
+    session_close(&c->net->engine->sessions, &c->session);
 }
 
 void conn_close(struct conn *c)
@@ -64,7 +64,7 @@ static bool account_output(struct conn *c)
 {
     uint64_t waits = outbox_bytes(&c->out, &c->stream);
     session_set_output(&c->session, waits);
-    if (waits > c->net->server->config.output_buffer_limit) {
+    if (waits > c->net->engine->config.output_buffer_limit) {
         log_closing(c, "more replies wait for it than output-buffer-limit allows", waits);
         conn_close(c);
         return false;
@@ -101,7 +101,7 @@ static bool may_run(const struct conn *c)
 static bool share_left(const struct conn *c)
 {
     return c->share.commands < CONN_SHARE_COMMANDS &&
-           c->net->server->mono_ns - c->share.began_ns < CONN_SHARE_NS;
+           c->net->engine->mono_ns - c->share.began_ns < CONN_SHARE_NS;
 }
 
 /* No request of this connection will be run any more. */
@@ -120,7 +120,7 @@ static void end(struct conn *c)
     }
     end_session(c);
     c->state = CONN_LINGERING;
-    c->linger_until_ns = c->net->server->mono_ns + NET_LINGER_NS;
+    c->linger_until_ns = c->net->engine->mono_ns + NET_LINGER_NS;
     net_move(c->net, &c->seat, NET_LINGERING);
     stream_read(&c->stream, true);
 }
@@ -183,7 +183,7 @@ static void run_one(struct conn *c, const struct ahead *request, struct replies 
 /* The same, with the arguments that lie apart. */
 static void run_large(struct conn *c, const struct ahead *request, struct replies *out)
 {
-    struct server *s = c->net->server;
+    struct engine *s = c->net->engine;
     bulks_give(&c->bulks, &s->mem, &s->heap);
     run_one(c, request, out);
     bulks_given(&c->bulks, &s->heap);
@@ -205,7 +205,7 @@ static size_t run_batch(struct conn *c, struct view bytes, struct replies *out, 
         const struct batch_request *r = &batch->requests[i];
         ahead_begin(&ahead[i], (const struct view *)r->argv, r->argc);
     }
-    if (batch->count > 1) ahead_look(c->net->server, ahead, batch->count);
+    if (batch->count > 1) ahead_look(c->net->engine, ahead, batch->count);
     for (uint32_t i = 0; i < batch->count && may_go_on(c, out, before); i++) {
         at += batch->requests[i].bytes;
         run_one(c, &ahead[i], out);
@@ -221,7 +221,7 @@ static size_t run_requests(struct conn *c, struct view bytes)
     struct replies *out = outbox_target(&c->out, sends_at_hand(&c->net->sends));
     size_t at = 0;
     uint64_t before = replies_bytes(out);
-    c->net->server->held_into = &out->held;
+    c->net->engine->held_into = &out->held;
     while (at < bytes.n && may_go_on(c, out, before)) {
         struct view rest = {bytes.p + at, bytes.n - at};
         size_t used = request_reader_begins(r) ? run_batch(c, rest, out, before) : 0;
@@ -243,8 +243,8 @@ static size_t run_requests(struct conn *c, struct view bytes)
         else
             run_one(c, &request, out);
     }
-    c->net->server->held_into = NULL;
-    c->net->server->stats.net_output_bytes += replies_bytes(out) - before;
+    c->net->engine->held_into = NULL;
+    c->net->engine->stats.net_output_bytes += replies_bytes(out) - before;
     return at;
 }
 
@@ -262,12 +262,12 @@ static size_t run_share(struct conn *c, struct view bytes)
 
 static void begin_share(struct conn *c)
 {
-    const struct config *config = &c->net->server->config;
+    const struct config *config = &c->net->engine->config;
     c->net->busy = true;
     if (c->share.turn != c->net->turn) {
         c->share.turn = c->net->turn;
         c->share.bytes = c->share.commands = 0;
-        c->share.began_ns = c->net->server->mono_ns;
+        c->share.began_ns = c->net->engine->mono_ns;
     }
     if (c->reader.limits.bulk_bytes_max != config->proto_max_bulk_len) {
         struct request_limits limits = REQUEST_LIMITS_DEFAULT;
@@ -286,7 +286,7 @@ static void no_memory_for_input(struct conn *c, uint64_t bytes)
  * False when that closed the connection. */
 static bool keep_rest(struct conn *c, struct view bytes, size_t used, bool in_inbox)
 {
-    struct mem *m = &c->net->server->mem;
+    struct mem *m = &c->net->engine->mem;
     struct view rest = {bytes.p + used, bytes.n - used};
     char *p = (char *)(uintptr_t)rest.p; /* the inbox's, or a loan's */
     enum status status = STATUS_OK;
@@ -299,7 +299,7 @@ static bool keep_rest(struct conn *c, struct view bytes, size_t used, bool in_in
     }
     if (in_inbox) inbox_skip(&c->in, m, used);
     if (in_inbox && rest.n) inbox_cut(&c->in, rest.n);
-    uint64_t most = c->net->server->config.proto_max_bulk_len + CONN_REQUEST_BYTES_MORE;
+    uint64_t most = c->net->engine->config.proto_max_bulk_len + CONN_REQUEST_BYTES_MORE;
     uint64_t waits = rest.n + c->bulks.bytes;
     if (c->hungry && waits > most) {
         log_closing(c, "its request is too long", waits);
@@ -327,8 +327,8 @@ void conn_resume(struct conn *c)
 {
     struct proto_buf *out = &outbox_target(&c->out, sends_at_hand(&c->net->sends))->buf;
     size_t before = out->n;
-    if (!dispatch_resume(c->net->server, &c->session, out)) return;
-    c->net->server->stats.net_output_bytes += out->n - before;
+    if (!dispatch_resume(c->net->engine, &c->session, out)) return;
+    c->net->engine->stats.net_output_bytes += out->n - before;
     conn_continue(c);
 }
 
@@ -357,7 +357,7 @@ static void on_wrote(struct stream *s, int status)
         conn_close(c);
         return;
     }
-    session_touch(&c->session, c->net->server->now_ms);
+    session_touch(&c->session, c->net->engine->now_ms);
     conn_continue(c);
 }
 
@@ -374,7 +374,7 @@ static enum status on_room(struct stream *s, struct stream_room *room)
 {
     struct conn *c = conn_with(s);
     c->in_bulk = c->state == CONN_OPEN && c->bulks.filling;
-    if (c->in_bulk) return bulks_room(&c->bulks, &c->net->server->mem, room);
+    if (c->in_bulk) return bulks_room(&c->bulks, &c->net->engine->mem, room);
     room->n = bulks_probe(&c->bulks);
     return STATUS_OK;
 }
@@ -388,7 +388,7 @@ static bool fill_bulk(struct conn *c, size_t n, struct view *bytes, bool *inside
         settle(c);
         return false;
     }
-    struct mem *m = &c->net->server->mem;
+    struct mem *m = &c->net->engine->mem;
     if (request_reader_put_apart(&c->reader, bulks_last(&c->bulks)) != REQUEST_READY ||
         inbox_append(&c->in, m, behind) != STATUS_OK) {
         no_memory_for_input(c, c->bulks.bytes);
@@ -405,8 +405,8 @@ static void on_bytes(struct conn *c, char *p, size_t n)
     begin_share(c);
     pace_arrived(&net->pace, &c->pace);
     c->share.bytes += c->stream.full && !c->in_bulk ? CONN_SHARE_BYTES : n;
-    net->server->stats.net_input_bytes += n;
-    session_touch(&c->session, net->server->now_ms);
+    net->engine->stats.net_input_bytes += n;
+    session_touch(&c->session, net->engine->now_ms);
     if (net->draining) {
         c->ended = n >= c->drain_bytes;
         c->drain_bytes -= c->ended ? c->drain_bytes : n;
@@ -416,7 +416,7 @@ static void on_bytes(struct conn *c, char *p, size_t n)
     DASSERT(c->in_bulk == c->bulks.filling);
     if (c->in_bulk) {
         if (!fill_bulk(c, n, &bytes, &inside)) return;
-    } else if (inbox_join(&c->in, &net->server->mem, p, n, &bytes, &inside) != STATUS_OK) {
+    } else if (inbox_join(&c->in, &net->engine->mem, p, n, &bytes, &inside) != STATUS_OK) {
         no_memory_for_input(c, inbox_bytes(&c->in) + n);
         return;
     }
@@ -451,7 +451,7 @@ static const struct stream_user CONN_USER = {
 
 static void init(struct conn *c, struct net *net)
 {
-    struct server *s = net->server;
+    struct engine *s = net->engine;
     *c = (struct conn){.net = net, .state = CONN_OPEN};
     inbox_init(&c->in);
     bulks_init(&c->bulks);
@@ -464,7 +464,7 @@ static void init(struct conn *c, struct net *net)
 /* A connection that was let in. */
 static void begin(struct conn *c, int fd)
 {
-    struct server *s = c->net->server;
+    struct engine *s = c->net->engine;
     c->net->open++;
     if (stream_open(&c->stream, &CONN_USER, &c->net->place, fd) != 0) {
         close(fd);
@@ -483,10 +483,10 @@ static void begin(struct conn *c, int fd)
 
 bool conn_accept(struct net *net, uv_stream_t *listening)
 {
-    struct conn *c = mem_alloc(&net->server->mem, sizeof *c);
+    struct conn *c = mem_alloc(&net->engine->mem, sizeof *c);
     int fd;
     if (!c || !arrival_take(net, listening, &fd)) {
-        mem_free(&net->server->mem, c, sizeof *c);
+        mem_free(&net->engine->mem, c, sizeof *c);
         return false;
     }
     init(c, net);
@@ -494,7 +494,7 @@ bool conn_accept(struct net *net, uv_stream_t *listening)
     if (fd >= 0)
         begin(c, fd);
     else
-        mem_free(&net->server->mem, c, sizeof *c);
+        mem_free(&net->engine->mem, c, sizeof *c);
     return true;
 }
 

@@ -44,7 +44,7 @@ static void before_poll(uv_prepare_t *handle)
     struct io *io = t->io;
     if (t->mem.bytes != atomic_load_explicit(&t->mem_bytes, memory_order_relaxed))
         atomic_store_explicit(&t->mem_bytes, t->mem.bytes, memory_order_relaxed);
-    bool wake = held_return(&io->net->server->held, &t->landed);
+    bool wake = reply_refs_return(&io->net->engine->held, &t->landed);
     wake |= mailbox_put(&io->in, &t->out);
     if (wake) bell_ring(&io->bell);
     if (t->mem.trim_bytes) uv_idle_start(&t->trimming, on_trimming);
@@ -109,7 +109,7 @@ void io_send(struct io_thread *t, struct letter *l)
 /* What they must know is known before any letter. */
 static void publish(struct io *io)
 {
-    const struct config *config = &io->net->server->config;
+    const struct config *config = &io->net->engine->config;
     atomic_store_explicit(&io->bulk_bytes_max, config->proto_max_bulk_len, memory_order_relaxed);
     atomic_store_explicit(&io->output_buffer_limit, config->output_buffer_limit,
                           memory_order_relaxed);
@@ -160,7 +160,7 @@ static void take_account(struct io *io)
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < io->count; i++)
         bytes += atomic_load_explicit(&io->threads[i].mem_bytes, memory_order_relaxed);
-    io->net->server->io_bytes = bytes;
+    io->net->engine->io_bytes = bytes;
 }
 
 static void on_rung(void *self)
@@ -169,7 +169,7 @@ static void on_rung(void *self)
     struct net *net = io->net;
     if (!io->closing) net_turn(net);
     take_account(io);
-    held_drop_returned(&net->server->held);
+    reply_refs_drop_returned(&net->engine->held);
     struct letter *l = mailbox_take(&io->in);
     for (uint32_t count = 1; l; count++) {
         struct letter *next = l->next;
@@ -215,8 +215,8 @@ static size_t bytes_of(uint32_t count)
 
 enum status io_new(struct io **out, struct net *net)
 {
-    uint32_t count = (uint32_t)net->server->config.io_threads - 1;
-    struct io *io = mem_alloc(&net->server->mem, bytes_of(count));
+    uint32_t count = (uint32_t)net->engine->config.io_threads - 1;
+    struct io *io = mem_alloc(&net->engine->mem, bytes_of(count));
     if (!io) return STATUS_OOM;
     memset(io, 0, bytes_of(count));
     io->net = net;
@@ -257,7 +257,7 @@ static void free_thread(struct io_thread *t)
 
 void io_free(struct io *io)
 {
-    held_drop_returned(&io->net->server->held);
+    reply_refs_drop_returned(&io->net->engine->held);
     for (uint32_t i = 0; i < io->count; i++) free_thread(&io->threads[i]);
-    mem_free(&io->net->server->mem, io, bytes_of(io->count));
+    mem_free(&io->net->engine->mem, io, bytes_of(io->count));
 }

@@ -54,9 +54,9 @@ struct io_thread {
     uv_idle_t trimming;
     uv_timer_t tick;
     bool draining;
-    bool busy;               /* it has read in this turn */
-    struct bundle out;       /* letters for the heap's thread */
-    struct held_list landed; /* values that were sent */
+    bool busy;                /* it has read in this turn */
+    struct bundle out;        /* letters for the heap's thread */
+    struct reply_refs landed; /* values that were sent */
     struct mem mem;
     struct stream_place place;
     struct sheet sheet;

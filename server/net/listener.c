@@ -19,12 +19,12 @@ struct listener {
 static void on_closed(uv_handle_t *handle)
 {
     struct listener *l = handle->data;
-    mem_free(&l->net->server->mem, l, sizeof *l);
+    mem_free(&l->net->engine->mem, l, sizeof *l);
 }
 
 static void complain(struct net *net, const char *why)
 {
-    int64_t now_ms = net->server->now_ms;
+    int64_t now_ms = net->engine->now_ms;
     if (net->complained_ms && now_ms - net->complained_ms < COMPLAINT_MS) return;
     net->complained_ms = now_ms;
     log_line(LOG_WARNING, "a connection was not accepted: %s", why);
@@ -79,7 +79,7 @@ static int listen_on(struct listener *l, const char *address, const struct confi
 
 static bool open_one(struct net *net, const char *address, char error[LISTENER_ERROR_BYTES])
 {
-    struct server *s = net->server;
+    struct engine *s = net->engine;
     if (net->listener_count == NET_LISTENERS_MAX)
         return refuse(error, address, s->config.port, "too many addresses");
     struct listener *l = mem_alloc(&s->mem, sizeof *l);
@@ -94,7 +94,7 @@ static bool open_one(struct net *net, const char *address, char error[LISTENER_E
 
 bool listener_open_all(struct net *net, char error[LISTENER_ERROR_BYTES])
 {
-    const struct config *config = &net->server->config;
+    const struct config *config = &net->engine->config;
     char addresses[CONFIG_TEXT_BYTES], *rest = addresses;
     if (config->port == 0) return true;
     memcpy(addresses, config->bind, sizeof addresses);

@@ -57,7 +57,7 @@ static void for_each(struct net *net, enum net_place place, void (*each)(struct 
 /* The same for all open sessions. */
 static void for_each_session(struct net *net, void (*each)(struct net *, struct session *))
 {
-    struct session *s = net->server->sessions.first;
+    struct session *s = net->engine->sessions.first;
     while (s) {
         struct session *next = s->next;
         each(net, s);
@@ -106,7 +106,7 @@ void net_keep_going(struct net *net)
 static int64_t gap(void *self)
 {
     struct net *net = self;
-    struct server *s = net->server;
+    struct engine *s = net->engine;
     int64_t gap_ns_max = (int64_t)s->config.poll_gap_us * 1000;
     int64_t wait_ns = pace_poll(&net->pace, clock_mono_ns(), gap_ns_max);
     s->stats.poll_gap_ns = (uint64_t)net->pace.gap_ns;
@@ -142,7 +142,7 @@ void net_shut_killed(struct net *net, const struct session *killer)
 {
     net->kills = true;
     if (net->ring) ring_submit(net->ring); /* what they were answered in this turn leaves */
-    for (struct session *s = net->server->sessions.first; s; s = s->next)
+    for (struct session *s = net->engine->sessions.first; s; s = s->next)
         if (s->kill && s != killer) shutdown(s->fd, SHUT_RDWR);
 }
 
@@ -181,9 +181,9 @@ bool net_after_steps(struct net *net)
 
 static void close_idle(struct net *net, struct session *s)
 {
-    const struct server *server = net->server;
-    int64_t idle_ms = server->now_ms - session_active_ms(s);
-    if (s->wait == SESSION_RUNS && idle_ms > (int64_t)server->config.timeout * 1000)
+    const struct engine *engine = net->engine;
+    int64_t idle_ms = engine->now_ms - session_active_ms(s);
+    if (s->wait == SESSION_RUNS && idle_ms > (int64_t)engine->config.timeout * 1000)
         close_session(net, s);
 }
 
@@ -195,14 +195,14 @@ static void close_conn(struct net_seat *seat)
 static void close_lingering(struct net_seat *seat)
 {
     struct conn *c = conn_in(seat);
-    if (c->net->server->mono_ns >= c->linger_until_ns) conn_close(c);
+    if (c->net->engine->mono_ns >= c->linger_until_ns) conn_close(c);
 }
 
 static void on_tick(uv_timer_t *handle)
 {
     struct net *net = handle->data;
     net_turn(net);
-    if (net->server->config.timeout) for_each_session(net, close_idle);
+    if (net->engine->config.timeout) for_each_session(net, close_idle);
     for_each(net, NET_LINGERING, close_lingering);
     listener_retry_all(net);
 }
@@ -213,7 +213,7 @@ static void on_tick(uv_timer_t *handle)
 /* The place of this loop's own connections: where there are I/O threads, there are none. */
 static enum status open_place(struct net *net)
 {
-    struct server *s = net->server;
+    struct engine *s = net->engine;
     int error = 0;
     s->multiplexing = "epoll";
     if (s->config.io_threads > 1) return STATUS_OK;
@@ -236,9 +236,9 @@ static const char *kill_name(void)
     return kill ? kill->name : NULL;
 }
 
-enum status net_init(struct net *net, struct server *server, uv_loop_t *loop, uint64_t clients_max)
+enum status net_init(struct net *net, struct engine *engine, uv_loop_t *loop, uint64_t clients_max)
 {
-    *net = (struct net){.server = server, .loop = loop, .clients_max = clients_max};
+    *net = (struct net){.engine = engine, .loop = loop, .clients_max = clients_max};
     if (open_place(net)) return STATUS_OOM;
     net->kill_name = kill_name();
     clock_sleeps_are_short();
@@ -249,7 +249,7 @@ enum status net_init(struct net *net, struct server *server, uv_loop_t *loop, ui
     net->going.data = net->tick.data = net->before_poll.data = net;
     uv_prepare_start(&net->before_poll, before_poll);
     uv_timer_start(&net->tick, on_tick, NET_TICK_MS, NET_TICK_MS);
-    return server->config.io_threads > 1 ? io_new(&net->io, net) : STATUS_OK;
+    return engine->config.io_threads > 1 ? io_new(&net->io, net) : STATUS_OK;
 }
 
 void net_close(struct net *net)
@@ -269,7 +269,7 @@ void net_fini(struct net *net)
 {
     if (net->io) io_free(net->io);
     if (net->place.mem) stream_place_fini(&net->place);
-    sends_fini(&net->sends, &(struct outlet){.all = &net->server->held});
+    sends_fini(&net->sends, &(struct outlet){.all = &net->engine->held});
 }
 
 static void before_drain_conn(struct net *net, struct session *s)

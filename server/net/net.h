@@ -10,8 +10,8 @@
  *   2. reads and writes (prepare phase where there is a ring, which waits there; else poll phase)
  *                                    each ready connection takes its share
  *   3. net_send        (check phase) when steps will take their time: replies leave before them
- *   4. net_after_steps (check phase) the daemon ran server_step; who waited for that continues
- * The first of these that finds anything to do begins the turn: it reads the clocks (server_turn).
+ *   4. net_after_steps (check phase) the daemon ran steps_run; who waited for that continues
+ * The first of these that finds anything to do begins the turn: it reads the clocks (engine_turn).
  *
  * Who has used a share and has more to do gives way to those that send little: the ready ones
  * continue in a turn whose poll found nobody else, or when NET_YIELD_PART times as long as their
@@ -66,7 +66,7 @@ struct net_queue {
 };
 
 struct net {
-    struct server *server;
+    struct engine *engine;
     uv_loop_t *loop;
     struct io *io; /* NULL: every connection is this thread's own (conn.h), else none (remote.h) */
     struct stream_place place; /* of this loop's own connections */
@@ -95,7 +95,7 @@ struct net {
 };
 
 /* `loop` and `server` outlive it. */
-enum status net_init(struct net *net, struct server *server, uv_loop_t *loop,
+enum status net_init(struct net *net, struct engine *engine, uv_loop_t *loop,
                      uint64_t clients_max) MUST_USE;
 /* Closes all handles; the loop must run until it is empty, then net_fini. */
 void net_close(struct net *net);
@@ -107,11 +107,11 @@ static inline void net_turn(struct net *net)
     if (net->turn_open) return;
     net->turn_open = true;
     net->turn++;
-    server_turn(net->server);
-    pace_turn(&net->pace, net->server->mono_ns);
+    engine_turn(net->engine);
+    pace_turn(&net->pace, net->engine->mono_ns);
 }
 
-/* In the check phase, before server_step when that takes its time, or connections are ready: what
+/* In the check phase, before steps_run when that takes its time, or connections are ready: what
  * was answered in this turn leaves. */
 void net_send(struct net *net);
 static inline bool net_is_ready(const struct net *net)
@@ -119,7 +119,7 @@ static inline bool net_is_ready(const struct net *net)
     return net->queues[NET_READY].first != NULL;
 }
 
-/* In the check phase, after server_step: kills, and what waited continues. Ends the turn. True
+/* In the check phase, after steps_run: kills, and what waited continues. Ends the turn. True
  * while a connection is ready, or one that waited has run requests, which may have left work for a
  * step: the loop must not block. */
 bool net_after_steps(struct net *net);
@@ -144,7 +144,7 @@ void net_move(struct net *net, struct net_seat *seat, enum net_place place);
 static inline void net_run(struct net *net, struct session *session, const struct ahead *request,
                            struct proto_buf *out)
 {
-    dispatch_ahead(net->server, session, request, out);
+    dispatch_ahead(net->engine, session, request, out);
     if (session->last_command == net->kill_name) net_shut_killed(net, session);
 }
 

@@ -13,9 +13,9 @@ void replies_init(struct replies *r)
 static void clear(struct replies *r, const struct outlet *outlet, size_t kept_bytes)
 {
     if (r->held.count && outlet->landed)
-        held_gather(outlet->landed, &r->held);
+        reply_refs_gather(outlet->landed, &r->held);
     else if (r->held.count)
-        held_drop_behind(outlet->all, &r->held, NULL);
+        reply_refs_drop_behind(outlet->all, &r->held, NULL);
     proto_buf_clear(&r->buf, kept_bytes);
 }
 
@@ -214,8 +214,8 @@ int outbox_check(const struct outbox *out)
     if (out->sending && out->flying.buf.p) return 2;
     const struct replies *both[] = {&out->flying, &out->behind};
     for (int i = 0; i < 2; i++) {
-        const struct held *last = both[i]->held.last;
-        if (held_check(&both[i]->held) || (last && last->at > both[i]->buf.n)) return 3;
+        const struct reply_ref *last = both[i]->held.last;
+        if (reply_refs_check(&both[i]->held) || (last && last->at > both[i]->buf.n)) return 3;
     }
     return 0;
 }

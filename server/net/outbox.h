@@ -6,8 +6,8 @@
  * all, and is written when there is room, while further replies collect in a second buffer. So an
  * idle connection holds no output memory,
  * and nothing is copied: large values are not even in the buffer, but beside it, held by their
- * strings (command/held.h), and are sent in between, several pieces to one system call. It decides
- * nothing about limits: it only knows how many bytes wait.
+ * strings (engine/reply_refs.h), and are sent in between, several pieces to one system call. It
+ * decides nothing about limits: it only knows how many bytes wait.
  *
  * A socket may take megabytes, and copying them takes milliseconds in which nobody else is served:
  * one write has OUTBOX_WRITE_BYTES at most. If the socket took all of that and there is more, it
@@ -29,7 +29,7 @@
 #ifndef HEAPD_NET_OUTBOX_H
 #define HEAPD_NET_OUTBOX_H
 
-#include "command/held.h"
+#include "engine/reply_refs.h"
 #include "net/stream.h"
 #include "proto/buf.h"
 
@@ -41,7 +41,7 @@ enum {
 /* Bytes, and the large values that go out between them. */
 struct replies {
     struct proto_buf buf;
-    struct held_list held;
+    struct reply_refs held;
 };
 
 static inline uint64_t replies_bytes(const struct replies *r)
@@ -51,14 +51,14 @@ static inline uint64_t replies_bytes(const struct replies *r)
 
 /* Where held values go when their bytes have left, or will not. */
 struct outlet {
-    struct held_all *all;
-    struct held_list *landed; /* NULL: they are let go at once; else they are gathered here */
+    struct reply_refs_all *all;
+    struct reply_refs *landed; /* NULL: they are let go at once; else they are gathered here */
 };
 
 /* In replies: after so much of the buffer, and of the next held value. */
 struct outbox_place {
     size_t buf;
-    const struct held *held; /* NULL: none comes any more */
+    const struct reply_ref *held; /* NULL: none comes any more */
     size_t within;
 };
 

@@ -18,7 +18,7 @@ static void end_session(struct remote *r)
     if (!r->session_open) return;
     r->session_open = false;
     net_move(r->net, &r->seat, NET_NOWHERE);
-    session_close(&r->net->server->sessions, &r->session);
+    session_close(&r->net->engine->sessions, &r->session);
 }
 
 void remote_end(struct remote *r)
@@ -40,7 +40,7 @@ static bool may_go_on(const struct remote *r, uint64_t before)
 {
     const struct replies *out = &r->parcel.out;
     return may_run(r) && !out->buf.failed && replies_bytes(out) - before < CONN_SEND_BYTES &&
-           r->net->server->mono_ns - r->share_began_ns < CONN_SHARE_NS;
+           r->net->engine->mono_ns - r->share_began_ns < CONN_SHARE_NS;
 }
 
 /* Several requests are looked at before the first of them runs; those that may not run any more
@@ -56,13 +56,13 @@ static void run_some(struct remote *r, uint64_t before)
         ahead_begin(&ahead[count], argv, p->argc[p->taken + count]);
         argv += ahead[count].argc;
     }
-    if (count > 1) ahead_look(net->server, ahead, count);
+    if (count > 1) ahead_look(net->engine, ahead, count);
     for (uint32_t i = 0; i < count && may_go_on(r, before); i++) {
         bool large = p->taken == 0 && p->bulks.first;
-        if (large) bulks_give(&p->bulks, &r->wire.thread->mem, &net->server->heap);
+        if (large) bulks_give(&p->bulks, &r->wire.thread->mem, &net->engine->heap);
         parcel_take(p);
         net_run(net, &r->session, &ahead[i], &p->out.buf);
-        if (large) bulks_given(&p->bulks, &net->server->heap);
+        if (large) bulks_given(&p->bulks, &net->engine->heap);
     }
 }
 
@@ -85,7 +85,7 @@ static void send_back(struct remote *r)
 
 static void run_share(struct remote *r)
 {
-    struct server *s = r->net->server;
+    struct engine *s = r->net->engine;
     struct replies *out = &r->parcel.out;
     uint64_t before = replies_bytes(out);
     r->share_began_ns = s->mono_ns;
@@ -112,9 +112,9 @@ void remote_resume(struct remote *r)
 {
     struct proto_buf *out = &r->parcel.out.buf;
     size_t before = out->n;
-    if (!dispatch_resume(r->net->server, &r->session, out)) return;
+    if (!dispatch_resume(r->net->engine, &r->session, out)) return;
     r->net->busy = true;
-    r->net->server->stats.net_output_bytes += out->n - before;
+    r->net->engine->stats.net_output_bytes += out->n - before;
     net_move(r->net, &r->seat, NET_NOWHERE);
     go_on(r);
 }
@@ -123,7 +123,7 @@ void remote_resume(struct remote *r)
 
 static void arrived(struct remote *r)
 {
-    struct server *s = r->net->server;
+    struct engine *s = r->net->engine;
     r->here = true;
     s->stats.net_input_bytes += r->parcel.read_bytes;
     r->parcel.read_bytes = 0;
@@ -135,7 +135,7 @@ static void arrived(struct remote *r)
 
 static void closed(struct remote *r)
 {
-    struct server_stats *stats = &r->net->server->stats;
+    struct engine_stats *stats = &r->net->engine->stats;
     stats->net_input_bytes += r->read_bytes;
     stats->net_output_bytes += r->error_bytes;
     if (r->why)
@@ -149,7 +149,7 @@ static void gone(struct remote *r)
 {
     struct net *net = r->net;
     r->wire.thread->connections--;
-    mem_free(&net->server->mem, r, sizeof *r);
+    mem_free(&net->engine->mem, r, sizeof *r);
     net->open--;
     if (net->draining) net_keep_going(net); /* the daemon looks whether it was the last one */
 }
@@ -182,7 +182,7 @@ static struct io_thread *idlest(struct io *io)
 
 static void init(struct remote *r, struct net *net, struct io_thread *thread)
 {
-    struct server *s = net->server;
+    struct engine *s = net->engine;
     struct wire *w = &r->wire;
     *r = (struct remote){.net = net};
     for (int i = 0; i < LETTERS_OF_REMOTE; i++) r->letters[i].kind = i;
@@ -200,7 +200,7 @@ static void init(struct remote *r, struct net *net, struct io_thread *thread)
 static bool begin(struct remote *r)
 {
     struct net *net = r->net;
-    struct server *s = net->server;
+    struct engine *s = net->engine;
     if (session_open(&s->sessions, &r->session, s->now_ms)) return false;
     r->session_open = true;
     arrival_introduce(net, r->fd, &r->session);
@@ -213,7 +213,7 @@ static bool begin(struct remote *r)
 
 bool remote_accept(struct net *net, uv_stream_t *listening)
 {
-    struct mem *m = &net->server->mem;
+    struct mem *m = &net->engine->mem;
     struct remote *r = mem_alloc(m, sizeof *r);
     int fd;
     if (!r || !arrival_take(net, listening, &fd)) {

@@ -33,7 +33,7 @@ enum session_wait {
     SESSION_WAITS_COLLECT,
     SESSION_WAITS_COMPACT,
     SESSION_WAITS_USAGE,
-    SESSION_WAITS_ROOM
+    SESSION_WAITS_MEMORY
 };
 
 struct session {

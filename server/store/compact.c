@@ -122,7 +122,7 @@ static void run_begin(struct compact *c, int64_t now_ns)
 static void run_end(struct compact *c)
 {
     uint64_t bytes = c->ks->h->mem->bytes;
-    if (bytes < c->bytes_before) c->stats.given_bytes += c->bytes_before - bytes;
+    if (bytes < c->bytes_before) c->stats.adopted_bytes += c->bytes_before - bytes;
     if (c->running) c->done = c->running;
     c->running = 0;
     c->phase = COMPACT_IDLE;

@@ -2,7 +2,7 @@
  * Compaction: memory that deletions have left in holes goes back to the system. The pools say which
  * of them are sparse (pool_leave_step), a walk over all names and then over all containers moves
  * what lies in those elsewhere, and what is empty then is given back (pool_purge_step). All of it
- * in steps between commands. Called by command/ (MEMORY PURGE) and server_step.
+ * in steps between commands. Called by command/ (MEMORY PURGE) and steps_run.
  *
  * What moves: entries of names, bodies of containers with what hangs from them, and strings and
  * numbers that are referred to once, by a name or a slot. Cells never move, nor do shared objects,
@@ -14,7 +14,7 @@
  *
  *   the table of names        its slots are what the walk goes along
  *   the expiry queue          names entries; each knows its place (expiry_moved)
- *   known containers' names   are entries, found by the container (known_moved)
+ *   known containers' names   are entries, found by the container (binding_moved)
  *   the intern table          names strings, and is told (intern_moved)
  *   weak references           name their owner: a cell, or an entry, which tells them
  *   held replies              count the strings that they send, whose count is then above one
@@ -82,7 +82,7 @@ enum compact_phase {
 
 struct compact_stats {
     uint64_t runs;
-    uint64_t given_bytes; /* what the process has less after a run than before it, in all */
+    uint64_t adopted_bytes; /* what the process has less after a run than before it, in all */
     uint64_t cpu_ns;
 };
 

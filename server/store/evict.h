@@ -1,7 +1,7 @@
 /*
  * Which name goes when memory is short: Redis's policies, for names whose objects may be shared.
  *
- * command/room.c asks for one name after the other until enough is free; it decides when, and
+ * engine/maxmemory.c asks for one name after the other until enough is free; it decides when, and
  * drains what waits to be freed before. Here a name is chosen and removed (keyspace_evict), and
  * what that freed is counted. The object goes only if nothing else refers to it, so names are told
  * apart:

@@ -128,7 +128,7 @@ void keyspace_drop(struct keyspace *ks, struct obj *o)
 
 void keyspace_forget(struct keyspace *ks, const struct entry *e, const struct obj *o)
 {
-    if (o) known_forget(&ks->known, ks->h->pool, o, e);
+    if (o) binding_forget(&ks->known, ks->h->pool, o, e);
 }
 
 void keyspace_stored(struct entry *e)
@@ -142,7 +142,7 @@ void keyspace_moved(struct keyspace *ks, struct entry **slot, const struct entry
     *slot = to;
     if (entry_place(to)) expiry_moved(&ks->expiry, to);
     struct obj *o = entry_referred(to);
-    if (o && o == entry_referred(from)) known_moved(&ks->known, o, from, to);
+    if (o && o == entry_referred(from)) binding_moved(&ks->known, o, from, to);
 }
 
 bool keyspace_is_due(const struct keyspace *ks, const struct entry *e, int64_t now_ms)
@@ -222,12 +222,12 @@ enum status keyspace_know(struct keyspace *ks, struct entry *e)
 {
     struct obj *o = entry_referred(e);
     if (!o || !obj_is_container(o) || (o->flags & OBJ_REFERRED)) return STATUS_OK;
-    return known_set(&ks->known, ks->h->pool, o, e);
+    return binding_set(&ks->known, ks->h->pool, o, e);
 }
 
 void keyspace_emptied(struct keyspace *ks, const struct obj *o)
 {
-    struct entry *e = known_get(&ks->known, o);
+    struct entry *e = binding_get(&ks->known, o);
     if (e && (o->flags & OBJ_REFERRED) == 0) keyspace_unbind(ks, e);
 }
 

@@ -25,8 +25,8 @@
  *   3. Every bound container counts the name among its roots; also names that FLUSHALL dropped,
  *      until they are freed.
  *   4. entry_bytes == what the entries take from the pools, those that FLUSHALL dropped included.
- *   5. known (known.h) has a record of every bound container that has a number and that REF never
- *      stored, and no record that is not true.
+ *   5. known (binding_index.h) has a record of every bound container that has a number and that REF
+ * never stored, and no record that is not true.
  *   6. A name that refers weakly is what its weak reference calls its owner.
  *   7. Every entry is laid out as entry.h says.
  *   8. The evidence is sound.
@@ -42,9 +42,9 @@
 #define HEAPD_STORE_KEYSPACE_H
 
 #include "store/access.h"
+#include "store/binding_index.h"
 #include "store/entry.h"
 #include "store/expiry.h"
-#include "store/known.h"
 #include "value/evidence.h"
 
 enum { KEYSPACE_KEY_BYTES_MAX = 512 << 20, KEYSPACE_NEVER = -1 };
@@ -70,7 +70,7 @@ struct keyspace {
     struct heap *h;
     struct table names;
     struct expiry expiry;
-    struct known known;
+    struct binding_index known;
     struct keyspace_debris *debris;
     struct heap_holder holder;
     struct access access;

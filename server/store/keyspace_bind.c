@@ -219,7 +219,7 @@ enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to
         entry_set_place(target, entry_place(e));
         expiry_moved(&ks->expiry, target);
     }
-    if (c.o) known_moved(&ks->known, c.o, e, target);
+    if (c.o) binding_moved(&ks->known, c.o, e, target);
     keyspace_stored(target);
     keyspace_extract(ks, e);
     keyspace_free_entry(ks, e);

@@ -15,7 +15,7 @@ enum status keyspace_flush(struct keyspace *ks)
     ks->changes++;
     table_init(&ks->names);
     expiry_init(&ks->expiry);
-    known_init(&ks->known);
+    binding_init(&ks->known);
     return STATUS_OK;
 }
 
@@ -38,7 +38,7 @@ static void debris_step(struct keyspace *ks, uint32_t entries_max)
         struct keyspace_debris *d = ks->debris;
         uint64_t cost = (uint64_t)d->names.used + 1;
         bool rest_gone = expiry_free_step(&d->expiry, ks->h->mem, 1);
-        rest_gone &= known_drain(&d->known, ks->h->pool, (uint32_t)left);
+        rest_gone &= binding_drain(&d->known, ks->h->pool, (uint32_t)left);
         if (!table_drain(&d->names, &keyspace_names_type, ks->h->pool, (uint32_t)left, drained, ks))
             return;
         left -= cost < left ? cost : left;
@@ -200,14 +200,14 @@ struct entry *keyspace_sampled_before(const struct keyspace *ks, uint32_t hash, 
 
 /* --- the heap's questions --- */
 
-struct held {
+struct reply_ref {
     heap_hold_visit *visit;
     void *ctx;
 };
 
 static void visit_held(void *ctx, void *slot)
 {
-    const struct held *held = ctx;
+    const struct reply_ref *held = ctx;
     struct obj *o = entry_referred(entry_in(slot));
     if (o) held->visit(held->ctx, o, HEAP_HOLD_ROOT);
 }
@@ -215,7 +215,7 @@ static void visit_held(void *ctx, void *slot)
 static void each_held(void *self, heap_hold_visit *visit, void *ctx)
 {
     const struct keyspace *ks = self;
-    struct held held = {visit, ctx};
+    struct reply_ref held = {visit, ctx};
     names_walk(&ks->names, visit_held, &held);
     for (const struct keyspace_debris *d = ks->debris; d; d = d->next)
         names_walk(&d->names, visit_held, &held);
@@ -241,7 +241,7 @@ void keyspace_init(struct keyspace *ks, struct heap *h)
     access_init(&ks->access, h->hash_seed);
     table_init(&ks->names);
     expiry_init(&ks->expiry);
-    known_init(&ks->known);
+    binding_init(&ks->known);
     h->weak.unname = heap_unname;
     h->weak.unname_ctx = ks;
     h->emptied = heap_emptied;
@@ -254,7 +254,7 @@ void keyspace_fini(struct keyspace *ks)
     while (!table_drain(&ks->names, &keyspace_names_type, ks->h->pool, FINI_SLOTS, drained, ks)) {
     }
     expiry_fini(&ks->expiry, ks->h->mem);
-    known_fini(&ks->known, ks->h->pool);
+    binding_fini(&ks->known, ks->h->pool);
     while (ks->debris) debris_step(ks, FINI_SLOTS);
     while (heap_release_step(ks->h, FINI_SLOTS)) {
     }
@@ -298,13 +298,13 @@ static void census_name(void *ctx, void *slot)
     }
     if (o && obj_is_container(o)) {
         bool loses_name = (o->flags & (OBJ_IDENTIFIED | OBJ_REFERRED)) == OBJ_IDENTIFIED;
-        if (loses_name && known_get(&c->ks->known, o) != e) c->wrong = true; /* 5 */
+        if (loses_name && binding_get(&c->ks->known, o) != e) c->wrong = true; /* 5 */
     }
     c->names++;
     census_entry(c, e);
 }
 
-static void census_known(void *ctx, const struct known_name *record)
+static void census_known(void *ctx, const struct binding_name *record)
 {
     struct census *c = ctx;
     if (!keyspace_slot_of(c->ks, record->e) || entry_referred(record->e) != record->o)
@@ -316,10 +316,10 @@ bool keyspace_check(const struct keyspace *ks)
     struct census c = {.ks = ks};
     if (!table_check(&ks->names, &keyspace_names_type, ks)) return false; /* 1 */
     if (!expiry_check(&ks->expiry)) return false;                         /* 2 */
-    if (!known_check(&ks->known)) return false;                           /* 5 */
+    if (!binding_check(&ks->known)) return false;                         /* 5 */
     if (!evidence_check(&ks->evidence)) return false;                     /* 8 */
     names_walk(&ks->names, census_name, &c);
-    known_walk(&ks->known, census_known, &c); /* 5 */
+    binding_walk(&ks->known, census_known, &c); /* 5 */
     for (const struct keyspace_debris *d = ks->debris; d; d = d->next) {
         if (!table_check(&d->names, &keyspace_names_type, ks)) return false; /* 1 */
         names_walk(&d->names, census_debris, &c);

@@ -25,7 +25,7 @@ static void move_entry(struct keyspace *ks, struct entry **slot)
     if (to == from) return;
     *slot = to;
     if (entry_place(to)) expiry_moved(&ks->expiry, to);
-    if (o) known_moved(&ks->known, o, from, to);
+    if (o) binding_moved(&ks->known, o, from, to);
     if (is_weak) weak_set_name(o, to);
 }
 

@@ -12,7 +12,7 @@ struct keyspace_debris {
     struct keyspace_debris *next;
     struct table names;
     struct expiry expiry;
-    struct known known;
+    struct binding_index known;
 };
 
 /* What a key is looked up with. */

@@ -58,7 +58,7 @@ struct given;
 
 struct value_state {
     struct value_limits limits;
-    const struct given *given, *given_last; /* of given.h: what is offered, and was taken last */
+    const struct given *given, *adopted_last; /* of given.h: what is offered, and was taken last */
     struct shapes shapes;
     struct evidence_filter seen;
 };

@@ -1,7 +1,7 @@
 #include "value/val.h"
 
 #include "base/hash.h"
-#include "value/given.h"
+#include "value/adopted_args.h"
 #include "value/hash.h"
 #include "value/list.h"
 #include "value/pack.h"
@@ -56,7 +56,7 @@ enum status val_of_text(struct heap *h, struct view text, val *out)
         return STATUS_OK;
     }
     if (is_integer) return val_of_integer(h, n, out);
-    struct obj *given = text.n >= GIVEN_BYTES_MIN ? given_take(h, text) : NULL;
+    struct obj *given = text.n >= ADOPTED_BYTES_MIN ? adopted_take(h, text) : NULL;
     if (given) {
         *out = val_of_obj(given);
         return STATUS_OK;

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "command/server.h"
+#include "engine/engine.h"
 #include "proto/batch.h"
 #include "proto/writer.h"
 #include "value/list.h"
@@ -29,7 +29,7 @@ enum {
 };
 
 struct bench {
-    struct server server;
+    struct engine engine;
     struct heap *h;
     struct proto_buf text; /* a pipeline of GETs */
     struct request_batch batch;
@@ -323,10 +323,10 @@ int main(int argc, char **argv)
     struct config config;
     config_init(&config);
     b.seed = 1;
-    b.h = &b.server.heap;
+    b.h = &b.engine.heap;
     b.blocks = malloc(OPERATIONS * sizeof *b.blocks);
     b.names = malloc(NEAR * sizeof *b.names);
-    demand(b.blocks && b.names && !server_init(&b.server, &config), "no memory");
+    demand(b.blocks && b.names && !engine_init(&b.engine, &config), "no memory");
     for (int i = 0; i < NEAR; i++) snprintf(b.names[i], NAME_BYTES, "key:%012d", i);
     proto_buf_init(&b.text);
     make_pipeline(&b);

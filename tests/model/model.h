@@ -1,7 +1,7 @@
 /*
  * A model of the cycle collector: a heap of up to seven objects, the algorithm of
  * server/heap/collect.h at one slot a slice, each of its rules as a switch, and an oracle that
- * knows what the roots reach. It shares no code with the server. model_random and model_exhaustive
+ * knows what the roots reach. It shares no code with the engine. model_random and model_exhaustive
  * drive it with steps (commands and slices) in any order, and it says when a live object was
  * condemned or freed, garbage stayed behind, or a trial outgrew its bound. With every rule on
  * nothing of that may happen; with any one off it must, or the rule is redundant (README.md).

@@ -52,7 +52,7 @@ struct attack {
 
 static inline struct heap *heap_of(struct attack *a)
 {
-    return &a->w.server.heap;
+    return &a->w.engine.heap;
 }
 
 /* --- after every command --- */
@@ -106,9 +106,9 @@ static inline void slice(struct attack *a)
         note_deaths(a);
         if (has_committed(a)) break; /* the next command meets the condemned */
     }
-    if (draw(w, 24) == 0) server_step(&w->server, draw(w, 2));
+    if (draw(w, 24) == 0) steps_run(&w->engine, draw(w, 2));
     struct session *waiter = &w->sessions[WAITER];
-    if (waiter->wait != SESSION_RUNS) dispatch_resume(&w->server, waiter, &w->out);
+    if (waiter->wait != SESSION_RUNS) dispatch_resume(&w->engine, waiter, &w->out);
 }
 
 /* One command, then slices, then the checks. Returns whether it was obeyed. */

@@ -194,7 +194,7 @@ static void touch_and_kill(struct attack *a)
     if (draw(&a->w, 2) && hold(a, s, child)) send(a, s, "RELEASE %s", child.handle);
     send(a, s, "REF LPOP %s", t.handle);
     send(a, s, "RELEASE %s %s", child.handle, t.handle);
-    server_step(&a->w.server, false);
+    steps_run(&a->w.engine, false);
     attack_fill_died_cells(a, s);
 }
 
@@ -242,9 +242,9 @@ static void expire(struct attack *a)
     int s = client(a);
     unsigned k = any(a, KEYS);
     send(a, s, "PEXPIRE k%u %u", k, 1 + any(a, 50));
-    a->w.server.wall_offset_ns += (int64_t)any(a, 40) * 1000000; /* time passes */
+    a->w.engine.wall_offset_ns += (int64_t)any(a, 40) * 1000000; /* time passes */
     send(a, s, "TYPE k%u", any(a, KEYS));
-    if (draw(&a->w, 2)) server_step(&a->w.server, true);
+    if (draw(&a->w, 2)) steps_run(&a->w.engine, true);
 }
 
 /* Reads, of what is condemned too. */
@@ -300,8 +300,8 @@ static void close_client(struct attack *a)
         send(a, s, "REF LRANGE n%u 0 -1", any(a, GRAPH_NAMES));
         send(a, s, "REF SMEMBERS n%u", any(a, GRAPH_NAMES));
     }
-    session_close(&a->w.server.sessions, &a->w.sessions[s]);
-    assert_int_equal(session_open(&a->w.server.sessions, &a->w.sessions[s], 0), STATUS_OK);
+    session_close(&a->w.engine.sessions, &a->w.sessions[s]);
+    assert_int_equal(session_open(&a->w.engine.sessions, &a->w.sessions[s], 0), STATUS_OK);
     if (draw(&a->w, 2)) a->w.sessions[s].protocol = 3;
     check(a);
 }
@@ -321,7 +321,7 @@ static void collect(struct attack *a)
 {
     struct session *waiter = &a->w.sessions[WAITER];
     static const struct view words[] = {{"GC", 2}, {"COLLECT", 7}};
-    if (waiter->wait == SESSION_RUNS) dispatch(&a->w.server, waiter, 2, words, &a->w.out);
+    if (waiter->wait == SESSION_RUNS) dispatch(&a->w.engine, waiter, 2, words, &a->w.out);
 }
 
 static const struct {

@@ -186,7 +186,7 @@ static void kill_scanned(struct attack *a)
     struct stage st = set_stage(a, OBJ_LIST);
     if (run_on(a, &st, is_top_scanned)) {
         send(a, st.session, "DEL stage");
-        server_step(&a->w.server, false);
+        steps_run(&a->w.engine, false);
         attack_fill_died_cells(a, st.session);
     }
     clear_stage(a, &st);

@@ -132,21 +132,21 @@ static void test_ahead_replies_as_without(void **state)
         bool flush = round > PIPELINES / 2;
         uint32_t count = pipeline(&plain, &seed, flush, requests);
         for (uint32_t i = 0; i < count; i++)
-            dispatch(&plain.server, &plain.sessions[0], requests[i].argc, requests[i].argv,
+            dispatch(&plain.engine, &plain.sessions[0], requests[i].argc, requests[i].argv,
                      &plain.out);
         assert_int_equal(pipeline(&looking, &again, flush, requests), count);
-        ahead_look(&looking.server, requests, count);
+        ahead_look(&looking.engine, requests, count);
         for (uint32_t i = 0; i < count; i++)
-            dispatch_ahead(&looking.server, &looking.sessions[0], &requests[i], &looking.out);
+            dispatch_ahead(&looking.engine, &looking.sessions[0], &requests[i], &looking.out);
         if (plain.out.n != looking.out.n || memcmp(plain.out.p, looking.out.p, plain.out.n) != 0)
             fail_msg("round %d: '%.*s' instead of '%.*s'", round, (int)looking.out.n, looking.out.p,
                      (int)plain.out.n, plain.out.p);
         replies += count;
-        server_step(&plain.server, true);
-        server_step(&looking.server, true);
+        steps_run(&plain.engine, true);
+        steps_run(&looking.engine, true);
     }
     assert_true(replies > PIPELINES);
-    assert_true(keyspace_check(&looking.server.keyspace));
+    assert_true(keyspace_check(&looking.engine.keyspace));
     world_fini(&plain);
     world_fini(&looking);
 }
@@ -161,7 +161,7 @@ static struct ahead looked_at(struct world *w, const char *line)
         line += n + (line[n] == ' ');
     }
     ahead_begin(&r, w->argv, w->argc);
-    ahead_look(&w->server, &r, 1);
+    ahead_look(&w->engine, &r, 1);
     return r;
 }
 
@@ -180,7 +180,7 @@ static void test_ahead_knows_commands_with_keys(void **state)
     assert_null(looked_at(&w, "NOSUCH k").command);
     struct ahead many = looked_at(&w, "GET k k");
     proto_buf_clear(&w.out, SIZE_MAX);
-    dispatch_ahead(&w.server, &w.sessions[0], &many, &w.out);
+    dispatch_ahead(&w.engine, &w.sessions[0], &many, &w.out);
     assert_true(world_replied(&w, "-ERR wrong number of arguments for 'get' command\r\n"));
     world_fini(&w);
 }
@@ -206,7 +206,7 @@ static void test_ahead_follows_chains(void **state)
     }
     int found = 0, chained = 0;
     for (int i = 0; i < SETS; i++) {
-        const struct keyspace *ks = &w.server.keyspace;
+        const struct keyspace *ks = &w.engine.keyspace;
         const void *chain = NULL;
         snprintf(line, sizeof line, "s:%d", i);
         chained += !keyspace_glimpse(ks, keyspace_hash(ks, view_of(line)), &chain).slot;
@@ -226,14 +226,14 @@ static void test_ahead_changes_nothing(void **state)
     world_init(&w, 1);
     world_do(&w, 0, "SET k v");
     world_do(&w, 0, "HSET h f v");
-    uint64_t commands = w.server.stats.commands, hits = w.server.keyspace.hits;
+    uint64_t commands = w.engine.stats.commands, hits = w.engine.keyspace.hits;
     looked_at(&w, "GET k");
     looked_at(&w, "HGET h f");
     looked_at(&w, "GET missing");
-    assert_int_equal(w.server.stats.commands, commands);
-    assert_int_equal(w.server.keyspace.hits, hits);
-    assert_int_equal(w.server.keyspace.misses, 0);
-    assert_null(w.server.keyspace.expected.key.p);
+    assert_int_equal(w.engine.stats.commands, commands);
+    assert_int_equal(w.engine.keyspace.hits, hits);
+    assert_int_equal(w.engine.keyspace.misses, 0);
+    assert_null(w.engine.keyspace.expected.key.p);
     world_fini(&w);
 }
 

@@ -142,7 +142,7 @@ static void meet_the_rest(struct attack *a)
 
 static bool has_met_all(const struct attack *a)
 {
-    const struct collect_stats *stats = &a->w.server.heap.collect.stats;
+    const struct collect_stats *stats = &a->w.engine.heap.collect.stats;
     bool all = a->cells_reused > 0;
     for (int i = 0; i < COLLECT_HIT_COUNT; i++) all &= stats->hits[i] > 0;
     return all;
@@ -153,7 +153,7 @@ static void assert_every_rule_was_needed(const struct attack *a)
 #define NAME(name, text) text,
     static const char *const names[] = {COLLECT_HITS(NAME)};
 #undef NAME
-    const struct collect_stats *stats = &a->w.server.heap.collect.stats;
+    const struct collect_stats *stats = &a->w.engine.heap.collect.stats;
     for (int i = 0; i < COLLECT_HIT_COUNT; i++)
         print_message("%-24s %" PRIu64 "\n", names[i], stats->hits[i]);
     print_message("%-24s %" PRIu64 "\n", "6-cell-used-again", a->cells_reused);
@@ -203,16 +203,16 @@ static void test_attack_meets_every_rule(void **state)
 /* Rule 13, whose case only a fault makes: a ring is garbage, and a shadow is made too small. */
 static void count_too_far(struct world *w)
 {
-    struct collect *c = &w->server.heap.collect;
+    struct collect *c = &w->engine.heap.collect;
     world_do(w, 0, "REF NEW list");
     world_do(w, 0, "REF RPUSH &:1 &:1 &:1");
     c->slice_slots_max = 1;
     c->eager = true;
     world_do(w, 0, "RELEASE &:1");
-    for (int i = 0; i < 100 && c->places == 0; i++) collect_step(&w->server.heap, true);
+    for (int i = 0; i < 100 && c->places == 0; i++) collect_step(&w->engine.heap, true);
     assert_int_equal(c->places, 1);
     place_at(c, 1)->shadow = 0;
-    for (int i = 0; i < 100 && c->trial_open; i++) collect_step(&w->server.heap, true);
+    for (int i = 0; i < 100 && c->trial_open; i++) collect_step(&w->engine.heap, true);
 }
 
 /* Debug builds stop there; others abandon the trial, count it, and the next one finds the ring. */
@@ -234,10 +234,10 @@ static void test_attack_shadow_below_zero(void **state)
     assert_true(WIFSIGNALED(status));
 #else
     count_too_far(&w);
-    assert_int_equal(w.server.heap.collect.stats.faults, 1);
-    assert_int_equal(w.server.heap.collect.stats.abandoned, 1);
+    assert_int_equal(w.engine.heap.collect.stats.faults, 1);
+    assert_int_equal(w.engine.heap.collect.stats.abandoned, 1);
     world_settle(&w);
-    assert_int_equal(heap_objects(&w.server.heap), 0);
+    assert_int_equal(heap_objects(&w.engine.heap), 0);
 #endif
     world_fini(&w);
 }

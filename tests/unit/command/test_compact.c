@@ -15,25 +15,25 @@ static struct world moving, still;
 static void begin(struct world *w, uint64_t seed, bool moves)
 {
     world_init(w, seed);
-    w->server.config.memory_waste_percent = 0;
-    server_configure(&w->server);
-    w->server.heap.collect.slice_slots_max = 1;
-    w->server.heap.collect.eager = true;
+    w->engine.config.memory_waste_percent = 0;
+    engine_configure(&w->engine);
+    w->engine.heap.collect.slice_slots_max = 1;
+    w->engine.heap.collect.eager = true;
     if (!moves) return;
-    w->server.compact.slots_max = 1;
-    pool_move_always(w->server.heap.pool, true);
+    w->engine.compact.slots_max = 1;
+    pool_move_always(w->engine.heap.pool, true);
 }
 
 static void assert_sound(struct world *w)
 {
     world_assert_sound(w);
-    assert_true(compact_check(&w->server.compact));
+    assert_true(compact_check(&w->engine.compact));
 }
 
 /* Some steps of a run; runs follow each other. */
 static void move_some(struct world *w, uint32_t steps)
 {
-    struct compact *c = &w->server.compact;
+    struct compact *c = &w->engine.compact;
     for (uint32_t i = 0; i < steps; i++) {
         if (c->phase == COMPACT_IDLE) compact_begin(c);
         if (compact_has_work(c, 0, true)) (void)compact_step(c, 0, 0);
@@ -242,14 +242,14 @@ static void test_replies_are_the_same(void **state)
                      world_command(&still), (int)still.out.n, still.out.p, (int)moving.out.n,
                      moving.out.p);
         move_some(&moving, STEPS);
-        (void)collect_step(&moving.server.heap, true);
-        (void)collect_step(&still.server.heap, true);
+        (void)collect_step(&moving.engine.heap, true);
+        (void)collect_step(&still.engine.heap, true);
         if (i % CHECK_EVERY == 0) assert_sound(&moving);
     }
     struct pool_stats s;
-    pool_get_stats(moving.server.heap.pool, &s);
+    pool_get_stats(moving.engine.heap.pool, &s);
     assert_true(s.moved_blocks > COMMANDS / 8);
-    assert_true(moving.server.compact.stats.runs >= 2);
+    assert_true(moving.engine.compact.stats.runs >= 2);
     world_fini(&moving);
     world_fini(&still);
 }
@@ -293,9 +293,9 @@ static void test_whatever_else_there_is(void **state)
             if (strcmp(line, "FLUSHALL") || draw(&moving, 40) == 0) world_do(&moving, 0, line);
         }
         world_assert_one_reply(&moving);
-        if (!usages_have_work(&moving.server.sessions.usages)) move_some(&moving, STEPS);
-        (void)collect_step(&moving.server.heap, true);
-        (void)server_step(&moving.server, draw(&moving, 2));
+        if (!usages_have_work(&moving.engine.sessions.usages)) move_some(&moving, STEPS);
+        (void)collect_step(&moving.engine.heap, true);
+        (void)steps_run(&moving.engine, draw(&moving, 2));
         if (i % CHECK_EVERY == 0) assert_sound(&moving);
     }
     world_fini(&moving);
@@ -307,7 +307,7 @@ static void test_every_move_without_memory(void **state)
     (void)state;
     begin(&moving, 9, true);
     fill(&moving);
-    struct mem *m = &moving.server.mem;
+    struct mem *m = &moving.engine.mem;
     for (uint32_t i = 0; i < COMMANDS; i++) {
         m->fail_at = 1 + draw(&moving, 3);
         m->fail_on = draw(&moving, 2);
@@ -324,7 +324,7 @@ static void test_every_move_without_memory(void **state)
 static uint64_t reserved(const struct world *w)
 {
     struct pool_stats s;
-    pool_get_stats(w->server.heap.pool, &s);
+    pool_get_stats(w->engine.heap.pool, &s);
     return s.reserved_bytes;
 }
 
@@ -382,17 +382,17 @@ static void test_purge_asked_twice(void **state)
 {
     (void)state;
     begin(&moving, 3, true);
-    struct compact *c = &moving.server.compact;
+    struct compact *c = &moving.engine.compact;
     fill(&moving);
     uint64_t first = compact_begin(c);
     assert_int_equal(compact_begin(c), first); /* none has begun */
-    while (c->phase != COMPACT_CONTAINERS) server_step(&moving.server, true);
+    while (c->phase != COMPACT_CONTAINERS) steps_run(&moving.engine, true);
     uint64_t second = compact_begin(c);
     assert_true(second > first);
     assert_int_equal(compact_begin(c), second);
-    while (!compact_is_done(c, first)) server_step(&moving.server, true);
+    while (!compact_is_done(c, first)) steps_run(&moving.engine, true);
     assert_false(compact_is_done(c, second));
-    while (!compact_is_done(c, second)) server_step(&moving.server, true);
+    while (!compact_is_done(c, second)) steps_run(&moving.engine, true);
     assert_int_equal(c->stats.runs, 2);
     world_fini(&moving);
 }
@@ -403,7 +403,7 @@ static void test_containers_are_far_apart(void **state)
     enum { BLOCKS = 22000 };
     (void)state;
     begin(&moving, 4, false);
-    struct compact *c = &moving.server.compact;
+    struct compact *c = &moving.engine.compact;
     world_do(&moving, 0, "HSET h name value");
     for (unsigned i = 0; i < BLOCKS; i++) {
         char line[64];
@@ -411,7 +411,7 @@ static void test_containers_are_far_apart(void **state)
         world_do(&moving, 0, line);
     }
     assert_true(reserved(&moving) > (uint64_t)80 * POOL_ARENA_BYTES);
-    pool_move_always(moving.server.heap.pool, true);
+    pool_move_always(moving.engine.heap.pool, true);
     compact_begin(c);
     uint32_t steps = 0;
     while (c->stats.runs == 0 || c->phase != COMPACT_IDLE) {
@@ -430,7 +430,7 @@ static void make_waste(uint32_t names)
         snprintf(line, sizeof line, "SET s:%u %0200u", i, i);
         world_do(&moving, 0, line);
     }
-    assert_false(compact_has_work(&moving.server.compact, COMPACT_LOOK_NS, true));
+    assert_false(compact_has_work(&moving.engine.compact, COMPACT_LOOK_NS, true));
     for (unsigned i = 0; i < names; i++) {
         snprintf(line, sizeof line, "DEL s:%u", i);
         if (i % 4) world_do(&moving, 0, line);
@@ -444,7 +444,7 @@ static void test_background(void **state)
     enum { NAMES = 60000 };
     (void)state;
     world_init(&moving, 1);
-    struct compact *c = &moving.server.compact;
+    struct compact *c = &moving.engine.compact;
     make_waste(NAMES);
     c->waste_percent = 0;
     assert_false(compact_has_work(c, COMPACT_LOOK_NS * 3, true));
@@ -457,7 +457,7 @@ static void test_background(void **state)
     uint64_t before = reserved(&moving);
     while (compact_step(c, now, 100000)) continue;
     assert_true(reserved(&moving) < before / 2);
-    assert_true(c->stats.given_bytes > before / 4);
+    assert_true(c->stats.adopted_bytes > before / 4);
     assert_sound(&moving);
     assert_false(compact_has_work(c, now + COMPACT_LOOK_NS * 1000, true));
     world_fini(&moving);
@@ -470,7 +470,7 @@ static void test_background_waits_for_what_is_freed(void **state)
     enum { NAMES = 60000 };
     (void)state;
     world_init(&moving, 1);
-    struct compact *c = &moving.server.compact;
+    struct compact *c = &moving.engine.compact;
     c->waste_percent = 25;
     make_waste(NAMES);
     world_do(&moving, 0, "FLUSHALL");
@@ -479,7 +479,7 @@ static void test_background_waits_for_what_is_freed(void **state)
     assert_int_equal(c->phase, COMPACT_DRAINS);
     assert_false(compact_has_work(c, now + COMPACT_DRAIN_UNASKED_NS - 1, true));
     assert_true(compact_has_work(c, now + COMPACT_DRAIN_UNASKED_NS, true));
-    while (server_free_step(&moving.server)) continue;
+    while (reclaim_some(&moving.engine)) continue;
     assert_true(compact_has_work(c, now, true));
     while (compact_step(c, now, 100000)) continue;
     assert_int_equal(c->stats.runs, 1);
@@ -493,22 +493,22 @@ static void test_background_waits_for_the_condemned(void **state)
     enum { NAMES = 60000 };
     (void)state;
     world_init(&moving, 1);
-    struct compact *c = &moving.server.compact;
-    struct collect *collect = &moving.server.heap.collect;
+    struct compact *c = &moving.engine.compact;
+    struct collect *collect = &moving.engine.heap.collect;
     c->waste_percent = 25;
     make_waste(NAMES);
-    while (server_free_step(&moving.server)) continue;
+    while (reclaim_some(&moving.engine)) continue;
     world_do(&moving, 0, "RPUSH ring x");
     world_do(&moving, 0, "REF RPUSH ring ring");
     world_do(&moving, 0, "DEL ring");
     collect->slice_slots_max = 1;
-    (void)collect_full_begin(&moving.server.heap);
-    while (collect->phase != COLLECT_FREE) collect_step(&moving.server.heap, true);
+    (void)collect_full_begin(&moving.engine.heap);
+    while (collect->phase != COLLECT_FREE) collect_step(&moving.engine.heap, true);
     int64_t now = COMPACT_LOOK_NS * 3;
     assert_false(compact_has_work(c, now, true));
     assert_int_equal(c->phase, COMPACT_DRAINS);
-    while (collect->phase == COLLECT_FREE || moving.server.heap.release_pending)
-        assert_true(server_free_step(&moving.server));
+    while (collect->phase == COLLECT_FREE || moving.engine.heap.release_pending)
+        assert_true(reclaim_some(&moving.engine));
     assert_true(compact_has_work(c, now, true));
     world_fini(&moving);
 }

@@ -13,7 +13,7 @@ static void assert_reply_to(struct world *w, uint32_t argc, const struct view *a
                             const char *expected)
 {
     proto_buf_clear(&w->out, SIZE_MAX);
-    dispatch(&w->server, &w->sessions[0], argc, argv, &w->out);
+    dispatch(&w->engine, &w->sessions[0], argc, argv, &w->out);
     if (w->out.n != strlen(expected) || !world_replied(w, expected))
         fail_msg("'%.*s' instead of '%s'", (int)w->out.n, w->out.p, expected);
 }
@@ -58,8 +58,8 @@ static void test_dispatch_unknown_commands(void **state)
                     "-ERR unknown command 'no  such', with args beginning with: 'a' 'c d' '' \r\n");
     struct view empty[] = {{"", 0}};
     assert_reply_to(&w, 1, empty, "-ERR unknown command '', with args beginning with: \r\n");
-    assert_int_equal(w.server.stats.error_replies, 8);
-    assert_int_equal(w.server.stats.commands, 8);
+    assert_int_equal(w.engine.stats.error_replies, 8);
+    assert_int_equal(w.engine.stats.commands, 8);
     world_fini(&w);
 }
 
@@ -89,7 +89,7 @@ static void test_dispatch_unknown_commands_are_cut(void **state)
     struct view many[65];
     for (int i = 0; i < 65; i++) many[i] = (struct view){"", 0};
     proto_buf_clear(&w.out, SIZE_MAX);
-    dispatch(&w.server, &w.sessions[0], 65, many, &w.out);
+    dispatch(&w.engine, &w.sessions[0], 65, many, &w.out);
     assert_true(world_replied(&w, "-ERR unknown command '', with args beginning with: '' '' "));
     assert_true(w.out.n < 256);
     world_fini(&w);
@@ -217,7 +217,7 @@ static void test_dispatch_wants_a_password(void **state)
     world_assert_reply(&w, "GET k", "$1\r\nv\r\n");
     world_do(&w, 1, "GET k");
     assert_true(world_replied(&w, "-NOAUTH"));
-    w.server.config.requirepass[0] = 0;
+    w.engine.config.requirepass[0] = 0;
     world_fini(&w);
 }
 
@@ -239,7 +239,7 @@ static void fill(struct world *w, int names)
 
 static void limit_memory(struct world *w, size_t bytes)
 {
-    w->server.config.maxmemory = bytes;
+    w->engine.config.maxmemory = bytes;
 }
 
 static void test_dispatch_refuses_above_maxmemory(void **state)
@@ -249,7 +249,7 @@ static void test_dispatch_refuses_above_maxmemory(void **state)
     world_init(&w, 1);
     const char *refusal = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
     fill(&w, 1000);
-    limit_memory(&w, server_used_bytes(&w.server) - 1);
+    limit_memory(&w, engine_used_bytes(&w.engine) - 1);
     for (uint32_t i = 0; command_at(i); i++) {
         const struct command *cmd = command_at(i);
         if (!cmd->run || strchr(cmd->name, '|')) continue;
@@ -264,7 +264,7 @@ static void test_dispatch_refuses_above_maxmemory(void **state)
     /* Reading goes on, and so does what frees. */
     world_assert_reply(&w, "STRLEN s-0", ":4001\r\n");
     world_assert_reply(&w, "DEL s-0", ":1\r\n");
-    limit_memory(&w, server_used_bytes(&w.server));
+    limit_memory(&w, engine_used_bytes(&w.engine));
     world_assert_reply(&w, "SET k v", "+OK\r\n"); /* at the limit is not above it */
     limit_memory(&w, 0);
     world_fini(&w);
@@ -279,33 +279,33 @@ static void test_dispatch_frees_before_it_refuses(void **state)
         struct world w;
         world_init(&w, 1);
         fill(&w, 1);
-        size_t limit = server_used_bytes(&w.server) + (4 << 20);
+        size_t limit = engine_used_bytes(&w.engine) + (4 << 20);
         fill(&w, 3000);
         if (way == 0) {
             for_names(&w, 0, "REF RPUSH all s-%d", 3000);
             for_names(&w, 0, "DEL s-%d", 3000);
             world_assert_reply(&w, "DEL all", ":1\r\n");
-            assert_true(w.server.heap.release_pending > 0);
+            assert_true(w.engine.heap.release_pending > 0);
         } else if (way == 1) {
             world_assert_reply(&w, "FLUSHALL", "+OK\r\n");
-            assert_non_null(w.server.keyspace.debris);
+            assert_non_null(w.engine.keyspace.debris);
         } else {
             for_names(&w, 2, "REF GET s-%d", 3000);
             for_names(&w, 0, "DEL s-%d", 3000);
             world_do(&w, 2, "RESET");
-            assert_true(w.server.sessions.buried_count > 0);
+            assert_true(w.engine.sessions.buried_count > 0);
         }
-        assert_true(server_used_bytes(&w.server) > limit);
+        assert_true(engine_used_bytes(&w.engine) > limit);
         limit_memory(&w, limit);
         /* No command frees for long; while some waits, none is refused. */
         do {
-            uint64_t before = server_used_bytes(&w.server);
+            uint64_t before = engine_used_bytes(&w.engine);
             world_do(&w, 0, "SET k v");
             if (!world_replied(&w, "+OK\r\n"))
                 fail_msg("%s: %" PRIu64 " over %zu, %.*s", ways[way], before, limit, (int)w.out.n,
                          w.out.p);
-            assert_true(server_used_bytes(&w.server) < before);
-        } while (server_used_bytes(&w.server) > limit);
+            assert_true(engine_used_bytes(&w.engine) < before);
+        } while (engine_used_bytes(&w.engine) > limit);
         world_assert_sound(&w);
         limit_memory(&w, 0);
         world_fini(&w);
@@ -323,13 +323,13 @@ static void test_dispatch_error_takes_back_the_reply(void **state)
     world_assert_reply(&w, "SADD big 1 2 3 4 5 6 7 8 9 10", ":10\r\n");
     world_assert_reply(&w, "RPUSH l first second", ":2\r\n");
     world_assert_reply(&w, "REF RPUSH l big", ":3\r\n");
-    w.server.config.reply_values_max = 5;
+    w.engine.config.reply_values_max = 5;
     struct view ping[] = {view_of("PING")};
     struct view range[] = {view_of("LRANGE"), view_of("l"), view_of("0"), view_of("-1")};
     proto_buf_clear(&w.out, SIZE_MAX);
-    dispatch(&w.server, &w.sessions[0], 1, ping, &w.out);
-    dispatch(&w.server, &w.sessions[0], 4, range, &w.out);
-    dispatch(&w.server, &w.sessions[0], 1, ping, &w.out);
+    dispatch(&w.engine, &w.sessions[0], 1, ping, &w.out);
+    dispatch(&w.engine, &w.sessions[0], 4, range, &w.out);
+    dispatch(&w.engine, &w.sessions[0], 1, ping, &w.out);
     const char *expected = "+PONG\r\n-TOOBIG the reply would hold more than reply-values-max "
                            "values\r\n+PONG\r\n";
     assert_int_equal(w.out.n, strlen(expected));
@@ -338,7 +338,7 @@ static void test_dispatch_error_takes_back_the_reply(void **state)
     assert_int_equal(world_stats_of(&w, "lrange")->failed, 1);
     assert_int_equal(world_stats_of(&w, "lrange")->rejected, 0);
     assert_int_equal(world_stats_of(&w, "lrange")->duration_ns.count, 1);
-    assert_int_equal(w.server.stats.error_replies, 1);
+    assert_int_equal(w.engine.stats.error_replies, 1);
     world_fini(&w);
 }
 
@@ -367,10 +367,10 @@ static void test_dispatch_error_takes_back_handles(void **state)
     struct handles *hs = &w.sessions[0].handles;
     uint64_t failures = 0;
     for (uint64_t n = 1;; n++) {
-        w.server.mem.fail_at = n;
+        w.engine.mem.fail_at = n;
         world_do(&w, 0, "REF LRANGE all 0 -1");
-        bool failed = w.server.mem.fail_at == 0;
-        w.server.mem.fail_at = 0;
+        bool failed = w.engine.mem.fail_at == 0;
+        w.engine.mem.fail_at = 0;
         world_assert_one_reply(&w);
         if (!failed) break;
         if (world_replied(&w, "-OOM")) {
@@ -383,9 +383,9 @@ static void test_dispatch_error_takes_back_handles(void **state)
             world_assert_reply(&w, "REF GET list-3", "$3\r\n&:1\r\n");
         }
         assert_int_equal(hs->made_count, 0);
-        while (server_step(&w.server, true)) {
+        while (steps_run(&w.engine, true)) {
         }
-        assert_int_equal(sessions_handles(&w.server.sessions), handles_count(hs));
+        assert_int_equal(sessions_handles(&w.engine.sessions), handles_count(hs));
         world_assert_sound(&w);
     }
     assert_true(failures > 0);
@@ -415,8 +415,8 @@ static void test_dispatch_accounts(void **state)
     assert_string_equal(w.sessions[0].last_command, "object|encoding");
     assert_int_equal(w.sessions[0].commands, 4);
     assert_int_equal(w.sessions[1].commands, 0);
-    assert_int_equal(w.server.stats.commands, 4);
-    assert_int_equal(w.server.stats.error_replies, 3);
+    assert_int_equal(w.engine.stats.commands, 4);
+    assert_int_equal(w.engine.stats.error_replies, 3);
     assert_int_equal(world_stats_of(&w, "set")->calls, 1);
     assert_int_equal(world_stats_of(&w, "set")->duration_ns.count, 1);
     assert_int_equal(world_stats_of(&w, "set")->failed, 0);

@@ -286,9 +286,9 @@ static char *written_down(struct world *w)
     struct session *s = &w->sessions[1];
     proto_buf_init(&all);
     proto_buf_init(&w->out);
-    uint64_t fail_at = w->server.mem.fail_at;
-    bool fail_on = w->server.mem.fail_on;
-    w->server.mem.fail_at = 0;
+    uint64_t fail_at = w->engine.mem.fail_at;
+    bool fail_on = w->engine.mem.fail_on;
+    w->engine.mem.fail_at = 0;
     static const char *const keys[] = {
         "a",  "long", "b",    "m1",  "m2",  "m3", "m4",   "m5",  "c",   "fresh", "n",     "f",
         "l",  "l2",   "h",    "h2",  "s",   "s2", "z",    "obj", "s3",  "z2",    "r1",    "r2",
@@ -311,8 +311,8 @@ static char *written_down(struct world *w)
     proto_buf_append(&all, "", 1);
     proto_buf_fini(&w->out);
     w->out = saved;
-    w->server.mem.fail_at = fail_at;
-    w->server.mem.fail_on = fail_on;
+    w->engine.mem.fail_at = fail_at;
+    w->engine.mem.fail_on = fail_on;
     return all.p;
 }
 
@@ -353,11 +353,11 @@ static void learn(uint64_t after[COMMANDS])
 {
     struct world *w = calloc(1, sizeof *w);
     world_init(w, 1);
-    w->server.mem.attempts = 0;
+    w->engine.mem.attempts = 0;
     for (int i = 0; i < COMMANDS; i++) {
         run_command(w, i);
         if (world_replied(w, "-")) fail_msg("%s: %.*s", history[i], (int)w->out.n, w->out.p);
-        after[i] = w->server.mem.attempts;
+        after[i] = w->engine.mem.attempts;
         world_assert_sound(w);
     }
     world_fini(w);
@@ -373,11 +373,11 @@ static bool run_with_failure(uint64_t n, bool goes_on, const uint64_t after[COMM
     while (after[at] < n) at++;
     for (int i = 0; i < at; i++) run_command(w, i);
     char *before = written_down(w);
-    w->server.mem.fail_at = n - (at ? after[at - 1] : 0);
-    w->server.mem.fail_on = goes_on;
+    w->engine.mem.fail_at = n - (at ? after[at - 1] : 0);
+    w->engine.mem.fail_on = goes_on;
     run_command(w, at);
-    w->server.mem.fail_at = 0;
-    w->server.mem.fail_on = false;
+    w->engine.mem.fail_at = 0;
+    w->engine.mem.fail_on = false;
     world_assert_sound(w);
     bool refused = world_replied(w, "-OOM");
     if (refused) {

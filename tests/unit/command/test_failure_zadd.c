@@ -54,7 +54,7 @@ static struct proto_buf zset_written_down(struct world *w)
     const struct view argv[] = {view_of("ZRANGE"), view_of("z"), view_of("0"), view_of("-1"),
                                 view_of("WITHSCORES")};
     proto_buf_init(&w->out);
-    dispatch(&w->server, &w->sessions[1], 5, argv, &w->out);
+    dispatch(&w->engine, &w->sessions[1], 5, argv, &w->out);
     all = w->out;
     w->out = saved;
     return all;
@@ -75,11 +75,11 @@ static uint64_t zadd_at_last(struct world *w, struct world *twin, bool goes_on)
     uint64_t refused = 0;
     struct proto_buf before = zset_written_down(w);
     for (uint64_t nth = 1;; nth++) {
-        w->server.mem.fail_at = nth;
-        w->server.mem.fail_on = goes_on;
+        w->engine.mem.fail_at = nth;
+        w->engine.mem.fail_on = goes_on;
         world_run(w, 0);
-        w->server.mem.fail_at = 0;
-        w->server.mem.fail_on = false;
+        w->engine.mem.fail_at = 0;
+        w->engine.mem.fail_on = false;
         world_assert_one_reply(w);
         world_assert_sound(w);
         if (!world_replied(w, "-OOM")) break;

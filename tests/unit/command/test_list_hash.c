@@ -49,12 +49,12 @@ static bool run_at(const char *command, uint64_t at, bool goes_on, uint64_t *ref
     struct world w;
     prepare(&w);
     show_all(&w, before);
-    w.server.mem.fail_at = at;
-    w.server.mem.fail_on = goes_on;
+    w.engine.mem.fail_at = at;
+    w.engine.mem.fail_on = goes_on;
     world_do(&w, 0, command);
-    bool failed = w.server.mem.fail_at == (goes_on ? 1 : 0);
-    w.server.mem.fail_at = 0;
-    w.server.mem.fail_on = false;
+    bool failed = w.engine.mem.fail_at == (goes_on ? 1 : 0);
+    w.engine.mem.fail_at = 0;
+    w.engine.mem.fail_on = false;
     bool refused = world_replied(&w, "-");
     world_assert_one_reply(&w);
     show_all(&w, after);

@@ -119,7 +119,7 @@ static void test_nested_depth(void **state)
     RUN(&w, "HELLO 3");
     assert_reply(&w, "FETCH c0 DEPTH 1", "*2\r\n$1\r\n0\r\n=7\r\nref:#:2\r\n");
     /* What a command shows as a whole is not counted: its elements are at depth 1. */
-    w.server.config.reply_depth_max = 1;
+    w.engine.config.reply_depth_max = 1;
     assert_reply(&w, "LRANGE c0 0 -1", "*2\r\n$1\r\n0\r\n*2\r\n$1\r\n1\r\n=7\r\nref:#:3\r\n");
     world_fini(&w);
 }
@@ -185,21 +185,21 @@ static void test_nested_explosion_is_bounded(void **state)
     world_init(&w, 1);
     const char *too_big = "-TOOBIG the reply would hold more than reply-values-max values\r\n";
     make_doubling(&w, 30); /* 2^30 leaves */
-    size_t bytes = w.server.mem.bytes;
+    size_t bytes = w.engine.mem.bytes;
     assert_reply(&w, "FETCH d0", too_big);
     assert_reply(&w, "LRANGE d0 0 -1", too_big);
-    assert_true(w.server.mem.bytes <=
+    assert_true(w.engine.mem.bytes <=
                 bytes + 4096); /* identities were not given, frames are gone */
     /* The values of a doubling of n levels: 2 + 4 + ... + 2^n, and 2^n leaves. */
     for (int level = 20; level <= 30; level++) {
         char line[32];
         uint64_t values = ((uint64_t)2 << (30 - level)) - 2 + ((uint64_t)1 << (30 - level));
         snprintf(line, sizeof line, "FETCH d%d", level);
-        w.server.config.reply_values_max = values;
+        w.engine.config.reply_values_max = values;
         world_do(&w, 0, line);
         if (world_replied(&w, "-")) fail_msg("%s: %.*s", line, (int)w.out.n, w.out.p);
         world_assert_one_reply(&w);
-        w.server.config.reply_values_max = values - 1;
+        w.engine.config.reply_values_max = values - 1;
         assert_reply(&w, line, too_big);
     }
     world_fini(&w);
@@ -216,24 +216,24 @@ static void test_nested_values_of_every_type_count_once(void **state)
         struct world w;
         world_init(&w, 1);
         RUN(&w, makes[i]);
-        w.server.config.reply_values_max = 8;
+        w.engine.config.reply_values_max = 8;
         world_do(&w, 0, "FETCH c");
         if (world_replied(&w, "-")) fail_msg("%s: %.*s", makes[i], (int)w.out.n, w.out.p);
-        w.server.config.reply_values_max = 7;
+        w.engine.config.reply_values_max = 7;
         world_do(&w, 0, "FETCH c");
         assert_true(world_replied(&w, "-TOOBIG"));
         RUN(&w, "REF RPUSH outer c c"); /* 2 + 8 + 8 */
-        w.server.config.reply_values_max = 18;
+        w.engine.config.reply_values_max = 18;
         world_do(&w, 0, "FETCH outer");
         assert_true(world_replied(&w, "*2\r\n"));
-        w.server.config.reply_values_max = 17;
+        w.engine.config.reply_values_max = 17;
         world_do(&w, 0, "FETCH outer");
         assert_true(world_replied(&w, "-TOOBIG"));
         RUN(&w, "REF RPUSH before c", "RPUSH before last"); /* 1 + 8 + 1 */
-        w.server.config.reply_values_max = 10;
+        w.engine.config.reply_values_max = 10;
         world_do(&w, 0, "FETCH before");
         assert_true(world_replied(&w, "*2\r\n"));
-        w.server.config.reply_values_max = 9;
+        w.engine.config.reply_values_max = 9;
         world_do(&w, 0, "FETCH before");
         assert_true(world_replied(&w, "-TOOBIG"));
         world_fini(&w);
@@ -249,12 +249,12 @@ static void test_nested_bytes_are_bounded(void **state)
     RUN(&w, "SETRANGE long 99999 x");
     for (int i = 0; i < 100; i++) RUN(&w, "REF RPUSH l long");
     RUN(&w, "REF RPUSH outer l");
-    w.server.config.output_buffer_limit = 1 << 20;
+    w.engine.config.output_buffer_limit = 1 << 20;
     world_do(&w, 0, "FETCH outer");
     assert_true(world_replied(&w, "-TOOBIG the reply would hold more bytes than "
                                   "output-buffer-limit\r\n"));
     assert_true(w.out.cap < 4 << 20); /* it did not write it all to find out */
-    w.server.config.output_buffer_limit = 11 << 20;
+    w.engine.config.output_buffer_limit = 11 << 20;
     world_do(&w, 0, "FETCH outer");
     assert_true(world_replied(&w, "*1\r\n*100\r\n"));
     world_assert_one_reply(&w);
@@ -293,7 +293,7 @@ static void assert_same_container(struct reading *r, const struct reply *reply, 
     for (uint32_t i = 0; i < r->depth; i++) {
         if (r->open[i] != o) continue;
         char text[HANDLE_TEXT_CHARS];
-        size_t n = identity_put(text, ident_get(&r->w->server.heap, o));
+        size_t n = identity_put(text, ident_get(&r->w->engine.heap, o));
         assert_int_equal(reply->n, n);
         assert_memory_equal(reply->text, text, n);
         return;
@@ -373,7 +373,7 @@ static void test_nested_random_graphs(void **state)
             struct reading r = {.w = &w};
             assert_same(
                 &r, reply,
-                entry_value(keyspace_find(&w.server.keyspace, view_of(key), w.server.now_ms)));
+                entry_value(keyspace_find(&w.engine.keyspace, view_of(key), w.engine.now_ms)));
             reply_free(reply);
             reply_reader_fini(&reader);
             compared++;
@@ -389,8 +389,8 @@ static void test_nested_random_graphs(void **state)
 static uint64_t taken_bytes(const struct world *w)
 {
     struct pool_stats s;
-    pool_get_stats(w->server.heap.pool, &s);
-    return w->server.mem.bytes + s.lent_bytes;
+    pool_get_stats(w->engine.heap.pool, &s);
+    return w->engine.mem.bytes + s.lent_bytes;
 }
 
 /* The nth allocation fails, for every n: frames, their items, identities. */
@@ -406,10 +406,10 @@ static void test_nested_without_memory(void **state)
             make_graph(&w);
             make_chain(&w, 40);
             uint64_t bytes = taken_bytes(&w);
-            w.server.mem.fail_at = n;
+            w.engine.mem.fail_at = n;
             world_do(&w, 0, commands[i]);
-            bool failed = w.server.mem.fail_at == 0;
-            w.server.mem.fail_at = 0;
+            bool failed = w.engine.mem.fail_at == 0;
+            w.engine.mem.fail_at = 0;
             world_assert_one_reply(&w);
             if (failed) {
                 assert_true(world_replied(&w, "-OOM"));

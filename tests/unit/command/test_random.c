@@ -174,7 +174,7 @@ static void build_graph(struct world *w)
         world_run(w, 0);
     }
     world_do(w, 0, "RESET");
-    while (server_step(&w->server, true)) {
+    while (steps_run(&w->engine, true)) {
     }
 }
 
@@ -192,8 +192,8 @@ static void count_gone(void *ctx, uint64_t number)
 
 static void new_client(struct world *w, int i)
 {
-    session_close(&w->server.sessions, &w->sessions[i]);
-    assert_int_equal(session_open(&w->server.sessions, &w->sessions[i], 0), STATUS_OK);
+    session_close(&w->engine.sessions, &w->sessions[i]);
+    assert_int_equal(session_open(&w->engine.sessions, &w->sessions[i], 0), STATUS_OK);
     if (draw(w, 2)) w->sessions[i].protocol = 3;
 }
 
@@ -203,15 +203,15 @@ static void test_random_commands_keep_the_heap_sound(void **state)
     struct world *w = calloc(1, sizeof *w);
     uint64_t commands = setting("HEAPD_RANDOM_COMMANDS", 20000), replied_error = 0, weak_gone = 0;
     world_init(w, setting("HEAPD_RANDOM_SEED", 1));
-    w->server.config.reply_values_max = 2000;
+    w->engine.config.reply_values_max = 2000;
     build_graph(w);
-    w->server.heap.collect.slice_slots_max = 1;
-    w->server.heap.weak.gone = count_gone;
-    w->server.heap.weak.gone_ctx = &weak_gone;
+    w->engine.heap.collect.slice_slots_max = 1;
+    w->engine.heap.weak.gone = count_gone;
+    w->engine.heap.weak.gone_ctx = &weak_gone;
     for (uint64_t i = 0; i < commands; i++) {
-        if (heap_containers(&w->server.heap) < LIVE_OBJECTS_MIN) build_graph(w);
+        if (heap_containers(&w->engine.heap) < LIVE_OBJECTS_MIN) build_graph(w);
         if (draw(w, 200) == 0) new_client(w, (int)draw(w, WORLD_SESSIONS));
-        if (draw(w, 16) == 0) server_turn(&w->server);
+        if (draw(w, 16) == 0) engine_turn(&w->engine);
         if (i % 256 == 0) { /* GC DISABLE and GC THRESHOLD are drawn too; they shall not last */
             world_do(w, 0, "GC ENABLE");
             world_do(w, 0, "GC THRESHOLD 16");
@@ -220,16 +220,16 @@ static void test_random_commands_keep_the_heap_sound(void **state)
         world_run(w, (int)draw(w, WORLD_SESSIONS));
         world_assert_one_reply(w);
         replied_error += world_replied(w, "-");
-        server_step(&w->server, draw(w, 2));
+        steps_run(&w->engine, draw(w, 2));
         world_assert_sound(w);
-        if (w->server.heap.collect.phase == COLLECT_FREE && draw(w, 4) == 0)
-            assert_int_equal(heap_trace(&w->server.heap).condemned, 0);
+        if (w->engine.heap.collect.phase == COLLECT_FREE && draw(w, 4) == 0)
+            assert_int_equal(heap_trace(&w->engine.heap).condemned, 0);
         if (i % 5000 == 4999) world_assert_no_garbage(w);
     }
     /* Commands that are nearly all refused would prove nothing. */
     assert_true(replied_error < commands * 3 / 4);
-    assert_true(w->server.heap.collect.stats.trials > 0);
-    assert_int_equal(w->server.heap.collect.stats.faults, 0);
+    assert_true(w->engine.heap.collect.stats.trials > 0);
+    assert_int_equal(w->engine.heap.collect.stats.faults, 0);
     assert_true(weak_gone > commands / 1000);
     world_assert_no_garbage(w);
     world_fini(w);

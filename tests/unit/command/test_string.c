@@ -26,12 +26,12 @@ struct digest {
 static void digest_name(void *ctx, const struct entry *e)
 {
     struct digest *d = ctx;
-    const struct heap *h = &d->w->server.heap;
+    const struct heap *h = &d->w->engine.heap;
     struct view key = entry_key(e);
     uint64_t n = hash_bytes(1, key.p, key.n);
     char scratch[VAL_TEXT_CHARS];
     val v = entry_value(e);
-    n = hash_word(n, (uint64_t)keyspace_expires_ms(&d->w->server.keyspace, e));
+    n = hash_word(n, (uint64_t)keyspace_expires_ms(&d->w->engine.keyspace, e));
     n = hash_word(n, val_is_obj(v) ? val_obj(v)->count : 1);
     if (val_is_container(v)) {
         n = hash_word(n, v.w);
@@ -46,7 +46,7 @@ static void digest_name(void *ctx, const struct entry *e)
 static uint64_t digest(struct world *w)
 {
     struct digest d = {.w = w};
-    keyspace_walk(&w->server.keyspace, w->server.now_ms, digest_name, &d);
+    keyspace_walk(&w->engine.keyspace, w->engine.now_ms, digest_name, &d);
     return d.sum;
 }
 
@@ -62,10 +62,10 @@ static void run_over_names(const char *command, const char *reply)
         world_do(&w, 0, "EXPIRE set 500");
         world_do(&w, 0, "REF SET alias set");
         uint64_t before = digest(&w);
-        w.server.mem.fail_at = at;
+        w.engine.mem.fail_at = at;
         world_do(&w, 0, command);
-        bool failed = w.server.mem.fail_at == 0;
-        w.server.mem.fail_at = 0;
+        bool failed = w.engine.mem.fail_at == 0;
+        w.engine.mem.fail_at = 0;
         bool oom = world_replied(&w, "-OOM");
         if (oom)
             assert_int_equal(digest(&w), before);
@@ -100,22 +100,22 @@ static void run_at_the_limit_of_roots(const char *subject, int roots_gained)
 {
     struct world w;
     world_init(&w, 3);
-    struct heap *h = &w.server.heap;
+    struct heap *h = &w.engine.heap;
     world_do(&w, 0, "RPUSH source a");
     world_do(&w, 0, "RPUSH full a");
     world_do(&w, 0, "REF MSET n1 full n2 full n3 full");
     struct obj *o =
-        val_obj(entry_value(keyspace_find(&w.server.keyspace, view_of(subject), w.server.now_ms)));
+        val_obj(entry_value(keyspace_find(&w.engine.keyspace, view_of(subject), w.engine.now_ms)));
     uint64_t own = rc_roots(h, o);
     for (uint64_t roots = OBJ_ROOTS_MAX - 8; roots < OBJ_ROOTS_MAX + 4; roots++) {
         while (rc_roots(h, o) < roots) assert_int_equal(rc_root_add(h, o), STATUS_OK);
         for (uint64_t at = 1;; at++) {
             uint64_t before = digest(&w);
-            w.server.mem.fail_at = at;
-            w.server.mem.fail_on = true;
+            w.engine.mem.fail_at = at;
+            w.engine.mem.fail_on = true;
             world_do(&w, 0, "REF MSET n1 source n2 source n3 source fresh full fresher full");
-            bool failed = w.server.mem.fail_at == 1;
-            w.server.mem.fail_at = 0;
+            bool failed = w.engine.mem.fail_at == 1;
+            w.engine.mem.fail_at = 0;
             if (world_replied(&w, "-OOM")) {
                 assert_int_equal(digest(&w), before);
                 continue;
@@ -205,9 +205,9 @@ static void test_values_that_repeat_are_one_object(void **state)
     expect(&w, "MSETNX s1 short s2 short", ":1\r\n");
     expect(&w, "OBJECT REFCOUNT s1", ":2147483647\r\n");
     expect(&w, "FLUSHALL", "+OK\r\n");
-    while (server_step(&w.server, true)) {
+    while (steps_run(&w.engine, true)) {
     }
-    assert_int_equal(w.server.heap.intern.strings.used, 0);
+    assert_int_equal(w.engine.heap.intern.strings.used, 0);
     world_assert_sound(&w);
     world_fini(&w);
 }

@@ -15,7 +15,7 @@ static void begin(struct world *w, int session, const char *line)
         world_arg_bytes(w, line, n);
     }
     proto_buf_clear(&w->out, SIZE_MAX);
-    dispatch(&w->server, &w->sessions[session], w->argc, w->argv, &w->out);
+    dispatch(&w->engine, &w->sessions[session], w->argc, w->argv, &w->out);
 }
 
 /* --- GC COLLECT --- */
@@ -41,26 +41,26 @@ static void test_collect_waits_and_resumes(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    w.server.heap.collect.slice_slots_max = 1;
+    w.engine.heap.collect.slice_slots_max = 1;
     make_ring(&w);
     begin_collect(&w, 0);
-    assert_int_equal(w.server.sessions.waiting, 1);
-    assert_false(dispatch_resume(&w.server, &w.sessions[0], &w.out));
+    assert_int_equal(w.engine.sessions.waiting, 1);
+    assert_false(dispatch_resume(&w.engine, &w.sessions[0], &w.out));
     assert_int_equal(w.out.n, 0);
     /* Others run meanwhile. */
     world_do(&w, 1, "SET k v");
     assert_true(world_replied(&w, "+OK\r\n"));
     proto_buf_clear(&w.out, SIZE_MAX);
     uint64_t slices = 0;
-    for (; !dispatch_resume(&w.server, &w.sessions[0], &w.out); slices++) {
+    for (; !dispatch_resume(&w.engine, &w.sessions[0], &w.out); slices++) {
         assert_int_equal(w.out.n, 0);
-        server_step(&w.server, true);
+        steps_run(&w.engine, true);
         assert_true(slices < 10000);
     }
     assert_true(slices > 3);
     assert_true(world_replied(&w, ":1\r\n"));
     assert_int_equal(w.sessions[0].wait, SESSION_RUNS);
-    assert_int_equal(w.server.sessions.waiting, 0);
+    assert_int_equal(w.engine.sessions.waiting, 0);
     assert_int_equal(world_stats_of(&w, "gc|collect")->calls, 1);
     assert_int_equal(world_stats_of(&w, "gc|collect")->failed, 0);
     world_assert_reply(&w, "PING", "+PONG\r\n");
@@ -72,27 +72,27 @@ static void test_collect_two_wait_and_one_goes(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    w.server.heap.collect.slice_slots_max = 1;
+    w.engine.heap.collect.slice_slots_max = 1;
     make_ring(&w);
     begin_collect(&w, 0);
     begin_collect(&w, 1);
-    server_step(&w.server, true);
+    steps_run(&w.engine, true);
     begin_collect(&w, 2);
-    assert_int_equal(w.server.sessions.waiting, 3);
-    session_close(&w.server.sessions, &w.sessions[1]);
-    assert_int_equal(w.server.sessions.waiting, 2);
+    assert_int_equal(w.engine.sessions.waiting, 3);
+    session_close(&w.engine.sessions, &w.sessions[1]);
+    assert_int_equal(w.engine.sessions.waiting, 2);
     bool first = false, last = false;
     for (uint32_t steps = 0; !first || !last; steps++) {
         assert_true(steps < 10000);
-        server_step(&w.server, true);
+        steps_run(&w.engine, true);
         proto_buf_clear(&w.out, SIZE_MAX);
-        if (!first) first = dispatch_resume(&w.server, &w.sessions[0], &w.out);
-        if (!last) last = dispatch_resume(&w.server, &w.sessions[2], &w.out);
+        if (!first) first = dispatch_resume(&w.engine, &w.sessions[0], &w.out);
+        if (!last) last = dispatch_resume(&w.engine, &w.sessions[2], &w.out);
         /* Who asked while a collection ran waits for the next. */
         assert_true(first || !last);
     }
-    assert_int_equal(w.server.sessions.waiting, 0);
-    assert_int_equal(session_open(&w.server.sessions, &w.sessions[1], 0), STATUS_OK);
+    assert_int_equal(w.engine.sessions.waiting, 0);
+    assert_int_equal(session_open(&w.engine.sessions, &w.sessions[1], 0), STATUS_OK);
     world_fini(&w);
 }
 
@@ -100,7 +100,7 @@ static void test_collect_two_wait_and_one_goes(void **state)
 
 static struct usages *usages_of(struct world *w)
 {
-    return &w->server.sessions.usages;
+    return &w->engine.sessions.usages;
 }
 
 /* 2^doublings lists, each of them below one other. */
@@ -138,7 +138,7 @@ static void step(struct world *w)
 static bool resumes(struct world *w, int session)
 {
     proto_buf_clear(&w->out, SIZE_MAX);
-    return dispatch_resume(&w->server, &w->sessions[session], &w->out);
+    return dispatch_resume(&w->engine, &w->sessions[session], &w->out);
 }
 
 /* The whole answer, as a line of the wire. */
@@ -163,7 +163,7 @@ static void test_usage_waits_and_resumes(void **state)
     make_tree(&w, "small", 3);
     usage_at_once(&w, "tree", whole);
     begin_usage(&w, 0, "tree");
-    assert_int_equal(w.server.sessions.waiting, 1);
+    assert_int_equal(w.engine.sessions.waiting, 1);
     assert_false(resumes(&w, 0));
     assert_int_equal(w.out.n, 0);
     uint32_t steps = 0;
@@ -184,14 +184,14 @@ static void test_usage_waits_and_resumes(void **state)
     assert_true(steps > 1000);
     assert_true(world_replied(&w, whole));
     assert_int_equal(w.sessions[0].wait, SESSION_RUNS);
-    assert_int_equal(w.server.sessions.waiting, 0);
+    assert_int_equal(w.engine.sessions.waiting, 0);
     assert_int_equal(world_stats_of(&w, "memory|usage")->failed, 0);
     world_assert_reply(&w, "PING", "+PONG\r\n");
     /* The server takes the steps itself, and each is measured. */
-    uint64_t measured = w.server.stats.step_ns.count;
+    uint64_t measured = w.engine.stats.step_ns.count;
     world_do(&w, 0, "MEMORY USAGE tree");
     assert_true(world_replied(&w, whole));
-    assert_true(w.server.stats.step_ns.count > measured);
+    assert_true(w.engine.stats.step_ns.count > measured);
     world_fini(&w);
 }
 
@@ -207,16 +207,16 @@ static void test_usage_of_those_who_go(void **state)
         for (int i = 0; i < WORLD_SESSIONS; i++) begin_usage(&w, i, "tree");
         for (uint32_t i = 0; i < 3 * at; i++) step(&w);
         int goes = (int)(at % WORLD_SESSIONS);
-        session_close(&w.server.sessions, &w.sessions[goes]);
-        assert_int_equal(w.server.sessions.waiting, 2);
+        session_close(&w.engine.sessions, &w.sessions[goes]);
+        assert_int_equal(w.engine.sessions.waiting, 2);
         for (uint32_t steps = 0; usages_have_work(usages_of(&w)); steps++) {
             step(&w);
             assert_true(steps < 1000);
         }
         for (int i = 0; i < WORLD_SESSIONS; i++)
             if (i != goes) assert_true(resumes(&w, i) && world_replied(&w, ":"));
-        assert_int_equal(w.server.sessions.waiting, 0);
-        assert_int_equal(session_open(&w.server.sessions, &w.sessions[goes], 0), STATUS_OK);
+        assert_int_equal(w.engine.sessions.waiting, 0);
+        assert_int_equal(session_open(&w.engine.sessions, &w.sessions[goes], 0), STATUS_OK);
         world_fini(&w);
     }
 }
@@ -232,11 +232,11 @@ static void test_usage_when_the_server_ends(void **state)
     begin_usage(&w, 0, "tree");
     for (int i = 0; i < 20; i++) step(&w);
     world_do(&w, 1, "FLUSHALL");
-    for (int i = 0; i < WORLD_SESSIONS; i++) session_close(&w.server.sessions, &w.sessions[i]);
+    for (int i = 0; i < WORLD_SESSIONS; i++) session_close(&w.engine.sessions, &w.sessions[i]);
     assert_true(usages_of(&w)->walk.frames > 0);
     proto_buf_fini(&w.out);
-    server_fini(&w.server);
-    assert_int_equal(w.server.mem.bytes, 0);
+    engine_fini(&w.engine);
+    assert_int_equal(w.engine.mem.bytes, 0);
 }
 
 static void test_usage_of_what_goes(void **state)
@@ -255,7 +255,7 @@ static void test_usage_of_what_goes(void **state)
     begin(&w, 0, "DEL tree other"); /* by whom does not matter */
     while (usages_have_work(usages_of(&w))) {
         step(&w);
-        server_after_command(&w.server);
+        steps_after_command(&w.engine);
     }
     assert_true(resumes(&w, 0) && world_replied(&w, ":"));
     assert_true(resumes(&w, 1) && world_replied(&w, "$-1\r\n"));
@@ -272,11 +272,11 @@ static void test_usage_without_memory(void **state)
     make_tree(&w, "tree", 5);
     usages_of(&w)->slots_at_once = 0;
     begin_usage(&w, 0, "tree");
-    uint64_t errors = w.server.stats.error_replies;
-    w.server.mem.fail_at = 1;
+    uint64_t errors = w.engine.stats.error_replies;
+    w.engine.mem.fail_at = 1;
     while (!resumes(&w, 0)) step(&w);
     assert_true(world_replied(&w, "-OOM"));
-    assert_int_equal(w.server.stats.error_replies, errors + 1);
+    assert_int_equal(w.engine.stats.error_replies, errors + 1);
     while (usages_have_work(usages_of(&w))) step(&w);
     world_fini(&w);
 }
@@ -310,7 +310,7 @@ static void test_usage_beside_random_commands(void **state)
     for (uint64_t seed = 1; seed <= 10; seed++) {
         struct world w;
         world_init(&w, seed);
-        w.server.heap.collect.slice_slots_max = 1;
+        w.engine.heap.collect.slice_slots_max = 1;
         usages_of(&w)->slots_at_once = 0;
         for (int round = 0; round < 600; round++) {
             char line[96], name[16];
@@ -322,15 +322,15 @@ static void test_usage_beside_random_commands(void **state)
                     snprintf(line, sizeof line, "MEMORY USAGE %s", name);
                     begin(&w, i, line);
                 } else if (draw(&w, 20) == 0) {
-                    session_close(&w.server.sessions, &w.sessions[i]);
-                    assert_int_equal(session_open(&w.server.sessions, &w.sessions[i], 0),
+                    session_close(&w.engine.sessions, &w.sessions[i]);
+                    assert_int_equal(session_open(&w.engine.sessions, &w.sessions[i], 0),
                                      STATUS_OK);
                 }
             }
             random_line(&w, line);
             world_do(&w, 2, line);
             step(&w);
-            if (draw(&w, 2)) collect_step(&w.server.heap, true);
+            if (draw(&w, 2)) collect_step(&w.engine.heap, true);
         }
         while (usages_have_work(usages_of(&w))) step(&w);
         for (int i = 0; i < 2; i++)

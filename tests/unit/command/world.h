@@ -18,13 +18,15 @@
 #include <cmocka.h>
 
 #include "command/command.h"
+#include "engine/reclaim.h"
+#include "engine/steps.h"
 #include "heap/check.h"
 #include "proto/reply.h"
 
 enum { WORLD_SESSIONS = 3, WORLD_ARGS = 64, WORLD_ARG_BYTES = 4096 };
 
 struct world {
-    struct server server;
+    struct engine engine;
     struct session sessions[WORLD_SESSIONS];
     struct proto_buf out; /* the last reply */
     uint64_t seed;
@@ -47,9 +49,9 @@ static inline void world_init(struct world *w, uint64_t seed)
     struct config config;
     config_init(&config);
     snprintf(config.hash_seed, sizeof config.hash_seed, "1f");
-    assert_int_equal(server_init(&w->server, &config), STATUS_OK);
+    assert_int_equal(engine_init(&w->engine, &config), STATUS_OK);
     for (int i = 0; i < WORLD_SESSIONS; i++)
-        assert_int_equal(session_open(&w->server.sessions, &w->sessions[i], 0), STATUS_OK);
+        assert_int_equal(session_open(&w->engine.sessions, &w->sessions[i], 0), STATUS_OK);
     proto_buf_init(&w->out);
 }
 
@@ -94,9 +96,9 @@ static inline void world_run(struct world *w, int session)
 {
     struct session *s = &w->sessions[session];
     proto_buf_clear(&w->out, SIZE_MAX);
-    dispatch(&w->server, s, w->argc, w->argv, &w->out);
-    while (s->wait != SESSION_RUNS && !dispatch_resume(&w->server, s, &w->out))
-        server_step(&w->server, true);
+    dispatch(&w->engine, s, w->argc, w->argv, &w->out);
+    while (s->wait != SESSION_RUNS && !dispatch_resume(&w->engine, s, &w->out))
+        steps_run(&w->engine, true);
 }
 
 /* The same for a command without spaces in its arguments. */
@@ -128,7 +130,7 @@ static inline const struct command_stats *world_stats_of(const struct world *w, 
 {
     const struct command *cmd = command_find(view_of(name));
     assert_non_null(cmd);
-    return &w->server.stats.command[command_index(cmd)];
+    return &w->engine.stats.command[command_index(cmd)];
 }
 
 /* Exactly one well-formed reply. */
@@ -149,9 +151,9 @@ static inline void world_assert_one_reply(struct world *w)
 static inline void world_assert_sound(struct world *w)
 {
     char text[256];
-    const char *wrong = heap_check(&w->server.heap, text);
+    const char *wrong = heap_check(&w->engine.heap, text);
     if (wrong) fail_msg("after %s: %s", world_command(w), wrong);
-    if (!keyspace_check(&w->server.keyspace))
+    if (!keyspace_check(&w->engine.keyspace))
         fail_msg("after %s: keyspace_check", world_command(w));
 }
 
@@ -160,9 +162,9 @@ static inline void world_assert_sound(struct world *w)
 static inline void world_settle(struct world *w)
 {
     for (int i = 0; i < 2; i++) {
-        uint64_t found, ticket = collect_full_begin(&w->server.heap);
-        while (!collect_full_found(&w->server.heap, ticket, &found)) server_step(&w->server, true);
-        while (server_step(&w->server, true)) {
+        uint64_t found, ticket = collect_full_begin(&w->engine.heap);
+        while (!collect_full_found(&w->engine.heap, ticket, &found)) steps_run(&w->engine, true);
+        while (steps_run(&w->engine, true)) {
         }
     }
 }
@@ -170,22 +172,22 @@ static inline void world_settle(struct world *w)
 /* What GC FREEZE hid is looked at again. */
 static inline void world_assert_no_garbage(struct world *w)
 {
-    collect_freeze(&w->server.heap, false);
+    collect_freeze(&w->engine.heap, false);
     world_settle(w);
-    struct heap_trace trace = heap_trace(&w->server.heap);
+    struct heap_trace trace = heap_trace(&w->engine.heap);
     assert_false(trace.failed);
-    assert_int_equal(trace.objects, heap_objects(&w->server.heap));
+    assert_int_equal(trace.objects, heap_objects(&w->engine.heap));
 }
 
 static inline void world_fini(struct world *w)
 {
     world_do(w, 0, "FLUSHALL");
-    for (int i = 0; i < WORLD_SESSIONS; i++) session_close(&w->server.sessions, &w->sessions[i]);
+    for (int i = 0; i < WORLD_SESSIONS; i++) session_close(&w->engine.sessions, &w->sessions[i]);
     world_settle(w);
-    assert_int_equal(heap_objects(&w->server.heap), 0);
+    assert_int_equal(heap_objects(&w->engine.heap), 0);
     proto_buf_fini(&w->out);
-    server_fini(&w->server);
-    assert_int_equal(w->server.mem.bytes, 0);
+    engine_fini(&w->engine);
+    assert_int_equal(w->engine.mem.bytes, 0);
 }
 
 #endif

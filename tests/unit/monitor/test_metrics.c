@@ -23,7 +23,7 @@ static void assert_line(const char *text, const char *line)
 static void test_rows_have_base_units(void **state)
 {
     (void)state;
-    struct server *s = watched_new();
+    struct engine *s = watched_new();
     s->heap.collect.stats.cpu_ns = 61002003004;
     s->heap.collect.stats.trials = 7;
     s->stats.longest_step_ns = 98765;
@@ -42,7 +42,7 @@ static void test_rows_have_base_units(void **state)
     assert_line(text, "heapd_gc_enabled 1");
     assert_line(text, "heapd_up 1");
     sdsfree(text);
-    s->shutdown = SERVER_SHUTTING_DOWN;
+    s->shutdown = ENGINE_SHUTTING_DOWN;
     text = metrics_text(s);
     assert_line(text, "heapd_up 0");
     sdsfree(text);
@@ -52,7 +52,7 @@ static void test_rows_have_base_units(void **state)
 static void test_families_of_several_rows_have_one_heading(void **state)
 {
     (void)state;
-    struct server *s = watched_new();
+    struct engine *s = watched_new();
     sds text = metrics_text(s);
     const char *heading = strstr(text, "# TYPE heapd_pool_bytes gauge\nheapd_pool_bytes{state=");
     assert_non_null(heading);
@@ -64,7 +64,7 @@ static void test_families_of_several_rows_have_one_heading(void **state)
 static void test_commands_appear_when_they_are_called(void **state)
 {
     (void)state;
-    struct server *s = watched_new();
+    struct engine *s = watched_new();
     sds text = metrics_text(s);
     assert_null(strstr(text, "command=\"get\""));
     sdsfree(text);
@@ -91,7 +91,7 @@ static void test_commands_appear_when_they_are_called(void **state)
 static void test_slices_and_steps_are_histograms(void **state)
 {
     (void)state;
-    struct server *s = watched_new();
+    struct engine *s = watched_new();
     histogram_record(&s->heap.collect.stats.slice_ns, 100000);
     histogram_record(&s->stats.step_ns, 3);
     sds text = metrics_text(s);

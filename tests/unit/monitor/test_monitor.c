@@ -13,7 +13,7 @@
 enum { ANSWER_BYTES = 1 << 16, TURNS_MAX = 10000, TURN_US = 200 };
 
 struct place {
-    struct server *server;
+    struct engine *engine;
     uv_loop_t loop;
     struct monitor *monitor;
     uint16_t port;
@@ -34,10 +34,10 @@ static int socket_on(uint16_t *port, bool listens)
 static int setup(void **state)
 {
     struct place *p = calloc(1, sizeof *p);
-    p->server = watched_new();
+    p->engine = watched_new();
     uv_loop_init(&p->loop);
     close(socket_on(&p->port, false));
-    p->server->config.http_port = p->port;
+    p->engine->config.http_port = p->port;
     *state = p;
     return 0;
 }
@@ -48,7 +48,7 @@ static int teardown(void **state)
     monitor_stop(p->monitor);
     assert_int_equal(uv_run(&p->loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(uv_loop_close(&p->loop), 0);
-    watched_free(p->server);
+    watched_free(p->engine);
     free(p);
     return 0;
 }
@@ -84,9 +84,9 @@ static void ask(struct place *p, const char *request, char answer[ANSWER_BYTES])
 static void test_port_0_is_off(void **state)
 {
     struct place *p = *state;
-    p->server->config.http_port = 0;
+    p->engine->config.http_port = 0;
     p->monitor = (struct monitor *)p;
-    assert_int_equal(monitor_start(&p->monitor, p->server, &p->loop), 0);
+    assert_int_equal(monitor_start(&p->monitor, p->engine, &p->loop), 0);
     assert_null(p->monitor);
 }
 
@@ -94,7 +94,7 @@ static void test_requests_are_answered_by_the_loop(void **state)
 {
     struct place *p = *state;
     static char answer[ANSWER_BYTES];
-    assert_int_equal(monitor_start(&p->monitor, p->server, &p->loop), 0);
+    assert_int_equal(monitor_start(&p->monitor, p->engine, &p->loop), 0);
     ask(p, "GET /livez?x=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", answer);
     assert_ptr_equal(strstr(answer, "HTTP/1.1 200 "), answer);
     assert_non_null(strstr(answer, "\r\n\r\nok\n"));
@@ -109,7 +109,7 @@ static void test_requests_are_answered_by_the_loop(void **state)
 static void test_stop_in_the_middle_of_requests(void **state)
 {
     struct place *p = *state;
-    assert_int_equal(monitor_start(&p->monitor, p->server, &p->loop), 0);
+    assert_int_equal(monitor_start(&p->monitor, p->engine, &p->loop), 0);
     int silent = connected(p), half = connected(p);
     assert_int_equal(write(half, "GET /met", 8), 8);
     for (int turn = 0; turn < 10; turn++) uv_run(&p->loop, UV_RUN_NOWAIT);
@@ -129,7 +129,7 @@ static void refused(struct place *p, char *line, size_t line_bytes)
     int kept = dup(STDERR_FILENO), ends[2];
     assert_int_equal(pipe(ends), 0);
     dup2(ends[1], STDERR_FILENO);
-    int code = monitor_start(&p->monitor, p->server, &p->loop);
+    int code = monitor_start(&p->monitor, p->engine, &p->loop);
     dup2(kept, STDERR_FILENO);
     close(kept);
     close(ends[1]);
@@ -146,7 +146,7 @@ static void test_port_in_use(void **state)
 {
     struct place *p = *state;
     int other = socket_on(&p->port, true);
-    p->server->config.http_port = p->port;
+    p->engine->config.http_port = p->port;
     char line[512], wanted[512];
     refused(p, line, sizeof line);
     close(other);
@@ -159,7 +159,7 @@ static void test_port_in_use(void **state)
 static void test_address_that_is_none(void **state)
 {
     struct place *p = *state;
-    strcpy(p->server->config.http_bind, "nowhere");
+    strcpy(p->engine->config.http_bind, "nowhere");
     char line[512];
     refused(p, line, sizeof line);
     assert_non_null(strstr(line, "nowhere"));

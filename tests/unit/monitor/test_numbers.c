@@ -14,15 +14,15 @@ static bool ends_with(const char *text, const char *end)
 static void test_rows_cover_the_snapshot(void **state)
 {
     (void)state;
-    enum { WORDS = sizeof(struct snapshot) / sizeof(uint64_t) };
-    static_assert(sizeof(struct snapshot) % sizeof(uint64_t) == 0, "whole words");
+    enum { WORDS = sizeof(struct figures) / sizeof(uint64_t) };
+    static_assert(sizeof(struct figures) % sizeof(uint64_t) == 0, "whole words");
     int rows_at[WORDS] = {0};
     const struct number *row;
     for (uint32_t i = 0; (row = number_at(i)); i++) {
-        assert_true(row->offset < sizeof(struct snapshot));
+        assert_true(row->offset < sizeof(struct figures));
         rows_at[row->offset / sizeof(uint64_t)]++;
     }
-    size_t by_type = offsetof(struct snapshot, heap.objects_by_type) / sizeof(uint64_t);
+    size_t by_type = offsetof(struct figures, heap.objects_by_type) / sizeof(uint64_t);
     for (size_t word = 0; word < WORDS; word++) {
         bool listed_apart = word >= by_type && word < by_type + OBJ_TYPES;
         if (rows_at[word] != !listed_apart) fail_msg("word %zu: %d rows", word, rows_at[word]);

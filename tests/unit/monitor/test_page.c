@@ -33,7 +33,7 @@ static void test_pages_have_their_status_and_text(void **state)
         [PAGE_WRONG_METHOD] = {405, "text/plain", "GET and HEAD"},
         [PAGE_UNWANTED_BODY] = {413, "text/plain", "no body"},
     };
-    struct server *s = watched_new();
+    struct engine *s = watched_new();
     for (int page = 0; page < PAGES; page++) {
         struct page_text text;
         page_render((enum page)page, s, &text);
@@ -49,8 +49,8 @@ static void test_pages_have_their_status_and_text(void **state)
 static void test_not_ready_while_shutting_down(void **state)
 {
     (void)state;
-    struct server *s = watched_new();
-    s->shutdown = SERVER_SHUTTING_DOWN;
+    struct engine *s = watched_new();
+    s->shutdown = ENGINE_SHUTTING_DOWN;
     struct page_text text;
     page_render(PAGE_READY, s, &text);
     assert_int_equal(text.status, 503);

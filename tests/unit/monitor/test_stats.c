@@ -7,7 +7,7 @@
 #include "monitor/numbers.h"
 #include "monitor/stats.h"
 
-static json_t *parsed(const struct server *s)
+static json_t *parsed(const struct engine *s)
 {
     sds text = stats_text(s);
     assert_non_null(text);
@@ -28,7 +28,7 @@ static json_int_t integer_in(json_t *object, const char *key)
 static void test_every_row_is_there(void **state)
 {
     (void)state;
-    struct server *s = watched_new();
+    struct engine *s = watched_new();
     s->heap.collect.stats.trials = 7;
     json_t *root = parsed(s);
     const struct number *row;
@@ -41,7 +41,7 @@ static void test_every_row_is_there(void **state)
     json_t *by_type = json_object_get(json_object_get(root, "heap"), "objects_by_type");
     assert_int_equal(json_object_size(by_type), OBJ_TYPES - 1);
     json_decref(root);
-    s->shutdown = SERVER_SHUTTING_DOWN;
+    s->shutdown = ENGINE_SHUTTING_DOWN;
     root = parsed(s);
     assert_true(json_is_false(json_object_get(root, "ready")));
     json_decref(root);
@@ -51,7 +51,7 @@ static void test_every_row_is_there(void **state)
 static void test_commands_and_their_durations(void **state)
 {
     (void)state;
-    struct server *s = watched_new();
+    struct engine *s = watched_new();
     watched_call(s, "get", 1023);
     watched_call(s, "get", 5000);
     watched_command(s, "get")->failed = 1;
@@ -96,7 +96,7 @@ static void *failing_malloc(size_t bytes)
 static void test_text_is_null_when_memory_is_short(void **state)
 {
     (void)state;
-    struct server *s = watched_new();
+    struct engine *s = watched_new();
     watched_call(s, "get", 1023);
     json_set_alloc_funcs(failing_malloc, free);
     int n = 0;

@@ -14,28 +14,28 @@
 
 #include "command/command.h"
 
-static inline struct server *watched_new(void)
+static inline struct engine *watched_new(void)
 {
-    struct server *s = calloc(1, sizeof *s);
+    struct engine *s = calloc(1, sizeof *s);
     assert_non_null(s);
     struct config config;
     config_init(&config);
-    assert_int_equal(server_init(s, &config), STATUS_OK);
+    assert_int_equal(engine_init(s, &config), STATUS_OK);
     return s;
 }
 
-static inline void watched_free(struct server *s)
+static inline void watched_free(struct engine *s)
 {
-    server_fini(s);
+    engine_fini(s);
     free(s);
 }
 
-static inline struct command_stats *watched_command(struct server *s, const char *name)
+static inline struct command_stats *watched_command(struct engine *s, const char *name)
 {
     return &s->stats.command[command_index(command_find(view_of(name)))];
 }
 
-static inline void watched_call(struct server *s, const char *name, uint64_t ns)
+static inline void watched_call(struct engine *s, const char *name, uint64_t ns)
 {
     struct command_stats *stats = watched_command(s, name);
     stats->calls++;

@@ -78,7 +78,7 @@ static void test_bulks_are_whole_however_they_arrive(void **state)
     struct mem foreign;
     mem_init(&foreign);
     struct world *w = world_new(NULL);
-    struct heap *h = &w->server.heap;
+    struct heap *h = &w->engine.heap;
     size_t before = h->mem->bytes;
     for (size_t i = 0; i < 2 * sizeof lengths / sizeof *lengths; i++) {
         struct mem *m = i % 2 ? &foreign : h->mem;
@@ -161,18 +161,18 @@ static void test_bulks_begin_where_it_pays(void **state)
 /* Taken in any order near by; one that is far from the last is copied, and is none the worse. */
 static void test_given_are_found_near_the_last(void **state)
 {
-    enum { GIVEN = 3 * GIVEN_LOOKS };
+    enum { ADOPTED = 3 * ADOPTED_LOOKS };
     (void)state;
     struct world *w = world_new(NULL);
-    struct heap *h = &w->server.heap;
-    struct given given[GIVEN];
-    for (int i = 0; i < GIVEN; i++) {
-        given[i].s = str_new(h, GIVEN_BYTES_MIN);
-        given[i].next = i + 1 < GIVEN ? &given[i + 1] : NULL;
+    struct heap *h = &w->engine.heap;
+    struct given given[ADOPTED];
+    for (int i = 0; i < ADOPTED; i++) {
+        given[i].s = str_new(h, ADOPTED_BYTES_MIN);
+        given[i].next = i + 1 < ADOPTED ? &given[i + 1] : NULL;
         assert_non_null(given[i].s);
-        memset(given[i].s->bytes, 'a' + i % 26, GIVEN_BYTES_MIN);
+        memset(given[i].s->bytes, 'a' + i % 26, ADOPTED_BYTES_MIN);
     }
-    given_offer(h, given);
+    adopted_offer(h, given);
     static const struct {
         int i;
         bool found;
@@ -180,27 +180,27 @@ static void test_given_are_found_near_the_last(void **state)
                  {1, true},
                  {3, true},
                  {2, false},
-                 {3 + GIVEN_LOOKS, true},
-                 {3 + 2 * GIVEN_LOOKS, true},
+                 {3 + ADOPTED_LOOKS, true},
+                 {3 + 2 * ADOPTED_LOOKS, true},
                  {0, true},
                  {0, false},
-                 {GIVEN - 1, false}};
+                 {ADOPTED - 1, false}};
     for (size_t k = 0; k < sizeof takes / sizeof *takes; k++) {
         const struct str *s = given[takes[k].i].s;
         val v;
         assert_int_equal(val_of_text(h, (struct view){s->bytes, s->length}, &v), STATUS_OK);
         assert_int_equal(val_obj(v) == &s->head, takes[k].found);
-        assert_memory_equal(((const struct str *)val_obj(v))->bytes, s->bytes, GIVEN_BYTES_MIN);
+        assert_memory_equal(((const struct str *)val_obj(v))->bytes, s->bytes, ADOPTED_BYTES_MIN);
         val_release(h, v);
     }
     /* Other bytes are not taken for them, nor a part of them. */
     val v;
-    assert_int_equal(val_of_text(h, (struct view){given[1].s->bytes, GIVEN_BYTES_MIN - 1}, &v),
+    assert_int_equal(val_of_text(h, (struct view){given[1].s->bytes, ADOPTED_BYTES_MIN - 1}, &v),
                      STATUS_OK);
     assert_true(val_obj(v) != &given[1].s->head);
     val_release(h, v);
-    given_offer(h, NULL);
-    for (int i = 0; i < GIVEN; i++) rc_dec(h, &given[i].s->head);
+    adopted_offer(h, NULL);
+    for (int i = 0; i < ADOPTED; i++) rc_dec(h, &given[i].s->head);
     assert_int_equal(heap_objects(h), 0);
     world_free(w);
 }
@@ -220,9 +220,9 @@ static void turns(struct world *w, int count)
 static void assert_nothing_is_left(struct world *w)
 {
     turns(w, 5);
-    assert_int_equal(heap_objects(&w->server.heap), 0);
+    assert_int_equal(heap_objects(&w->engine.heap), 0);
     char text[256];
-    assert_null(heap_check(&w->server.heap, text));
+    assert_null(heap_check(&w->engine.heap, text));
 }
 
 static void test_large_arguments_are_not_copied(void **state)
@@ -345,7 +345,7 @@ static void test_nth_allocation_fails(void **state)
     bool failed = true;
     for (uint64_t n = 1; failed && n < 60; n++) {
         int fd = world_connect(w);
-        struct mem *m = w->net.io ? &world_wire(w)->thread->mem : &w->server.mem;
+        struct mem *m = w->net.io ? &world_wire(w)->thread->mem : &w->engine.mem;
         world_say(w, fd, "*3\r\n$4\r\nKEEP\r\n");
         turns(w, 4);
         m->fail_at = n;

@@ -81,10 +81,10 @@ static void test_announced_bulk_takes_little_memory(void **state)
     (void)state;
     struct world *w = world_new(NULL);
     int fd = world_connect(w);
-    size_t before = w->server.mem.bytes;
+    size_t before = w->engine.mem.bytes;
     world_say(w, fd, "*2\r\n$4\r\nECHO\r\n$536870912\r\nabc");
     for (int i = 0; i < 10; i++) world_turn(w);
-    assert_in_range(w->server.mem.bytes - before, 0, BULK_FIRST_BYTES + INBOX_BLOCK_BYTES);
+    assert_in_range(w->engine.mem.bytes - before, 0, BULK_FIRST_BYTES + INBOX_BLOCK_BYTES);
     close(fd);
     world_free(w);
 }
@@ -225,10 +225,10 @@ static void test_output_limit_closes(void **state)
         int fd = world_connect_narrow(w);
         world_say(w, fd, held ? "HOLD 1000000\r\n" : "BULK 1000000\r\n");
         for (int i = 0; i < 10; i++) world_turn(w);
-        assert_int_equal(w->server.sessions.count, 1);
+        assert_int_equal(w->engine.sessions.count, 1);
         world_say(w, fd, held ? "HOLD 9000000\r\n" : "BULK 9000000\r\n");
         WORLD_UNTIL(w, w->net.open == 0);
-        assert_int_equal(w->server.held.count, 0);
+        assert_int_equal(w->engine.held.count, 0);
         close(fd);
         world_free(w);
     }
@@ -258,9 +258,9 @@ static void test_waiting_client_is_closed(void **state)
     struct world *w = world_new(NULL);
     int fd = world_connect(w);
     world_say(w, fd, "WAIT\r\n");
-    WORLD_UNTIL(w, w->server.sessions.waiting == 1);
+    WORLD_UNTIL(w, w->engine.sessions.waiting == 1);
     conn_close(world_conn(w));
-    assert_int_equal(w->server.sessions.waiting, 0);
+    assert_int_equal(w->engine.sessions.waiting, 0);
     close(fd);
     world_free(w);
 }
@@ -274,7 +274,7 @@ static void test_broken_request_is_told_and_closed(void **state)
     world_say_times(w, fd, "more and more", 100000);
     world_expect(w, fd, "+PONG\r\n-ERR Protocol error: expected '$', got '!'\r\n");
     world_expect_end(w, fd);
-    assert_int_equal(w->server.sessions.count, 0);
+    assert_int_equal(w->engine.sessions.count, 0);
     assert_int_equal(w->net.open, 1); /* it lingers until the client closes */
     close(fd);
     WORLD_UNTIL(w, w->net.open == 0);
@@ -321,10 +321,10 @@ static void test_client_vanishes_while_written_to(void **state)
         world_say(w, fd,
                   held ? "HOLD 3000000\r\nHOLD 3000000\r\n" : "BULK 3000000\r\nBULK 3000000\r\n");
         WORLD_UNTIL(w, world_conn(w)->out.under_way);
-        assert_true(held == (w->server.held.count > 0));
+        assert_true(held == (w->engine.held.count > 0));
         how % 2 ? world_vanish(fd) : (void)close(fd);
         WORLD_UNTIL(w, w->net.open == 0);
-        assert_int_equal(w->server.held.count, 0);
+        assert_int_equal(w->engine.held.count, 0);
     }
     world_free(w);
 }
@@ -384,11 +384,11 @@ static void test_one_client_too_many(void **state)
     int a = world_connect(w), b = world_connect(w), c = world_connect(w);
     world_expect(w, c, "-ERR max number of clients reached\r\n");
     world_expect_end(w, c);
-    assert_int_equal(w->server.stats.rejected_connections, 1);
+    assert_int_equal(w->engine.stats.rejected_connections, 1);
     world_say(w, a, "PING\r\n");
     world_expect(w, a, "+PONG\r\n");
     close(a);
-    WORLD_UNTIL(w, w->server.sessions.count == 1);
+    WORLD_UNTIL(w, w->engine.sessions.count == 1);
     close(c);
     c = world_connect(w);
     world_say(w, c, "PING\r\n");
@@ -431,10 +431,10 @@ static void test_nth_allocation_fails(void **state)
     int witness = world_connect(w);
     bool failed = true;
     for (uint64_t n = 1; failed && n < 50; n++) {
-        w->server.mem.fail_at = n;
+        w->engine.mem.fail_at = n;
         int fd = socket(AF_INET, SOCK_STREAM, 0);
         struct sockaddr_in at = {.sin_family = AF_INET,
-                                 .sin_port = htons((uint16_t)w->server.config.port),
+                                 .sin_port = htons((uint16_t)w->engine.config.port),
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
         static const char head[] = "PING\r\n*2\r\n$6\r\nLENGTH\r\n$200000\r\n";
@@ -445,16 +445,16 @@ static void test_nth_allocation_fails(void **state)
             send(fd, part, sizeof part, MSG_NOSIGNAL | MSG_DONTWAIT);
             world_turn(w);
         }
-        failed = w->server.mem.fail_at == 0 && n < 50;
+        failed = w->engine.mem.fail_at == 0 && n < 50;
 #ifndef HEAPD_DEBUG
         failed = false;
 #endif
-        w->server.mem.fail_at = 0;
+        w->engine.mem.fail_at = 0;
         close(fd);
         world_say(w, witness, "PING\r\n");
         world_expect(w, witness, "+PONG\r\n");
         /* A connection that waits for memory in libuv is taken at the next tick. */
-        WORLD_UNTIL(w, w->net.open == 1 && w->server.sessions.count == 1);
+        WORLD_UNTIL(w, w->net.open == 1 && w->engine.sessions.count == 1);
     }
     close(witness);
     world_free(w);

@@ -18,7 +18,7 @@
 static void expect_refusal(const char *addresses, const char *word, const char *why)
 {
     struct world *w = world_new(NULL);
-    snprintf(w->server.config.bind, sizeof w->server.config.bind, "%s", addresses);
+    snprintf(w->engine.config.bind, sizeof w->engine.config.bind, "%s", addresses);
     char error[LISTENER_ERROR_BYTES];
     assert_false(listener_open_all(&w->net, error));
     assert_non_null(strstr(error, word));
@@ -51,7 +51,7 @@ static void test_listen_port_in_use(void **state)
     struct world *w = world_new(NULL);
     close(world_connect(w));
     char port[16], error[LISTENER_ERROR_BYTES];
-    snprintf(port, sizeof port, "%u", (unsigned)w->server.config.port);
+    snprintf(port, sizeof port, "%u", (unsigned)w->engine.config.port);
     assert_false(listener_open_all(&w->net, error));
     assert_non_null(strstr(error, port));
     assert_non_null(strstr(error, "address already in use"));

@@ -31,7 +31,7 @@ struct wire {
     struct mem mem;
     struct heap heap;
     struct value_state values;
-    struct held_all all;
+    struct reply_refs_all all;
     int landings, sent;
     uint64_t got; /* bytes read so far, as numbers in sequence */
 };
@@ -81,7 +81,7 @@ static struct wire *wire_new(void **state)
     w->fd = ends[1];
     assert_int_equal(heap_init(&w->heap, &w->mem, 1), STATUS_OK);
     value_init(&w->heap, &w->values);
-    held_init(&w->all, &w->heap);
+    reply_refs_init(&w->all, &w->heap);
     outbox_init(&w->out, (struct outlet){.all = &w->all});
     sends_init(&w->sends, w->place.ring);
     return w;
@@ -141,7 +141,7 @@ static void hold(struct wire *w, struct replies *to, uint32_t *next, uint32_t co
     for (uint32_t i = 0; i < count; i++, (*next)++)
         memcpy(s->bytes + i * sizeof *next, next, sizeof *next);
     struct view bytes = {s->bytes, s->length};
-    assert_true(held_add(&w->all, &to->held, &s->head, bytes, to->buf.n));
+    assert_true(reply_refs_add(&w->all, &to->held, &s->head, bytes, to->buf.n));
     rc_dec(&w->heap, &s->head);
 }
 

@@ -68,7 +68,7 @@ static void test_request_cut_anywhere(void **state)
     }
     turns(w, 5);
     assert_int_equal(inbox_bytes(&world_wire(w)->in), 0);
-    assert_int_equal(w->server.stats.net_input_bytes, (sizeof text - 1) * (sizeof text - 2));
+    assert_int_equal(w->engine.stats.net_input_bytes, (sizeof text - 1) * (sizeof text - 2));
     close(fd);
     WORLD_UNTIL(w, w->net.open == 0);
     world_free(w);
@@ -142,8 +142,8 @@ static void test_parcels_have_a_share(void **state)
     turns(w, 5);
     assert_true(remote_of(s)->wire.stream.reading);
     assert_int_equal(session_input(s), 0);
-    assert_int_equal(w->server.stats.net_input_bytes, 30001 * 6);
-    assert_int_equal(w->server.stats.net_output_bytes, 30001 * 7);
+    assert_int_equal(w->engine.stats.net_input_bytes, 30001 * 6);
+    assert_int_equal(w->engine.stats.net_output_bytes, 30001 * 7);
     close(greedy);
     close(other);
     world_free(w);
@@ -178,7 +178,7 @@ static void slow_reader_stops_and_goes_on(const char *what)
     turns(w, 5);
     assert_false(wire->slow);
     assert_int_equal(session_output(s), 0);
-    assert_int_equal(w->server.held.count, 0);
+    assert_int_equal(w->engine.held.count, 0);
     close(fd);
     world_free(w);
 }
@@ -198,9 +198,9 @@ static void test_output_limit_closes(void **state)
         int fd = world_connect_narrow(w);
         world_say(w, fd, held ? "HOLD 1000000\r\n" : "BULK 1000000\r\n");
         turns(w, 10);
-        assert_int_equal(w->server.sessions.count, 1);
+        assert_int_equal(w->engine.sessions.count, 1);
         world_say(w, fd, held ? "HOLD 9000000\r\n" : "BULK 9000000\r\n");
-        WORLD_UNTIL(w, w->net.open == 0 && w->server.held.count == 0);
+        WORLD_UNTIL(w, w->net.open == 0 && w->engine.held.count == 0);
         close(fd);
         world_free(w);
     }
@@ -211,7 +211,7 @@ static void test_changed_limit_holds(void **state)
     (void)state;
     struct world *w = new_world(NULL, NULL);
     int fd = world_connect(w);
-    w->server.config.proto_max_bulk_len = 1 << 20;
+    w->engine.config.proto_max_bulk_len = 1 << 20;
     world_say(w, fd, "PING\r\n"); /* whoever has changed it waits for the reply */
     world_expect(w, fd, "+PONG\r\n");
     world_say(w, fd, "*1\r\n$1048577\r\n");
@@ -249,7 +249,7 @@ static void test_replies_before_a_wait_are_written(void **state)
     world_say(w, fd, "BULK 400000\r\nPING\r\n");
     WORLD_UNTIL(w, world_wire(w)->out.under_way);
     world_say(w, fd, "PING\r\nWAIT\r\nPING\r\n");
-    WORLD_UNTIL(w, w->server.sessions.waiting == 1);
+    WORLD_UNTIL(w, w->engine.sessions.waiting == 1);
     turns(w, 10);
     assert_false(world_wire(w)->away); /* it does not go to and fro */
     char *reply = malloc(400011);
@@ -272,10 +272,10 @@ static void test_waiting_client_is_closed(void **state)
         struct world *w = new_world(NULL, NULL);
         int fd = world_connect(w);
         world_say(w, fd, "WAIT\r\nPING\r\n");
-        WORLD_UNTIL(w, w->server.sessions.waiting == 1);
+        WORLD_UNTIL(w, w->engine.sessions.waiting == 1);
         turns(w, how * 10);
         remote_end(remote_of(world_session(w)));
-        assert_int_equal(w->server.sessions.waiting, 0);
+        assert_int_equal(w->engine.sessions.waiting, 0);
         assert_null(w->net.queues[NET_WAITING].first);
         if (how) WORLD_UNTIL(w, w->net.open == 0);
         close(fd);
@@ -292,9 +292,9 @@ static void test_broken_request_is_told_and_closed(void **state)
     world_say_times(w, fd, "more and more", 100000);
     world_expect(w, fd, "+PONG\r\n-ERR Protocol error: expected '$', got '!'\r\n");
     world_expect_end(w, fd);
-    WORLD_UNTIL(w, w->server.sessions.count == 0);
+    WORLD_UNTIL(w, w->engine.sessions.count == 0);
     assert_int_equal(w->net.open, 1); /* it lingers until the client closes */
-    uint64_t told = w->server.stats.net_output_bytes;
+    uint64_t told = w->engine.stats.net_output_bytes;
     assert_int_equal(told, strlen("+PONG\r\n-ERR Protocol error: expected '$', got '!'\r\n"));
     close(fd);
     WORLD_UNTIL(w, w->net.open == 0);
@@ -346,9 +346,9 @@ static void test_client_vanishes_while_written_to(void **state)
         world_say(w, fd,
                   held ? "HOLD 3000000\r\nHOLD 3000000\r\n" : "BULK 3000000\r\nBULK 3000000\r\n");
         WORLD_UNTIL(w, world_wire(w)->out.under_way);
-        assert_true(held == (w->server.held.count > 0));
+        assert_true(held == (w->engine.held.count > 0));
         how % 2 ? world_vanish(fd) : (void)close(fd);
-        WORLD_UNTIL(w, w->net.open == 0 && w->server.held.count == 0);
+        WORLD_UNTIL(w, w->net.open == 0 && w->engine.held.count == 0);
     }
     world_free(w);
 }
@@ -366,12 +366,12 @@ static void test_client_vanishes_at_any_turn(void **state)
                 int fd = world_connect(w);
                 world_say(w, fd, texts[text]);
                 turns(w, turn);
-                struct session *s = w->server.sessions.first;
+                struct session *s = w->engine.sessions.first;
                 if (how == 2 && s) remote_end(remote_of(s));
                 how ? world_vanish(fd) : (void)close(fd);
                 turns(w, 2);
                 if (text == 1) w->go = true;
-                WORLD_UNTIL(w, w->net.open == 0 && w->server.held.count == 0);
+                WORLD_UNTIL(w, w->net.open == 0 && w->engine.held.count == 0);
                 w->go = false;
             }
         }
@@ -437,9 +437,9 @@ static void test_one_client_too_many(void **state)
     int a = world_connect(w), b = world_connect(w), c = world_connect(w);
     world_expect(w, c, "-ERR max number of clients reached\r\n");
     world_expect_end(w, c);
-    assert_int_equal(w->server.stats.rejected_connections, 1);
+    assert_int_equal(w->engine.stats.rejected_connections, 1);
     close(a);
-    WORLD_UNTIL(w, w->server.sessions.count == 1);
+    WORLD_UNTIL(w, w->engine.sessions.count == 1);
     close(c);
     c = world_connect(w);
     world_say(w, c, "PING\r\n");
@@ -459,7 +459,7 @@ static void test_idle_client_is_closed(void **state)
         world_expect(w, busy, "+PONG\r\n");
         usleep(100000);
     }
-    assert_int_equal(w->server.sessions.count, 1);
+    assert_int_equal(w->engine.sessions.count, 1);
     world_expect_end(w, idle);
     close(idle);
     close(busy);
@@ -493,7 +493,7 @@ static void test_drain_answers_what_arrived(void **state)
 
 static struct mem *memory_of(struct world *w, int which)
 {
-    return which ? &w->net.io->threads[which - 1].mem : &w->server.mem;
+    return which ? &w->net.io->threads[which - 1].mem : &w->engine.mem;
 }
 
 /* Of the heap's thread or of an I/O thread. Only debug builds can let an allocation fail; elsewhere
@@ -510,7 +510,7 @@ static void test_nth_allocation_fails(void **state)
             m->fail_at = n;
             int fd = socket(AF_INET, SOCK_STREAM, 0);
             struct sockaddr_in at = {.sin_family = AF_INET,
-                                     .sin_port = htons((uint16_t)w->server.config.port),
+                                     .sin_port = htons((uint16_t)w->engine.config.port),
                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
             assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
             static const char head[] = "PING\r\nECHO 'a b'\r\n*2\r\n$6\r\nLENGTH\r\n$200000\r\n";
@@ -531,7 +531,7 @@ static void test_nth_allocation_fails(void **state)
             world_say(w, witness, "PING\r\n");
             world_expect(w, witness, "+PONG\r\n");
             /* A connection that waits for memory in libuv is taken at the next tick. */
-            WORLD_UNTIL(w, w->net.open == 1 && w->server.sessions.count == 1);
+            WORLD_UNTIL(w, w->net.open == 1 && w->engine.sessions.count == 1);
         }
         assert_false(failed);
     }

@@ -63,30 +63,30 @@ static void put_bulk(struct proto_buf *out, size_t n)
     proto_put_bulk_end(out);
 }
 
-static void hold_bulk(struct server *server, struct proto_buf *out, size_t n)
+static void hold_bulk(struct engine *engine, struct proto_buf *out, size_t n)
 {
-    struct str *s = str_new(&server->heap, n);
+    struct str *s = str_new(&engine->heap, n);
     assert_non_null(s);
     memset(s->bytes, 'x', n);
     proto_put_bulk_begin(out, n);
-    assert_true(
-        held_add(&server->held, server->held_into, &s->head, (struct view){s->bytes, n}, out->n));
+    assert_true(reply_refs_add(&engine->held, engine->held_into, &s->head,
+                               (struct view){s->bytes, n}, out->n));
     proto_put_bulk_end(out);
-    rc_dec(&server->heap, &s->head);
+    rc_dec(&engine->heap, &s->head);
 }
 
-void ahead_look(const struct server *s, struct ahead *requests, uint32_t count)
+void ahead_look(const struct engine *s, struct ahead *requests, uint32_t count)
 {
-    assert_ptr_equal(s, &the_world->server);
+    assert_ptr_equal(s, &the_world->engine);
     for (uint32_t i = 0; i < count; i++) assert_true(requests[i].argc > 0);
 }
 
-void dispatch_ahead(struct server *server, struct session *session, const struct ahead *request,
+void dispatch_ahead(struct engine *engine, struct session *session, const struct ahead *request,
                     struct proto_buf *out)
 {
     const struct view *argv = request->argv;
     uint32_t argc = request->argc;
-    server_tick(server);
+    engine_tick(engine);
     session->commands++;
     session->last_command = "any";
     struct view last = argv[argc - 1];
@@ -97,19 +97,19 @@ void dispatch_ahead(struct server *server, struct session *session, const struct
     } else if (view_is(argv[0], "length")) {
         proto_put_integer(out, (int64_t)last.n);
     } else if (view_is(argv[0], "keep")) {
-        proto_put_integer(out, keep(&server->heap, argv + 1, argc - 1));
+        proto_put_integer(out, keep(&engine->heap, argv + 1, argc - 1));
     } else if (view_is(argv[0], "bulk")) {
         put_bulk(out, strtoul(last.p, NULL, 10));
     } else if (view_is(argv[0], "hold")) {
-        hold_bulk(server, out, strtoul(last.p, NULL, 10));
+        hold_bulk(engine, out, strtoul(last.p, NULL, 10));
     } else if (view_is(argv[0], "wait")) {
         session->wait = SESSION_WAITS_COLLECT;
-        server->sessions.waiting++;
+        engine->sessions.waiting++;
     } else if (view_is(argv[0], "quit")) {
         proto_put_ok(out);
         session->close_after_reply = true;
     } else if (view_is(argv[0], "kill")) {
-        struct session *victim = sessions_find(&server->sessions, strtoul(last.p, NULL, 10));
+        struct session *victim = sessions_find(&engine->sessions, strtoul(last.p, NULL, 10));
         if (victim) victim->kill = true;
         session->last_command = KILL_NAME;
         proto_put_ok(out);
@@ -120,11 +120,11 @@ void dispatch_ahead(struct server *server, struct session *session, const struct
     }
 }
 
-bool dispatch_resume(struct server *server, struct session *session, struct proto_buf *out)
+bool dispatch_resume(struct engine *engine, struct session *session, struct proto_buf *out)
 {
     if (!the_world->go) return false;
     session->wait = SESSION_RUNS;
-    server->sessions.waiting--;
+    engine->sessions.waiting--;
     proto_put_integer(out, 1);
     return true;
 }
@@ -168,7 +168,7 @@ static void check_all(struct world *w)
 {
     assert_int_equal(net_check(&w->net), 0);
     assert_int_equal(sends_check(&w->net.sends), 0);
-    for (struct session *s = w->server.sessions.first; s; s = s->next) {
+    for (struct session *s = w->engine.sessions.first; s; s = s->next) {
         if (w->net.io)
             assert_int_equal(remote_check(remote_of(s)), 0);
         else
@@ -220,8 +220,8 @@ struct world *world_new(const char *const *options)
     config.io_uring = !world_without_ring;
     if (!config_load(&config, argc, argv, error)) fail_msg("%s", error);
     assert_int_equal(uv_loop_init(&w->loop), 0);
-    assert_int_equal(server_init(&w->server, &config), STATUS_OK);
-    assert_int_equal(net_init(&w->net, &w->server, &w->loop, 1000), STATUS_OK);
+    assert_int_equal(engine_init(&w->engine, &config), STATUS_OK);
+    assert_int_equal(net_init(&w->net, &w->engine, &w->loop, 1000), STATUS_OK);
     uv_check_init(&w->loop, &w->check);
     w->check.data = w;
     uv_check_start(&w->check, on_check);
@@ -235,10 +235,10 @@ void world_free(struct world *w)
     while (uv_run(&w->loop, UV_RUN_NOWAIT)) turn_threads(w);
     for (int i = 0; i < 5; i++) turn_threads(w);
     assert_int_equal(w->net.open, 0);
-    assert_int_equal(w->server.sessions.count, 0);
+    assert_int_equal(w->engine.sessions.count, 0);
     net_fini(&w->net);
-    server_fini(&w->server);
-    assert_int_equal(w->server.mem.bytes, 0);
+    engine_fini(&w->engine);
+    assert_int_equal(w->engine.mem.bytes, 0);
     assert_int_equal(uv_loop_close(&w->loop), 0);
     free(w);
 }
@@ -252,21 +252,21 @@ int world_connect(struct world *w)
         if (!listener_open_all(&w->net, error)) fail_msg("%s", error);
     }
     struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)w->server.config.port),
+                             .sin_port = htons((uint16_t)w->engine.config.port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    uint64_t before = w->server.stats.connections + w->server.stats.rejected_connections;
+    uint64_t before = w->engine.stats.connections + w->engine.stats.rejected_connections;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
     int on = 1; /* what is sent in pieces arrives in pieces */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    WORLD_UNTIL(w, w->server.stats.connections + w->server.stats.rejected_connections > before);
+    WORLD_UNTIL(w, w->engine.stats.connections + w->engine.stats.rejected_connections > before);
     return fd;
 }
 
 struct session *world_session(struct world *w)
 {
-    assert_non_null(w->server.sessions.first);
-    return w->server.sessions.first;
+    assert_non_null(w->engine.sessions.first);
+    return w->engine.sessions.first;
 }
 
 struct conn *world_conn(struct world *w)

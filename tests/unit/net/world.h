@@ -24,7 +24,7 @@
 #include "net/listener.h"
 
 struct world {
-    struct server server;
+    struct engine engine;
     struct net net;
     uv_loop_t loop;
     uv_check_t check;

@@ -9,17 +9,17 @@
  */
 #include <unistd.h>
 
+#include "../command/world.h"
 #include "base/clock.h"
 #include "heap/rc.h"
 #include "value/list.h"
-#include "world.h"
 
 /* Several shares of 100 us in a sanitized build on a machine that does something else too. */
 enum { STEP_MS_MAX = 50 };
 
-static struct server *server_of(struct world *w)
+static struct engine *server_of(struct world *w)
 {
-    return &w->server;
+    return &w->engine;
 }
 
 static void bind(struct world *w, int number, val v)
@@ -27,13 +27,13 @@ static void bind(struct world *w, int number, val v)
     char key[32];
     snprintf(key, sizeof key, "key:%d", number);
     struct keyspace_bind fresh = {.expires_ms = KEYSPACE_NEVER};
-    assert_int_equal(keyspace_bind_take(&w->server.keyspace, view_of(key), v, fresh, NULL),
+    assert_int_equal(keyspace_bind_take(&w->engine.keyspace, view_of(key), v, fresh, NULL),
                      STATUS_OK);
 }
 
 static struct obj *list_new(struct world *w)
 {
-    struct obj *o = heap_container_new(&w->server.heap, OBJ_LIST);
+    struct obj *o = heap_container_new(&w->engine.heap, OBJ_LIST);
     assert_non_null(o);
     return o;
 }
@@ -44,31 +44,31 @@ static val text_new(struct world *w)
     val v;
     char text[200];
     memset(text, 'x', sizeof text);
-    assert_int_equal(val_of_text(&w->server.heap, (struct view){text, sizeof text}, &v), STATUS_OK);
+    assert_int_equal(val_of_text(&w->engine.heap, (struct view){text, sizeof text}, &v), STATUS_OK);
     return v;
 }
 
 static void push_take(struct world *w, struct obj *list, val v)
 {
-    assert_int_equal(list_push_take(&w->server.heap, list, LIST_TAIL, v), STATUS_OK);
+    assert_int_equal(list_push_take(&w->engine.heap, list, LIST_TAIL, v), STATUS_OK);
 }
 
 /* What the test has made is no command's, which would have to free twice as much. */
 static void made_by_nobody(struct world *w)
 {
-    w->server.allocated_before = w->server.heap.allocated;
+    w->engine.allocated_before = w->engine.heap.allocated;
 }
 
 /* One step, as an idle loop takes it; its time is bounded, and what it measured is counted. */
 static bool timed_step(struct world *w)
 {
-    uint64_t measured = w->server.stats.step_ns.count;
+    uint64_t measured = w->engine.stats.step_ns.count;
     int64_t began = clock_thread_ns();
-    bool more = server_step(&w->server, true);
+    bool more = steps_run(&w->engine, true);
     int64_t took = clock_thread_ns() - began;
     if (took > STEP_MS_MAX * 1000000) fail_msg("a step of %lld us", (long long)took / 1000);
-    if (more) assert_true(w->server.stats.step_ns.count > measured);
-    assert_true(w->server.stats.longest_step_ns >= w->server.stats.step_ns.max);
+    if (more) assert_true(w->engine.stats.step_ns.count > measured);
+    assert_true(w->engine.stats.longest_step_ns >= w->engine.stats.step_ns.max);
     return more;
 }
 
@@ -79,20 +79,20 @@ static void test_server_step_of_nothing(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    assert_false(server_step(&w.server, true));
-    assert_false(server_step(&w.server, false));
-    assert_int_equal(w.server.stats.step_ns.count, 0); /* nothing was done, nothing is measured */
+    assert_false(steps_run(&w.engine, true));
+    assert_false(steps_run(&w.engine, false));
+    assert_int_equal(w.engine.stats.step_ns.count, 0); /* nothing was done, nothing is measured */
     world_do(&w, 0, "SET k v");
     world_do(&w, 0, "RPUSH l 1 2 3");
-    assert_false(server_step(&w.server, true));
-    assert_true(w.server.stats.memory_peak_bytes >= server_used_bytes(&w.server));
+    assert_false(steps_run(&w.engine, true));
+    assert_true(w.engine.stats.memory_peak_bytes >= engine_used_bytes(&w.engine));
     world_fini(&w);
 }
 
 /* False means: called again, it would have nothing to do. */
 static void assert_nothing_left(struct world *w)
 {
-    struct server *s = server_of(w);
+    struct engine *s = server_of(w);
     assert_int_equal(s->heap.release_pending, 0);
     assert_null(s->keyspace.debris);
     assert_int_equal(s->sessions.buried_count, 0);
@@ -144,18 +144,18 @@ static void test_server_step_false_means_nothing_left(void **state)
 /* Freed mapped blocks wait while others come and go, and are unmapped when none has for a while. */
 static void assert_blocks_wait(struct world *w)
 {
-    struct server *s = server_of(w);
+    struct engine *s = server_of(w);
     size_t waiting = s->mem.trim_bytes;
     assert_true(waiting > 0);
-    while (server_step(s, true)) {
+    while (steps_run(s, true)) {
     }
     assert_int_equal(s->mem.trim_bytes, waiting);
-    int64_t due_ms = server_due_ms(s), in_ms = due_ms - s->now_ms;
+    int64_t due_ms = steps_due_ms(s), in_ms = due_ms - s->now_ms;
     assert_in_range(in_ms, 1, 1000);
     s->mono_ns += in_ms * 1000000;
-    (void)server_step(s, true);
+    (void)steps_run(s, true);
     assert_true(s->mem.trim_bytes < waiting);
-    while (server_step(s, true)) {
+    while (steps_run(s, true)) {
     }
     assert_int_equal(s->mem.trim_bytes, 0);
 }
@@ -166,20 +166,20 @@ static void test_server_step_after_the_collector(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    w.server.heap.collect.slice_slots_max = 0;
-    w.server.heap.collect.budget_ns = 1000000000; /* all of it in one slice */
+    w.engine.heap.collect.slice_slots_max = 0;
+    w.engine.heap.collect.budget_ns = 1000000000; /* all of it in one slice */
     world_do(&w, 0, "GC DISABLE");                /* until it is asked for */
     world_do(&w, 0, "SETRANGE long 3000000 x");
     world_do(&w, 0, "RPUSH ring 1");
     world_do(&w, 0, "REF RPUSH ring ring long");
     world_do(&w, 0, "DEL long");
     world_do(&w, 0, "DEL ring");
-    assert_int_equal(heap_objects(&w.server.heap), 2);
-    collect_full_begin(&w.server.heap);
-    server_step(&w.server, true);
-    assert_int_equal(heap_objects(&w.server.heap), 0);
-    collect_step(&w.server.heap, true); /* in which the full collection sees that nothing is left */
-    assert_false(collect_has_work(&w.server.heap, true));
+    assert_int_equal(heap_objects(&w.engine.heap), 2);
+    collect_full_begin(&w.engine.heap);
+    steps_run(&w.engine, true);
+    assert_int_equal(heap_objects(&w.engine.heap), 0);
+    collect_step(&w.engine.heap, true); /* in which the full collection sees that nothing is left */
+    assert_false(collect_has_work(&w.engine.heap, true));
     assert_blocks_wait(&w);
     assert_nothing_left(&w);
     world_fini(&w);
@@ -197,15 +197,15 @@ static void test_server_step_after_flushall(void **state)
     for (int i = 0; i < NAMES; i++) bind(&w, i, i % 4 ? val_of_small(i) : text_new(&w));
     world_do(&w, 0, "FLUSHALL");
     assert_true(world_replied(&w, "+OK\r\n"));
-    assert_int_equal(keyspace_names(&w.server.keyspace), 0);
-    uint64_t steps = 0, strings = w.server.heap.objects[OBJ_STRING], bytes_max = 0;
+    assert_int_equal(keyspace_names(&w.engine.keyspace), 0);
+    uint64_t steps = 0, strings = w.engine.heap.objects[OBJ_STRING], bytes_max = 0;
     assert_int_equal(strings, NAMES / 4);
     for (bool more = true; more; steps++) {
-        uint64_t before = w.server.keyspace.entry_bytes;
+        uint64_t before = w.engine.keyspace.entry_bytes;
         more = timed_step(&w);
-        uint64_t freed = before - w.server.keyspace.entry_bytes;
+        uint64_t freed = before - w.engine.keyspace.entry_bytes;
         if (freed > bytes_max) bytes_max = freed;
-        assert_true(more || w.server.keyspace.entry_bytes == 0);
+        assert_true(more || w.engine.keyspace.entry_bytes == 0);
         if (steps == 5) { /* names may come back before the old ones are gone */
             world_do(&w, 0, "SET key:1 new");
             world_do(&w, 0, "GET key:1");
@@ -215,7 +215,7 @@ static void test_server_step_after_flushall(void **state)
     }
     assert_true(bytes_max <= (64 + 24) * 40); /* 64 names, and a chain */
     assert_true(steps >= NAMES / (64 + 24));
-    assert_int_equal(heap_objects(&w.server.heap), 0);
+    assert_int_equal(heap_objects(&w.engine.heap), 0);
     assert_nothing_left(&w);
     world_fini(&w);
 }
@@ -230,24 +230,24 @@ static void test_server_step_expires_in_steps(void **state)
         char key[32];
         snprintf(key, sizeof key, "key:%d", i);
         struct keyspace_bind bind_options = {.expires_ms =
-                                                 w.server.now_ms + (i < DUE ? 10 : 3600000)};
+                                                 w.engine.now_ms + (i < DUE ? 10 : 3600000)};
         assert_int_equal(
-            keyspace_bind_take(&w.server.keyspace, view_of(key), text_new(&w), bind_options, NULL),
+            keyspace_bind_take(&w.engine.keyspace, view_of(key), text_new(&w), bind_options, NULL),
             STATUS_OK);
     }
-    assert_false(server_step(&w.server, true)); /* not yet */
-    assert_int_equal(keyspace_names(&w.server.keyspace), DUE + 10);
+    assert_false(steps_run(&w.engine, true)); /* not yet */
+    assert_int_equal(keyspace_names(&w.engine.keyspace), DUE + 10);
     usleep(15000);
-    server_turn(&w.server);
+    engine_turn(&w.engine);
     uint64_t steps = 0;
     for (bool more = true; more; steps++) {
-        uint64_t before = keyspace_names(&w.server.keyspace);
+        uint64_t before = keyspace_names(&w.engine.keyspace);
         more = timed_step(&w);
-        assert_true(before - keyspace_names(&w.server.keyspace) <= 64);
+        assert_true(before - keyspace_names(&w.engine.keyspace) <= 64);
     }
     assert_true(steps >= DUE / 64);
-    assert_int_equal(keyspace_names(&w.server.keyspace), 10);
-    assert_int_equal(w.server.keyspace.expired, DUE);
+    assert_int_equal(keyspace_names(&w.engine.keyspace), 10);
+    assert_int_equal(w.engine.keyspace.expired, DUE);
     world_fini(&w);
 }
 
@@ -264,29 +264,29 @@ static void test_server_step_after_a_session_with_handles(void **state)
     for (int i = 0; i < HANDLES; i++) {
         struct obj *o = list_new(&w);
         push_take(&w, o, val_of_small(i));
-        assert_int_equal(handles_hold(&w.server.heap, &s->handles, val_of_obj(o), &number),
+        assert_int_equal(handles_hold(&w.engine.heap, &s->handles, val_of_obj(o), &number),
                          STATUS_OK);
-        rc_dec(&w.server.heap, o);
-        handles_commit(&w.server.heap, &s->handles);
+        rc_dec(&w.engine.heap, o);
+        handles_commit(&w.engine.heap, &s->handles);
     }
-    assert_int_equal(sessions_handles(&w.server.sessions), HANDLES);
+    assert_int_equal(sessions_handles(&w.engine.sessions), HANDLES);
     int64_t began = clock_thread_ns();
-    session_close(&w.server.sessions, s);
+    session_close(&w.engine.sessions, s);
     assert_true(clock_thread_ns() - began < STEP_MS_MAX * 1000000 / 10);
-    assert_int_equal(sessions_handles(&w.server.sessions), HANDLES);
+    assert_int_equal(sessions_handles(&w.engine.sessions), HANDLES);
     world_assert_sound(&w);
     uint64_t steps = 0;
     for (bool more = true; more; steps++) {
-        uint64_t before = sessions_handles(&w.server.sessions);
+        uint64_t before = sessions_handles(&w.engine.sessions);
         more = timed_step(&w);
-        assert_true(before - sessions_handles(&w.server.sessions) <= HANDLES_STEP_MAX);
+        assert_true(before - sessions_handles(&w.engine.sessions) <= HANDLES_STEP_MAX);
         if (steps % 300 == 0) world_assert_sound(&w);
     }
     assert_true(steps >= HANDLES / HANDLES_STEP_MAX);
-    assert_int_equal(sessions_handles(&w.server.sessions), 0);
-    assert_int_equal(heap_objects(&w.server.heap), 0);
+    assert_int_equal(sessions_handles(&w.engine.sessions), 0);
+    assert_int_equal(heap_objects(&w.engine.heap), 0);
     assert_nothing_left(&w);
-    assert_int_equal(session_open(&w.server.sessions, s, 0), STATUS_OK);
+    assert_int_equal(session_open(&w.engine.sessions, s, 0), STATUS_OK);
     world_fini(&w);
 }
 
@@ -304,12 +304,12 @@ static void test_server_step_frees_a_large_list_in_steps(void **state)
     world_do(&w, 0, "DEL key:1");
     assert_true(world_replied(&w, ":1\r\n"));
     assert_true(clock_thread_ns() - began < STEP_MS_MAX * 1000000 / 10);
-    assert_int_equal(w.server.heap.release_pending, 1);
-    assert_true(heap_objects(&w.server.heap) >= ELEMENTS - 100);
+    assert_int_equal(w.engine.heap.release_pending, 1);
+    assert_true(heap_objects(&w.engine.heap) >= ELEMENTS - 100);
     uint64_t releasing = 0; /* arenas are given back after that */
-    while (timed_step(&w)) releasing += w.server.heap.release_pending > 0;
+    while (timed_step(&w)) releasing += w.engine.heap.release_pending > 0;
     assert_true(releasing > 20);
-    assert_int_equal(heap_objects(&w.server.heap), 0);
+    assert_int_equal(heap_objects(&w.engine.heap), 0);
     assert_nothing_left(&w);
     world_fini(&w);
 }
@@ -320,7 +320,7 @@ static void test_server_step_measures_each_share(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    w.server.heap.collect.slice_slots_max = 1;
+    w.engine.heap.collect.slice_slots_max = 1;
     world_do(&w, 0, "GC DISABLE");
     world_do(&w, 2, "REF NEW list");
     world_do(&w, 0, "RPUSH ring 1");
@@ -331,17 +331,17 @@ static void test_server_step_measures_each_share(void **state)
     world_do(&w, 2, "RESET");
     struct obj *list = list_new(&w);
     for (int i = 0; i < 1000; i++) push_take(&w, list, text_new(&w));
-    rc_dec(&w.server.heap, list);
-    collect_full_begin(&w.server.heap);
+    rc_dec(&w.engine.heap, list);
+    collect_full_begin(&w.engine.heap);
     /* Not a command's: in a stressed build the next command could hand it over. */
-    mem_free(&w.server.mem, mem_alloc(&w.server.mem, MEM_MAP_BYTES), MEM_MAP_BYTES);
-    assert_true(w.server.mem.trim_bytes > 0);
-    w.server.trim.changes = w.server.mem.trim_changes; /* the block has waited long enough */
-    assert_int_equal(w.server.stats.step_ns.count, 0);
-    assert_true(server_step(&w.server, true));
-    assert_int_equal(w.server.stats.step_ns.count, 5);
-    assert_true(w.server.stats.longest_step_ns > 0);
-    assert_int_equal(w.server.stats.longest_step_ns, w.server.stats.step_ns.max);
+    mem_free(&w.engine.mem, mem_alloc(&w.engine.mem, MEM_MAP_BYTES), MEM_MAP_BYTES);
+    assert_true(w.engine.mem.trim_bytes > 0);
+    w.engine.trim.changes = w.engine.mem.trim_changes; /* the block has waited long enough */
+    assert_int_equal(w.engine.stats.step_ns.count, 0);
+    assert_true(steps_run(&w.engine, true));
+    assert_int_equal(w.engine.stats.step_ns.count, 5);
+    assert_true(w.engine.stats.longest_step_ns > 0);
+    assert_int_equal(w.engine.stats.longest_step_ns, w.engine.stats.step_ns.max);
     world_fini(&w);
 }
 
@@ -353,7 +353,7 @@ static void queue_up(struct world *w, uint64_t objects)
     for (uint64_t i = 0; i < objects / 2; i++) {
         struct obj *list = list_new(w);
         push_take(w, list, text_new(w));
-        rc_dec(&w->server.heap, list);
+        rc_dec(&w->engine.heap, list);
     }
     made_by_nobody(w);
 }
@@ -369,15 +369,15 @@ static void test_server_after_command_frees_twice_what_was_made(void **state)
         struct obj *list = list_new(&w);
         for (uint32_t n = 1; n < makes[i]; n++) push_take(&w, list, text_new(&w));
         if (makes[i] == 0) made_by_nobody(&w);
-        uint64_t before = heap_objects(&w.server.heap);
-        server_after_command(&w.server);
-        uint64_t freed = before - heap_objects(&w.server.heap);
+        uint64_t before = heap_objects(&w.engine.heap);
+        steps_after_command(&w.engine);
+        uint64_t freed = before - heap_objects(&w.engine.heap);
         assert_true(freed >= 2 * (uint64_t)makes[i]);
         assert_true(freed > 0); /* never nothing, while something waits */
         assert_true(freed <= 2 * (uint64_t)makes[i] + 16); /* but no more than a command's share */
-        server_after_command(&w.server);
-        assert_true(before - freed - heap_objects(&w.server.heap) <= 16);
-        rc_dec(&w.server.heap, list);
+        steps_after_command(&w.engine);
+        assert_true(before - freed - heap_objects(&w.engine.heap) <= 16);
+        rc_dec(&w.engine.heap, list);
         world_fini(&w);
     }
 }
@@ -394,7 +394,7 @@ static void test_server_after_command_keeps_up(void **state)
         world_do(&w, 0, "RPUSH l a-string-object-1 a-string-object-2 a-string-object-3");
         world_do(&w, 0, "HSET h a-field-of-a-hash a-string-object-4");
         world_do(&w, 0, "DEL l h");
-        uint64_t objects = heap_objects(&w.server.heap);
+        uint64_t objects = heap_objects(&w.engine.heap);
         if (objects > objects_max) objects_max = objects;
     }
     assert_true(objects_max <= 30);
@@ -409,7 +409,7 @@ static void test_server_free_step_ends(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    assert_false(server_free_step(&w.server));
+    assert_false(reclaim_some(&w.engine));
     queue_up(&w, 60000);
     for (int i = 0; i < 3000; i++) bind(&w, i, text_new(&w));
     world_do(&w, 2, "REF NEW list");
@@ -417,15 +417,15 @@ static void test_server_free_step_ends(void **state)
     world_do(&w, 2, "RESET");
     uint32_t steps = 0;
     for (bool more = true; more; steps++) {
-        uint64_t objects = heap_objects(&w.server.heap);
+        uint64_t objects = heap_objects(&w.engine.heap);
         assert_true(steps < 60000 / 32 + 3000 / 4 + 100);
-        more = server_free_step(&w.server);
-        assert_true(objects - heap_objects(&w.server.heap) <= 512);
+        more = reclaim_some(&w.engine);
+        assert_true(objects - heap_objects(&w.engine.heap) <= 512);
     }
     assert_true(steps > 60000 / 512);
-    assert_int_equal(heap_objects(&w.server.heap), 0);
-    assert_null(w.server.keyspace.debris);
-    assert_int_equal(w.server.sessions.buried_count, 0);
+    assert_int_equal(heap_objects(&w.engine.heap), 0);
+    assert_null(w.engine.keyspace.debris);
+    assert_int_equal(w.engine.sessions.buried_count, 0);
     world_fini(&w);
 }
 

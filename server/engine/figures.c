@@ -1,4 +1,4 @@
-#include "command/snapshot.h"
+#include "engine/figures.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -8,11 +8,11 @@ static uint64_t micros(struct timeval t)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
 }
 
-static void take_process(const struct server *s, struct snapshot_process *out)
+static void take_process(const struct engine *s, struct figures_process *out)
 {
     struct rusage usage = {0};
     getrusage(RUSAGE_SELF, &usage);
-    *out = (struct snapshot_process){
+    *out = (struct figures_process){
         .id = getpid(),
         .uptime_ms = s->now_ms > s->started_ms ? s->now_ms - s->started_ms : 0,
         .cpu_user_us = micros(usage.ru_utime),
@@ -21,9 +21,9 @@ static void take_process(const struct server *s, struct snapshot_process *out)
     };
 }
 
-static void take_clients(const struct server *s, struct snapshot_clients *out)
+static void take_clients(const struct engine *s, struct figures_clients *out)
 {
-    *out = (struct snapshot_clients){
+    *out = (struct figures_clients){
         .connected = s->sessions.count,
         .waiting = s->sessions.waiting,
         .max = s->config.maxclients,
@@ -31,27 +31,27 @@ static void take_clients(const struct server *s, struct snapshot_clients *out)
     };
 }
 
-static void take_memory(const struct server *s, struct snapshot_memory *out)
+static void take_memory(const struct engine *s, struct figures_memory *out)
 {
-    uint64_t used = server_used_bytes(s), peak = s->stats.memory_peak_bytes;
-    *out = (struct snapshot_memory){
+    uint64_t used = engine_used_bytes(s), peak = s->stats.memory_peak_bytes;
+    *out = (struct figures_memory){
         .used_bytes = used,
         .peak_bytes = peak > used ? peak : used,
-        .resident_bytes = server_resident_bytes(),
+        .resident_bytes = engine_resident_bytes(),
         .max_bytes = s->config.maxmemory,
         .policy = s->evict.policy->name,
         .unlimited_bytes = collect_table_bytes(&s->heap),
-        .waiting_to_unmap_bytes = server_waiting_bytes(s),
+        .waiting_to_unmap_bytes = engine_waiting_bytes(s),
     };
     if (used) out->fragmentation = (double)out->resident_bytes / (double)used;
 }
 
-static void take_heap(const struct server *s, struct snapshot_heap *out)
+static void take_heap(const struct engine *s, struct figures_heap *out)
 {
     const struct heap *h = &s->heap;
     struct pool_stats pool;
     pool_get_stats(h->pool, &pool);
-    *out = (struct snapshot_heap){
+    *out = (struct figures_heap){
         .objects = heap_objects(h),
         .containers = heap_containers(h),
         .names = keyspace_names(&s->keyspace),
@@ -74,19 +74,19 @@ static void take_heap(const struct server *s, struct snapshot_heap *out)
         .compactions = s->compact.stats.runs,
         .moved_blocks = pool.moved_blocks,
         .moved_bytes = pool.moved_bytes,
-        .given_back_bytes = s->compact.stats.given_bytes,
+        .adopted_back_bytes = s->compact.stats.adopted_bytes,
         .large_blocks = pool.large_blocks,
         .large_bytes = pool.large_bytes,
     };
     memcpy(out->objects_by_type, h->objects, sizeof out->objects_by_type);
 }
 
-static void take_gc(const struct server *s, struct snapshot_gc *out)
+static void take_gc(const struct engine *s, struct figures_gc *out)
 {
     static const char *const phases[] = {"idle", "gray", "black", "free", "abandon"};
     const struct collect *c = &s->heap.collect;
     const struct collect_stats *stats = &c->stats;
-    *out = (struct snapshot_gc){
+    *out = (struct figures_gc){
         .enabled = c->enabled,
         .phase = c->phase,
         .phase_name = phases[c->phase],
@@ -118,10 +118,10 @@ static void take_gc(const struct server *s, struct snapshot_gc *out)
     };
 }
 
-static void take_stats(const struct server *s, struct snapshot_stats *out)
+static void take_stats(const struct engine *s, struct figures_stats *out)
 {
-    const struct server_stats *stats = &s->stats;
-    *out = (struct snapshot_stats){
+    const struct engine_stats *stats = &s->stats;
+    *out = (struct figures_stats){
         .connections = stats->connections,
         .rejected_connections = stats->rejected_connections,
         .commands = stats->commands,
@@ -141,7 +141,7 @@ static void take_stats(const struct server *s, struct snapshot_stats *out)
     };
 }
 
-void snapshot_take(const struct server *s, struct snapshot *out)
+void figures_take(const struct engine *s, struct figures *out)
 {
     take_process(s, &out->process);
     take_clients(s, &out->clients);
@@ -151,7 +151,7 @@ void snapshot_take(const struct server *s, struct snapshot *out)
     take_stats(s, &out->stats);
 }
 
-const char *snapshot_type_name(enum obj_type type)
+const char *figures_type_name(enum obj_type type)
 {
     switch (type) {
     case OBJ_STRING: return "string";
@@ -168,7 +168,7 @@ const char *snapshot_type_name(enum obj_type type)
     return "none";
 }
 
-void snapshot_reset(struct server *s)
+void figures_reset(struct engine *s)
 {
     /* Not by assignment: the histograms of all commands would pass over the stack. */
     uint64_t peak = s->stats.memory_peak_bytes;

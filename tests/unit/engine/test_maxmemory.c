@@ -5,14 +5,14 @@
  * under every policy; commands that are refused or not by hand; random commands at a limit beside
  * heap_check and keyspace_check; the nth allocation failing.
  */
-#include "command/room.h"
-#include "world.h"
+#include "../command/world.h"
+#include "engine/maxmemory.h"
 
 enum { VALUE_BYTES = 1000 };
 
 static uint64_t used(const struct world *w)
 {
-    return room_counted_bytes(&w->server);
+    return maxmemory_counted_bytes(&w->engine);
 }
 
 static void limit(struct world *w, uint64_t bytes, const char *policy)
@@ -66,9 +66,9 @@ static void test_room_holds_under_every_policy(void **state)
             assert_true(used(&w) <= most + 2 * VALUE_BYTES);
             if (i % 500 == 0) world_assert_sound(&w);
         }
-        const struct keyspace *ks = &w.server.keyspace;
+        const struct keyspace *ks = &w.engine.keyspace;
         bool never = policy->order == EVICT_NONE;
-        assert_true(evict_check(&w.server.evict));
+        assert_true(evict_check(&w.engine.evict));
         assert_int_equal(ks->evicted == 0, never);
         assert_int_equal(done == 3000, !never && !policy->with_expiry);
         /* Names without a TTL are all there, and in the end nothing else is. */
@@ -101,21 +101,21 @@ static void test_room_counts_what_it_frees(void **state)
         world_run(&w, 0);
         assert_true(world_replied(&w, ":60"));
     }
-    while (server_step(&w.server, true)) {
+    while (steps_run(&w.engine, true)) {
     }
     uint64_t before = used(&w);
     limit(&w, before / 2, "allkeys-random");
-    while (server_step(&w.server, true)) { /* CONFIG SET began it */
+    while (steps_run(&w.engine, true)) { /* CONFIG SET began it */
     }
-    uint64_t after = used(&w), freed = w.server.evict.freed_bytes;
+    uint64_t after = used(&w), freed = w.engine.evict.freed_bytes;
     assert_true(after <= before / 2);
     assert_in_range(freed, before - after - 2000, before - after + 2000);
-    assert_in_range(w.server.keyspace.evicted, 80, 120);
-    assert_int_equal(w.server.evict.names_shared, 0);
-    assert_true(w.server.room.state == ROOM_ENOUGH);
+    assert_in_range(w.engine.keyspace.evicted, 80, 120);
+    assert_int_equal(w.engine.evict.names_shared, 0);
+    assert_true(w.engine.maxmemory.state == MAXMEMORY_ENOUGH);
     world_assert_reply(&w, "CONFIG RESETSTAT", "+OK\r\n");
-    assert_int_equal(w.server.keyspace.evicted, 0);
-    assert_int_equal(w.server.evict.freed_bytes, 0);
+    assert_int_equal(w.engine.keyspace.evicted, 0);
+    assert_int_equal(w.engine.evict.freed_bytes, 0);
     world_fini(&w);
 }
 
@@ -137,13 +137,13 @@ static void test_room_frees_what_waits_before_names(void **state)
         world_do(&w, 0, line);
     }
     world_assert_reply(&w, "DEL all", ":1\r\n");
-    assert_true(w.server.heap.release_pending > 0 && used(&w) > most);
+    assert_true(w.engine.heap.release_pending > 0 && used(&w) > most);
     limit(&w, most, "allkeys-lru");
     for (uint32_t i = 0; used(&w) > most; i++) {
         set(&w, "new", i % 10, 10, NULL);
         assert_true(world_replied(&w, "+OK"));
     }
-    assert_int_equal(w.server.keyspace.evicted, 0);
+    assert_int_equal(w.engine.keyspace.evicted, 0);
     world_fini(&w);
 }
 
@@ -163,9 +163,9 @@ static void test_room_refuses_where_nothing_helps(void **state)
     }
     limit(&w, 2000000, "allkeys-lru");
     for (int i = 0; i < 50; i++) world_assert_reply(&w, "SET k v", refusal);
-    assert_int_equal(keyspace_names(&w.server.keyspace), 1001);
-    assert_int_equal(w.server.keyspace.evicted, 0);
-    assert_true(w.server.room.state == ROOM_NONE);
+    assert_int_equal(keyspace_names(&w.engine.keyspace), 1001);
+    assert_int_equal(w.engine.keyspace.evicted, 0);
+    assert_true(w.engine.maxmemory.state == MAXMEMORY_NONE);
     /* What reads and what frees goes on. */
     world_assert_reply(&w, "STRLEN alias-7", ":3000001\r\n");
     world_assert_reply(&w, "DEL alias-7", ":1\r\n");
@@ -174,9 +174,9 @@ static void test_room_refuses_where_nothing_helps(void **state)
     world_do(&w, 1, "RESET");
     for (int i = 0; i < 1000 && used(&w) > 2000000; i++) world_do(&w, 0, "SET k v");
     world_assert_reply(&w, "SET k v", "+OK\r\n");
-    while (server_step(&w.server, true)) {
+    while (steps_run(&w.engine, true)) {
     }
-    assert_true(w.server.room.state == ROOM_ENOUGH);
+    assert_true(w.engine.maxmemory.state == MAXMEMORY_ENOUGH);
     world_fini(&w);
 }
 
@@ -206,35 +206,35 @@ static void test_room_is_made_in_steps(void **state)
     for (uint32_t i = 0; i < 60000; i++) set(&w, "name", i, 100, NULL);
     uint64_t before = used(&w);
     limit(&w, before / 4, "allkeys-lru");
-    assert_true(w.server.room.state == ROOM_BEHIND);
-    uint64_t evicted = w.server.keyspace.evicted;
+    assert_true(w.engine.maxmemory.state == MAXMEMORY_BEHIND);
+    uint64_t evicted = w.engine.keyspace.evicted;
     assert_true(evicted < 30000); /* not all at once */
     /* A reader is served meanwhile; a writer has its reply, and then waits. */
     struct view get[] = {view_of("GET"), view_of("none")};
     struct view put[] = {view_of("SET"), view_of("k"), view_of("v")};
     proto_buf_clear(&w.out, SIZE_MAX);
-    dispatch(&w.server, &w.sessions[0], 2, get, &w.out);
+    dispatch(&w.engine, &w.sessions[0], 2, get, &w.out);
     assert_int_equal(w.sessions[0].wait, SESSION_RUNS);
     proto_buf_clear(&w.out, SIZE_MAX);
-    dispatch(&w.server, &w.sessions[1], 3, put, &w.out);
+    dispatch(&w.engine, &w.sessions[1], 3, put, &w.out);
     assert_true(world_replied(&w, "+OK\r\n"));
-    assert_int_equal(w.sessions[1].wait, SESSION_WAITS_ROOM);
-    assert_int_equal(w.server.sessions.waiting, 1);
+    assert_int_equal(w.sessions[1].wait, SESSION_WAITS_MEMORY);
+    assert_int_equal(w.engine.sessions.waiting, 1);
     size_t replied = w.out.n;
     uint32_t steps = 0;
-    for (bool more = true; !dispatch_resume(&w.server, &w.sessions[1], &w.out); steps++) {
+    for (bool more = true; !dispatch_resume(&w.engine, &w.sessions[1], &w.out); steps++) {
         assert_true(more && steps < 100000); /* it waits for steps alone */
-        assert_true(room_is_short(&w.server));
-        more = server_step(&w.server, true);
+        assert_true(maxmemory_is_short(&w.engine));
+        more = steps_run(&w.engine, true);
     }
     assert_true(steps > 0);
     assert_int_equal(w.out.n, replied); /* nothing more is said */
-    assert_int_equal(w.server.sessions.waiting, 0);
-    assert_true(used(&w) <= before / 4 + before / 4 / ROOM_SLACK_PART);
-    while (server_step(&w.server, true)) {
+    assert_int_equal(w.engine.sessions.waiting, 0);
+    assert_true(used(&w) <= before / 4 + before / 4 / MAXMEMORY_SLACK_PART);
+    while (steps_run(&w.engine, true)) {
     }
     assert_true(used(&w) <= before / 4);
-    assert_true(w.server.room.state == ROOM_ENOUGH);
+    assert_true(w.engine.maxmemory.state == MAXMEMORY_ENOUGH);
     world_assert_sound(&w);
     world_fini(&w);
 }
@@ -261,8 +261,8 @@ static void test_room_does_not_run_away(void **state)
         assert_true(world_replied(&w, ":"));
         if (used(&w) > peak) peak = used(&w);
     }
-    assert_true(w.server.keyspace.evicted > 30000);
-    assert_true(peak <= most + most / ROOM_SLACK_PART + (WORLD_SESSIONS + 1) * BIG);
+    assert_true(w.engine.keyspace.evicted > 30000);
+    assert_true(peak <= most + most / MAXMEMORY_SLACK_PART + (WORLD_SESSIONS + 1) * BIG);
     world_assert_sound(&w);
     world_fini(&w);
 }
@@ -276,8 +276,8 @@ static void assert_waits_for_garbage(uint32_t slice_slots)
     enum { LISTS = 3000, ELEMENTS = 20, PUSHES = 3000, PUSHED_BYTES = 500 };
     struct world w;
     world_init(&w, 1);
-    w.server.heap.collect.slice_slots_max = slice_slots;
-    w.server.heap.collect.eager = false;
+    w.engine.heap.collect.slice_slots_max = slice_slots;
+    w.engine.heap.collect.eager = false;
     world_assert_reply(&w, "REF NEW list", "$3\r\n&:1\r\n");
     uint64_t before = used(&w);
     for (uint32_t i = 0; i < LISTS; i++) {
@@ -301,13 +301,13 @@ static void assert_waits_for_garbage(uint32_t slice_slots)
         world_arg(&w, "%0*u", PUSHED_BYTES, i);
         world_run(&w, 0);
         assert_true(world_replied(&w, ":"));
-        if (i % 16 == 0) server_step(&w.server, false);
+        if (i % 16 == 0) steps_run(&w.engine, false);
         if (used(&w) > peak) peak = used(&w);
     }
-    uint64_t evicted = w.server.keyspace.evicted;
+    uint64_t evicted = w.engine.keyspace.evicted;
     assert_true(evicted > PUSHES * PUSHED_BYTES / each / 2);
     assert_true(3 * evicted < 4 * PUSHES * PUSHED_BYTES / each);
-    assert_true(peak <= most + most / ROOM_SLACK_PART + VALUE_BYTES);
+    assert_true(peak <= most + most / MAXMEMORY_SLACK_PART + VALUE_BYTES);
     world_assert_sound(&w);
     world_fini(&w);
 }
@@ -364,8 +364,8 @@ static void test_room_is_not_made_by_little_garbage(void **state)
         if (used(&w) > peak) peak = used(&w);
     }
     assert_true(refused > LISTS / 2);
-    assert_int_equal(w.server.keyspace.evicted, 0);
-    assert_true(peak <= most + 2 * most / ROOM_SLACK_PART + PUSHED_BYTES + 1000);
+    assert_int_equal(w.engine.keyspace.evicted, 0);
+    assert_true(peak <= most + 2 * most / MAXMEMORY_SLACK_PART + PUSHED_BYTES + 1000);
     world_assert_sound(&w);
     world_fini(&w);
 }
@@ -422,12 +422,12 @@ static void test_room_random_commands(void **state)
         world_init(&w, p + 100);
         limit(&w, used(&w) + (24 << 10), evict_policy_at(p)->name);
         for (int i = 0; i < 6000; i++) {
-            w.server.keyspace.access.now_s += draw(&w, 10) == 0;
+            w.engine.keyspace.access.now_s += draw(&w, 10) == 0;
             random_line(&w);
             world_assert_one_reply(&w);
-            if (draw(&w, 4) == 0) server_step(&w.server, draw(&w, 2));
+            if (draw(&w, 4) == 0) steps_run(&w.engine, draw(&w, 2));
             if (draw(&w, 400) == 0) world_do(&w, 0, "RESET");
-            assert_true(evict_check(&w.server.evict));
+            assert_true(evict_check(&w.engine.evict));
             if (i % 20 == 0) world_assert_sound(&w);
         }
         limit(&w, 0, "noeviction");
@@ -446,14 +446,14 @@ static void test_room_nth_allocation_fails(void **state)
     limit(&w, used(&w), "allkeys-lfu");
     uint64_t failures = 0;
     for (uint64_t n = 1;; n++) {
-        for (uint32_t i = 0; used(&w) <= w.server.config.maxmemory; i++)
+        for (uint32_t i = 0; used(&w) <= w.engine.config.maxmemory; i++)
             set(&w, "more", i, VALUE_BYTES, NULL);
-        uint64_t evicted = w.server.keyspace.evicted;
-        w.server.mem.fail_at = n;
+        uint64_t evicted = w.engine.keyspace.evicted;
+        w.engine.mem.fail_at = n;
         world_do(&w, 0, "MSET a 1 b 2 c 3");
-        bool failed = w.server.mem.fail_at == 0;
-        w.server.mem.fail_at = 0;
-        assert_true(w.server.keyspace.evicted > evicted);
+        bool failed = w.engine.mem.fail_at == 0;
+        w.engine.mem.fail_at = 0;
+        assert_true(w.engine.keyspace.evicted > evicted);
         world_assert_one_reply(&w);
         world_assert_sound(&w);
         failures += world_replied(&w, "-OOM");

@@ -5,16 +5,16 @@
  */
 #include <unistd.h>
 
+#include "../command/world.h"
 #include "base/clock.h"
-#include "command/snapshot.h"
-#include "world.h"
+#include "engine/figures.h"
 
 static struct world w;
 
-static struct snapshot taken(void)
+static struct figures taken(void)
 {
-    struct snapshot now;
-    snapshot_take(&w.server, &now);
+    struct figures now;
+    figures_take(&w.engine, &now);
     uint64_t sum = 0;
     for (int t = 0; t < OBJ_TYPES; t++) sum += now.heap.objects_by_type[t];
     assert_int_equal(now.heap.objects, sum);
@@ -54,8 +54,8 @@ static void test_take(void **state)
 {
     (void)state;
     world_init(&w, 1);
-    collect_enable(&w.server.heap, false); /* nothing is found before it is asked for */
-    struct snapshot now = taken();
+    collect_enable(&w.engine.heap, false); /* nothing is found before it is asked for */
+    struct figures now = taken();
     assert_int_equal(now.heap.objects, 0);
     assert_int_equal(now.clients.connected, WORLD_SESSIONS);
     assert_int_equal(now.process.id, getpid());
@@ -96,19 +96,19 @@ static void test_reset(void **state)
     world_do(&w, 0, "NOSUCH");
     world_do(&w, 0, "GC COLLECT");
     world_settle(&w);
-    struct snapshot before = taken();
+    struct figures before = taken();
     assert_true(before.gc.trials > 0 && before.gc.slices > 0 && before.stats.longest_step_us > 0);
     assert_int_equal(before.stats.keyspace_misses, 1);
     assert_int_equal(before.stats.error_replies, 1);
-    snapshot_reset(&w.server);
-    struct snapshot after = taken();
-    static const struct snapshot_stats no_stats;
+    figures_reset(&w.engine);
+    struct figures after = taken();
+    static const struct figures_stats no_stats;
     assert_memory_equal(&after.stats, &no_stats, sizeof no_stats);
     assert_int_equal(after.gc.trials + after.gc.slices + after.gc.cpu_us, 0);
     assert_int_equal(after.gc.longest_slice_us + after.gc.slice_p99_us, 0);
     assert_int_equal(after.heap.intern_hits + after.heap.intern_misses, 0);
     for (uint32_t i = 0; i < command_count(); i++) {
-        const struct command_stats *stats = &w.server.stats.command[i];
+        const struct command_stats *stats = &w.engine.stats.command[i];
         assert_int_equal(stats->calls + stats->rejected + stats->failed + stats->ns, 0);
         assert_int_equal(stats->duration_ns.count, 0);
     }
@@ -126,8 +126,8 @@ static void test_reset(void **state)
 /* As if the loop turned when `ms` more have passed since the last sample. */
 static void turn_after(int64_t ms)
 {
-    w.server.stats.sampled_ms = clock_real_ms() - ms;
-    server_turn(&w.server);
+    w.engine.stats.sampled_ms = clock_real_ms() - ms;
+    engine_turn(&w.engine);
 }
 
 static void test_commands_per_second(void **state)
@@ -155,8 +155,8 @@ static void test_type_names(void **state)
     (void)state;
     for (int t = OBJ_NONE + 1; t < OBJ_TYPES; t++)
         for (int u = OBJ_NONE; u < t; u++)
-            assert_string_not_equal(snapshot_type_name((enum obj_type)t),
-                                    snapshot_type_name((enum obj_type)u));
+            assert_string_not_equal(figures_type_name((enum obj_type)t),
+                                    figures_type_name((enum obj_type)u));
 }
 
 int main(void)

@@ -4,28 +4,28 @@
  */
 #include <unistd.h>
 
+#include "../command/world.h"
 #include "base/clock.h"
-#include "world.h"
 
 static void test_server_clocks(void **state)
 {
     (void)state;
     struct world w;
     world_init(&w, 1);
-    int64_t now = w.server.now_ms, mono = w.server.mono_ns;
+    int64_t now = w.engine.now_ms, mono = w.engine.mono_ns;
     assert_in_range(clock_real_ms() - now, 0, 5000);
-    assert_int_equal(w.server.started_ms, now);
+    assert_int_equal(w.engine.started_ms, now);
     usleep(3000);
-    assert_int_equal(w.server.now_ms, now); /* read only when told to */
-    server_tick(&w.server);
-    assert_true(w.server.mono_ns >= mono + 3000000);
-    assert_true(w.server.now_ms >= now + 3);
-    now = w.server.now_ms;
+    assert_int_equal(w.engine.now_ms, now); /* read only when told to */
+    engine_tick(&w.engine);
+    assert_true(w.engine.mono_ns >= mono + 3000000);
+    assert_true(w.engine.now_ms >= now + 3);
+    now = w.engine.now_ms;
     usleep(2000);
-    server_turn(&w.server);
-    assert_true(w.server.now_ms >= now + 2);
-    assert_int_equal(w.server.keyspace.access.now_s, w.server.mono_ns / 1000000000);
-    assert_int_equal(strlen(w.server.run_id), SERVER_RUN_ID_CHARS - 1);
+    engine_turn(&w.engine);
+    assert_true(w.engine.now_ms >= now + 2);
+    assert_int_equal(w.engine.keyspace.access.now_s, w.engine.mono_ns / 1000000000);
+    assert_int_equal(strlen(w.engine.run_id), ENGINE_RUN_ID_CHARS - 1);
     world_fini(&w);
 }
 
@@ -34,17 +34,17 @@ static void test_server_turn_samples_the_rate(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    struct server_stats *stats = &w.server.stats;
+    struct engine_stats *stats = &w.engine.stats;
     for (int i = 0; i < 500; i++) world_do(&w, 0, "PING");
-    server_turn(&w.server);
+    engine_turn(&w.engine);
     assert_int_equal(stats->commands_per_second, 0); /* a second has not passed */
     stats->sampled_ms -= 2000;
-    server_turn(&w.server);
+    engine_turn(&w.engine);
     assert_in_range(stats->commands_per_second, 50, 250);
     assert_int_equal(stats->sampled_commands, 500);
     stats->sampled_ms += 100000; /* the wall clock was set back */
-    server_turn(&w.server);
-    assert_true(stats->sampled_ms <= w.server.now_ms);
+    engine_turn(&w.engine);
+    assert_true(stats->sampled_ms <= w.engine.now_ms);
     world_fini(&w);
 }
 
@@ -53,7 +53,7 @@ static void test_server_configure(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    struct collect *c = &w.server.heap.collect;
+    struct collect *c = &w.engine.heap.collect;
     assert_true(c->enabled);
     assert_false(c->threshold_fixed);
     world_do(&w, 0, "CONFIG SET gc-budget-us 250");
@@ -75,14 +75,14 @@ static void test_server_memory_figures(void **state)
     (void)state;
     struct world w;
     world_init(&w, 1);
-    uint64_t used = server_used_bytes(&w.server);
+    uint64_t used = engine_used_bytes(&w.engine);
     world_do(&w, 0, "SETRANGE long 20000000 x");
-    assert_in_range(server_used_bytes(&w.server) - used, 20000000, 26000000);
-    assert_true(server_resident_bytes() > 20000000);
-    server_step(&w.server, true);
-    assert_true(w.server.stats.memory_peak_bytes >= used + 20000000);
+    assert_in_range(engine_used_bytes(&w.engine) - used, 20000000, 26000000);
+    assert_true(engine_resident_bytes() > 20000000);
+    steps_run(&w.engine, true);
+    assert_true(w.engine.stats.memory_peak_bytes >= used + 20000000);
     world_fini(&w);
-    assert_true(w.server.stats.memory_peak_bytes >= used + 20000000);
+    assert_true(w.engine.stats.memory_peak_bytes >= used + 20000000);
 }
 
 int main(void)

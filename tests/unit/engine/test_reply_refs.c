@@ -4,26 +4,26 @@
  * commands go to two equal servers, one of which holds; its pieces are put together and compared
  * to the byte, after the names they came from are gone. heap_check() counts what is held.
  */
-#include "world.h"
+#include "../command/world.h"
 
 enum { LARGE = 100 << 10 };
 
 struct pair {
     struct world holding, copying;
-    struct held_list held;
+    struct reply_refs held;
 };
 
 static void pair_init(struct pair *p)
 {
     world_init(&p->holding, 1);
     world_init(&p->copying, 1);
-    p->held = (struct held_list){0};
+    p->held = (struct reply_refs){0};
 }
 
 static void pair_fini(struct pair *p)
 {
-    held_drop_behind(&p->holding.server.held, &p->held, NULL);
-    assert_int_equal(p->holding.server.held.count, 0);
+    reply_refs_drop_behind(&p->holding.engine.held, &p->held, NULL);
+    assert_int_equal(p->holding.engine.held.count, 0);
     world_fini(&p->holding);
     world_fini(&p->copying);
 }
@@ -31,8 +31,8 @@ static void pair_fini(struct pair *p)
 /* Runs it on both; what a reply held before is let go. */
 static void both(struct pair *p, const char *line)
 {
-    struct server *s = &p->holding.server;
-    held_drop_behind(&s->held, &p->held, NULL);
+    struct engine *s = &p->holding.engine;
+    reply_refs_drop_behind(&s->held, &p->held, NULL);
     world_do(&p->copying, 0, line);
     s->held_into = &p->held;
     world_do(&p->holding, 0, line);
@@ -44,7 +44,7 @@ static void text_of(const struct pair *p, struct proto_buf *to)
     const struct proto_buf *out = &p->holding.out;
     size_t at = 0;
     proto_buf_init(to);
-    for (const struct held *h = p->held.first; h; h = h->behind) {
+    for (const struct reply_ref *h = p->held.first; h; h = h->behind) {
         proto_buf_append(to, out->p + at, h->at - at);
         proto_buf_append(to, h->bytes.p, h->bytes.n);
         at = h->at;
@@ -55,7 +55,7 @@ static void text_of(const struct pair *p, struct proto_buf *to)
 static void assert_same(struct pair *p, const char *line)
 {
     struct proto_buf text;
-    assert_int_equal(held_check(&p->held), 0);
+    assert_int_equal(reply_refs_check(&p->held), 0);
     text_of(p, &text);
     if (text.n != p->copying.out.n || memcmp(text.p, p->copying.out.p, text.n) != 0)
         fail_msg("%s: %zu bytes instead of %zu", line, text.n, p->copying.out.n);
@@ -101,7 +101,7 @@ static void test_held_replies_read_as_copied(void **state)
                 world_do(&p.holding, 0, "APPEND large more");
                 world_do(&p.holding, 0, "SETRANGE large 10 changed");
                 world_do(&p.holding, 0, "FLUSHALL");
-                while (server_step(&p.holding.server, true)) {
+                while (steps_run(&p.holding.engine, true)) {
                 }
                 world_do(&p.holding, 0, "SETRANGE new 102399 z");
                 proto_buf_fini(&p.holding.out);
@@ -123,11 +123,11 @@ static void test_held_is_taken_back(void **state)
     prepare(&p);
     both(&p, "GET large");
     assert_int_equal(p.held.count, 1);
-    p.holding.server.config.output_buffer_limit = 2 * LARGE;
-    p.holding.server.held_into = &p.held;
+    p.holding.engine.config.output_buffer_limit = 2 * LARGE;
+    p.holding.engine.held_into = &p.held;
     for (int i = 0; i < 3; i++) world_do(&p.holding, 0, "REF RPUSH l large large");
     world_do(&p.holding, 0, "LRANGE l 0 -1");
-    p.holding.server.held_into = NULL;
+    p.holding.engine.held_into = NULL;
     assert_true(world_replied(&p.holding, "-"));
     assert_int_equal(p.held.count, 1);
     assert_int_equal(p.held.bytes, LARGE);
@@ -141,9 +141,9 @@ static void test_held_without_memory_is_copied(void **state)
     struct pair p;
     pair_init(&p);
     prepare(&p);
-    p.holding.server.mem.fail_at = 1;
+    p.holding.engine.mem.fail_at = 1;
     both(&p, "GET large");
-    p.holding.server.mem.fail_at = 0;
+    p.holding.engine.mem.fail_at = 0;
 #ifdef HEAPD_DEBUG
     assert_int_equal(p.held.count, 0);
 #endif

@@ -2,45 +2,45 @@
  * The numbers of a running server, gathered once: INFO prints them, and the monitor serves them as
  * /metrics and /stats.json. It decides nothing about names or formats.
  *
- * What is a table or a histogram is read in place, from struct server: stats.command[] by
+ * What is a table or a histogram is read in place, from struct engine: stats.command[] by
  * command_index(), stats.step_ns, and heap.collect.stats.slice_ns.
  *
  * Invariants
  *   1. objects == the sum of objects_by_type; containers <= objects.
  *   2. peak_bytes >= used_bytes.
  *   3. pool_reserved_bytes == live + free + overhead.
- * Ownership: numbers alone, but for texts that live as long as the server.
+ * Ownership: numbers alone, but for texts that live as long as the engine.
  * Cost: reads counters, /proc/self/statm and getrusage; looks at no object, name or client.
  */
-#ifndef HEAPD_COMMAND_SNAPSHOT_H
-#define HEAPD_COMMAND_SNAPSHOT_H
+#ifndef HEAPD_ENGINE_FIGURES_H
+#define HEAPD_ENGINE_FIGURES_H
 
-#include "command/server.h"
+#include "engine/engine.h"
 
-struct snapshot_process {
+struct figures_process {
     int64_t id;
     int64_t uptime_ms;
     uint64_t cpu_user_us, cpu_system_us;
     const char *run_id;
 };
 
-struct snapshot_clients {
+struct figures_clients {
     uint64_t connected;
     uint64_t waiting; /* for a collection or a count that they asked for */
     uint64_t max;
     uint64_t handles; /* that they hold, those of closed clients not yet released included */
 };
 
-struct snapshot_memory {
+struct figures_memory {
     uint64_t used_bytes, peak_bytes, resident_bytes;
     uint64_t max_bytes;              /* maxmemory; 0 = no limit */
     const char *policy;              /* maxmemory-policy */
-    uint64_t unlimited_bytes;        /* part of used, and not limited: see room.h */
+    uint64_t unlimited_bytes;        /* part of used, and not limited: see maxmemory.h */
     uint64_t waiting_to_unmap_bytes; /* freed, not part of used */
     double fragmentation;            /* resident to used; 0 when nothing is used */
 };
 
-struct snapshot_heap {
+struct figures_heap {
     uint64_t objects, containers;
     uint64_t objects_by_type[OBJ_TYPES];
     uint64_t names, names_with_expiry;
@@ -51,11 +51,11 @@ struct snapshot_heap {
     uint64_t pool_reserved_bytes, pool_live_bytes, pool_free_bytes, pool_overhead_bytes;
     uint64_t pool_lent_bytes, pool_waste_bytes; /* see heap/pool.h */
     uint64_t pool_arenas;
-    uint64_t compactions, moved_blocks, moved_bytes, given_back_bytes; /* see store/compact.h */
-    uint64_t large_blocks, large_bytes;                                /* beside the pools */
+    uint64_t compactions, moved_blocks, moved_bytes, adopted_back_bytes; /* see store/compact.h */
+    uint64_t large_blocks, large_bytes;                                  /* beside the pools */
 };
 
-struct snapshot_gc {
+struct figures_gc {
     bool enabled;
     enum collect_phase phase;
     const char *phase_name;
@@ -70,7 +70,7 @@ struct snapshot_gc {
     uint64_t last_candidates, last_reached, last_condemned, last_rescued, last_us;
 };
 
-struct snapshot_stats {
+struct figures_stats {
     uint64_t connections, rejected_connections;
     uint64_t commands, commands_per_second;
     uint64_t net_input_bytes, net_output_bytes;
@@ -81,22 +81,22 @@ struct snapshot_stats {
     uint64_t poll_gap_us, poll_waits; /* see net/pace.h */
 };
 
-struct snapshot {
-    struct snapshot_process process;
-    struct snapshot_clients clients;
-    struct snapshot_memory memory;
-    struct snapshot_heap heap;
-    struct snapshot_gc gc;
-    struct snapshot_stats stats;
+struct figures {
+    struct figures_process process;
+    struct figures_clients clients;
+    struct figures_memory memory;
+    struct figures_heap heap;
+    struct figures_gc gc;
+    struct figures_stats stats;
 };
 
-void snapshot_take(const struct server *s, struct snapshot *out);
+void figures_take(const struct engine *s, struct figures *out);
 
 /* The name of a type in INFO and in metrics: "string", "list" and so on. */
-const char *snapshot_type_name(enum obj_type type);
+const char *figures_type_name(enum obj_type type);
 
 /* CONFIG RESETSTAT: what counts since the start counts from now on, the longest times too. What
  * tells how things are (objects, memory, the last trial) stays. */
-void snapshot_reset(struct server *s);
+void figures_reset(struct engine *s);
 
 #endif

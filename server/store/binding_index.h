@@ -12,40 +12,42 @@
  *   2. Every bound container that has a number, and that REF never stored, has a record.
  * Ownership: the table alone; neither containers nor entries. Cost: O(1); 28 bytes a container.
  */
-#ifndef HEAPD_STORE_KNOWN_H
-#define HEAPD_STORE_KNOWN_H
+#ifndef HEAPD_STORE_BINDING_INDEX_H
+#define HEAPD_STORE_BINDING_INDEX_H
 
 #include "heap/obj.h"
 #include "heap/table.h"
 
 struct entry;
 
-struct known_name {
+struct binding_name {
     const struct obj *o;
     struct entry *e;
 };
 
-struct known {
+struct binding_index {
     struct table names;
 };
 
-void known_init(struct known *k);
+void binding_init(struct binding_index *k);
 /* The name of a container that is known, or NULL. */
-struct entry *known_get(const struct known *k, const struct obj *o);
+struct entry *binding_get(const struct binding_index *k, const struct obj *o);
 /* From now on `e` is the name of `o`; only a new record can fail. */
-enum status known_set(struct known *k, struct pool *p, const struct obj *o,
-                      struct entry *e) MUST_USE;
+enum status binding_set(struct binding_index *k, struct pool *p, const struct obj *o,
+                        struct entry *e) MUST_USE;
 /* `e` is not bound to `o` any more; nothing happens if it was not known. */
-void known_forget(struct known *k, struct pool *p, const struct obj *o, const struct entry *e);
+void binding_forget(struct binding_index *k, struct pool *p, const struct obj *o,
+                    const struct entry *e);
 /* `to` stands for the name that `from` was. */
-void known_moved(struct known *k, const struct obj *o, const struct entry *from, struct entry *to);
+void binding_moved(struct binding_index *k, const struct obj *o, const struct entry *from,
+                   struct entry *to);
 /* Forgets about records_max (> 0) of them; true when no memory is left. */
-bool known_drain(struct known *k, struct pool *p, uint32_t records_max);
-void known_fini(struct known *k, struct pool *p);
+bool binding_drain(struct binding_index *k, struct pool *p, uint32_t records_max);
+void binding_fini(struct binding_index *k, struct pool *p);
 
-typedef void known_each(void *ctx, const struct known_name *record);
-void known_walk(const struct known *k, known_each *each, void *ctx);
+typedef void binding_each(void *ctx, const struct binding_name *record);
+void binding_walk(const struct binding_index *k, binding_each *each, void *ctx);
 /* The table's own invariants. */
-bool known_check(const struct known *k);
+bool binding_check(const struct binding_index *k);
 
 #endif
