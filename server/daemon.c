@@ -11,7 +11,6 @@
 #include "base/panic.h"
 #include "engine/steps.h"
 #include "monitor/monitor.h"
-#include "net/io.h"
 #include "net/listener.h"
 
 enum { WAKE_MS_MAX = 60 * 60 * 1000, NO_WAKE = -1 };
@@ -160,11 +159,6 @@ static bool start(struct daemon *d, uint64_t clients_max)
         engine_init(&d->engine, d->config) ||
         net_init(&d->net, &d->engine, &d->loop, clients_max)) {
         fprintf(stderr, "heapd: out of memory or descriptors at start-up\n");
-        return false;
-    }
-    if (d->net.io && !io_start(d->net.io)) {
-        fprintf(stderr, "heapd: the system does not start %" PRIu64 " I/O threads\n",
-                d->config->io_threads);
         return false;
     }
     uv_check_init(&d->loop, &d->after_poll);

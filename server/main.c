@@ -15,7 +15,7 @@
 #include "monitor/monitor.h"
 
 /* Descriptors that are not clients: listeners, the loop's own, the log, HTTP and its clients. */
-enum { DESCRIPTORS_RESERVED = 32 + MONITOR_CONNECTIONS_MAX, DESCRIPTORS_OF_THREAD = 8 };
+enum { DESCRIPTORS_RESERVED = 32 + MONITOR_CONNECTIONS_MAX };
 
 static const char usage[] =
     "usage: heapd [FILE] [--directive value ...]\n"
@@ -26,9 +26,9 @@ static const char usage[] =
     "conf/heapd.conf explains them all.\n";
 
 /* As many as maxclients asks for, or as the system allows. */
-static uint64_t raise_descriptors(uint64_t clients, uint64_t io_threads)
+static uint64_t raise_descriptors(uint64_t clients)
 {
-    const rlim_t reserved = DESCRIPTORS_RESERVED + (rlim_t)io_threads * DESCRIPTORS_OF_THREAD;
+    const rlim_t reserved = DESCRIPTORS_RESERVED;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return clients;
     rlim_t wanted = (rlim_t)clients + reserved;
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
                 strerror(failed));
         return 1;
     }
-    uint64_t clients = raise_descriptors(config.maxclients, config.io_threads - 1);
+    uint64_t clients = raise_descriptors(config.maxclients);
     if (clients == 0) {
         fprintf(stderr, "heapd: the limit of open files leaves no room for clients\n");
         return 1;

@@ -45,7 +45,6 @@ struct row {
 static const struct row CONFIG_TABLE[] = {
     ROW("bind",                WORDS,   BOOT, bind,                "127.0.0.1", 0, 0),
     ROW("port",                INTEGER, BOOT, port,                "7379",      0, 65535),
-    ROW("io-threads",          INTEGER, BOOT, io_threads,          "1",         1, 64),
     ROW("io-uring",            SWITCH,  BOOT, io_uring,            "yes",       0, 0),
     ROW("poll-gap-us",         INTEGER, LIVE, poll_gap_us,         "100",       0, 1000),
     ROW("http-bind",           TEXT,    BOOT, http_bind,           "127.0.0.1", 0, 0),

@@ -38,14 +38,13 @@ struct config {
     char hash_seed[CONFIG_TEXT_BYTES]; /* any text: the seed is its hash; "" = a random seed */
     char file[CONFIG_TEXT_BYTES];      /* the file that was read; not a directive */
     uint64_t port, http_port;          /* 0 = off */
-    uint64_t io_threads;               /* that read and write, the heap's own among them */
     bool io_uring;                     /* where the system has it */
     uint64_t poll_gap_us;              /* between polls, at most; 0 = none waits */
     uint64_t tcp_backlog, tcp_keepalive, timeout, maxclients;
     uint64_t maxmemory; /* bytes; 0 = no limit */
     uint64_t maxmemory_samples, lfu_log_factor, lfu_decay_time;
-    uint64_t proto_max_bulk_len;  /* bytes */
-    uint64_t output_buffer_limit; /* bytes that wait for a slow reader before it is closed */
+    uint64_t proto_max_bulk_len;   /* bytes */
+    uint64_t output_buffer_limit;  /* bytes that wait for a slow reader before it is closed */
     uint64_t memory_waste_percent; /* of the pools, at which they are compacted; 0 = never */
     uint64_t gc_budget_us, gc_threshold;
     uint64_t reply_depth_max, reply_values_max;

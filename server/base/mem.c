@@ -192,16 +192,6 @@ void mem_free(struct mem *m, void *p, size_t bytes)
     block_free(m, p, bytes);
 }
 
-void mem_disown(struct mem *m, size_t bytes)
-{
-    count_remove(m, block_cost(bytes));
-}
-
-void mem_adopt(struct mem *m, size_t bytes)
-{
-    count_add(m, block_cost(bytes));
-}
-
 void *mem_map(struct mem *m, size_t bytes, size_t align)
 {
     DASSERT(align && (align & (align - 1)) == 0);

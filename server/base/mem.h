@@ -64,11 +64,6 @@ void *mem_realloc(struct mem *m, void *p, size_t bytes_old, size_t bytes_new)
 /* p may be NULL. */
 void mem_free(struct mem *m, void *p, size_t bytes);
 
-/* A block passes from one account to another, whose thread may be another: its owner calls
- * mem_disown of the one that it came from, whoever gets it mem_adopt of its own. */
-void mem_disown(struct mem *m, size_t bytes);
-void mem_adopt(struct mem *m, size_t bytes);
-
 /* `bytes` bytes of whole pages aligned to `align` (a power of two, a multiple of the page size),
  * not zeroed, or NULL. */
 void *mem_map(struct mem *m, size_t bytes, size_t align) __attribute__((warn_unused_result));

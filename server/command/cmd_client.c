@@ -66,7 +66,7 @@ static sds put_client(struct call *c, sds text, const struct session *s)
 {
     char line[LINE_CHARS], flags[4];
     size_t f = 0;
-    uint64_t input = session_input(s), output = session_output(s);
+    uint64_t input = s->input_bytes, output = s->output_bytes;
     if (s->wait != SESSION_RUNS) flags[f++] = 'b';
     if (s->close_after_reply) flags[f++] = 'c';
     if (s->kill) flags[f++] = 'A';
@@ -79,11 +79,11 @@ static sds put_client(struct call *c, sds text, const struct session *s)
         "omem=0 tot-mem=%llu events=%s cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s "
         "handles=%llu\n",
         (unsigned long long)s->id, s->address, s->local_address, s->fd, s->name,
-        (long long)seconds_since(c, s->created_ms),
-        (long long)seconds_since(c, session_active_ms(s)), flags, (unsigned long long)input,
-        (unsigned long long)output, (unsigned long long)(sizeof *s + input + output),
-        output ? "rw" : "r", s == c->session ? c->command->name : s->last_command, s->protocol,
-        s->library_name, s->library_version, (unsigned long long)handles_count(&s->handles));
+        (long long)seconds_since(c, s->created_ms), (long long)seconds_since(c, s->active_ms),
+        flags, (unsigned long long)input, (unsigned long long)output,
+        (unsigned long long)(sizeof *s + input + output), output ? "rw" : "r",
+        s == c->session ? c->command->name : s->last_command, s->protocol, s->library_name,
+        s->library_version, (unsigned long long)handles_count(&s->handles));
     sds longer = sdscatlen(text, line, n < LINE_CHARS ? (size_t)n : LINE_CHARS - 1);
     if (!longer) sdsfree(text);
     return longer;

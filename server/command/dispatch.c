@@ -122,7 +122,7 @@ static void account(struct call *c, enum status found, enum status ran)
     engine_tick(s);
     s->stats.commands++;
     c->session->commands++;
-    session_touch(c->session, s->now_ms);
+    c->session->active_ms = s->now_ms;
     if (found || ran) s->stats.error_replies++;
     if (!c->command) return;
     struct command_stats *stats = &s->stats.command[command_index(c->command)];

@@ -132,7 +132,7 @@ void engine_fini(struct engine *s)
 
 uint64_t engine_used_bytes(const struct engine *s)
 {
-    return heap_used_bytes(&s->heap) + s->io_bytes;
+    return heap_used_bytes(&s->heap);
 }
 
 uint64_t engine_waiting_bytes(const struct engine *s)

@@ -79,7 +79,6 @@ struct engine {
         int64_t due_ns;   /* and since then for so long there were no more, by mono_ns */
     } trim;
     const char *multiplexing;  /* how clients' sockets are waited for; kept by net/ */
-    uint64_t io_bytes;         /* input that I/O threads hold; kept by net/ */
     uint64_t allocated_before; /* heap.allocated at the last release, see steps_after_command */
 };
 

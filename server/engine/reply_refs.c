@@ -66,38 +66,6 @@ void reply_refs_drop_behind(struct reply_refs_all *all, struct reply_refs *list,
         list->first = NULL;
 }
 
-void reply_refs_gather(struct reply_refs *to, struct reply_refs *from)
-{
-    if (!from->first) return;
-    if (to->last)
-        to->last->behind = from->first;
-    else
-        to->first = from->first;
-    to->last = from->last;
-    to->bytes += from->bytes;
-    to->count += from->count;
-    *from = (struct reply_refs){0};
-}
-
-bool reply_refs_return(struct reply_refs_all *all, struct reply_refs *list)
-{
-    struct bundle b = {0};
-    for (struct reply_ref *held = list->first; held; held = held->behind)
-        bundle_add(&b, &held->letter);
-    *list = (struct reply_refs){0};
-    return mailbox_put(&all->returned, &b);
-}
-
-void reply_refs_drop_returned(struct reply_refs_all *all)
-{
-    struct letter *l = mailbox_take(&all->returned);
-    while (l) {
-        struct letter *next = l->next;
-        drop(all, (struct reply_ref *)((char *)l - offsetof(struct reply_ref, letter)));
-        l = next;
-    }
-}
-
 void reply_refs_shift(struct reply_refs *list, size_t from, size_t bytes)
 {
     for (struct reply_ref *held = list->first; held; held = held->behind)

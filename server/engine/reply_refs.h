@@ -11,10 +11,6 @@
  * (engine.held_into); net/ sends, and lets go when the last byte has left or the client has. A
  * string that is held has a count more than its owners, so nobody writes into it in place.
  *
- * Where an I/O thread has sent it, that thread gives it back (reply_refs_return), and the heap's
- * thread lets go. Of a list that another thread has, that thread reads `behind`, `o`, `bytes` and
- * `at`, which are set once, and no other field.
- *
  * Invariants (reply_refs_check)
  *   1. Along a list `at` never decreases; bytes == the sum of what is held.
  *   2. `all` lists what the lists hold, each once; every one holds one count of its string (the
@@ -25,7 +21,6 @@
 #ifndef HEAPD_ENGINE_REPLY_REFS_H
 #define HEAPD_ENGINE_REPLY_REFS_H
 
-#include "base/mailbox.h"
 #include "heap/heap.h"
 
 enum { REPLY_REF_BYTES_MIN = 16 << 10 }; /* below, copying costs less than holding */
@@ -33,7 +28,6 @@ enum { REPLY_REF_BYTES_MIN = 16 << 10 }; /* below, copying costs less than holdi
 struct reply_ref {
     struct reply_ref *next, *previous; /* among all */
     struct reply_ref *behind;          /* in the list */
-    struct letter letter;              /* on its way back */
     struct obj *o;
     struct view bytes;
     size_t at;
@@ -49,7 +43,6 @@ struct reply_refs_all {
     struct heap *h;
     struct reply_ref *first;
     uint64_t count;
-    struct mailbox returned; /* by other threads */
     struct heap_holder holder;
 };
 
@@ -62,13 +55,6 @@ bool reply_refs_add(struct reply_refs_all *all, struct reply_refs *list, struct 
 /* Lets go of what is behind `last` in the list; NULL: of everything. */
 void reply_refs_drop_behind(struct reply_refs_all *all, struct reply_refs *list,
                             struct reply_ref *last);
-/* The list `from`, which is empty then, goes behind `to`: values that wait to be given back. Their
- * order means nothing any more. */
-void reply_refs_gather(struct reply_refs *to, struct reply_refs *from);
-/* From any thread: gives back what the list holds. True when the heap's thread is to be woken, and
- * to call reply_refs_drop_returned. */
-bool reply_refs_return(struct reply_refs_all *all, struct reply_refs *list);
-void reply_refs_drop_returned(struct reply_refs_all *all);
 /* The buffer has got `bytes` more in front of `from`. */
 void reply_refs_shift(struct reply_refs *list, size_t from, size_t bytes);
 

@@ -1,6 +1,6 @@
 /*
- * What happens to a connection of either kind when it arrives: whether there is room for it, and
- * what its session is told about it. conn.c and remote.c call it.
+ * What happens to a connection when it arrives: whether there is room for it, and
+ * what its session is told about it. conn.c calls it.
  */
 #ifndef HEAPD_NET_ARRIVAL_H
 #define HEAPD_NET_ARRIVAL_H

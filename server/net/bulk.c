@@ -28,10 +28,7 @@ void bulks_fini(struct bulks *b, struct mem *m)
     for (struct bulk *bulk = b->first, *next; bulk; bulk = next) {
         next = next_of(bulk);
         DASSERT(!bulk->given.s);
-        if (bulk->block)
-            mem_free(m, bulk->block, bulk->cap);
-        else if (bulk->foreign)
-            mem_disown(m, bulk->cap);
+        mem_free(m, bulk->block, bulk->cap);
         mem_free(m, bulk, sizeof *bulk);
     }
     bulks_init(b);
@@ -122,12 +119,10 @@ const char *bulks_last(const struct bulks *b)
     return bytes_of(b->last);
 }
 
-void bulks_give(struct bulks *b, const struct mem *m, struct heap *h)
+void bulks_give(struct bulks *b, struct heap *h)
 {
     DASSERT(!b->filling);
     for (struct bulk *bulk = b->first; bulk; bulk = next_of(bulk)) {
-        bulk->foreign = m != h->mem;
-        if (bulk->foreign) mem_adopt(h->mem, bulk->cap);
         bulk->given.s = str_of_block(h, bulk->block, bulk->length);
         bulk->block = NULL;
     }

@@ -3,8 +3,7 @@
  * BULK_BYTES_MIN or more, the bytes of that bulk leave the connection's input: they are read
  * straight into a block that a string can be made of (value/str.h), and while the request runs that
  * string is offered to whatever stores the argument (value/adopted_args.h). So a large value is
- * copied as far as it lay in the first read, and no further. conn.c calls this, and wire.c for
- * connections of I/O threads, whose parcels take the bulks along.
+ * copied as far as it lay in the first read, and no further. conn.c calls this.
  *
  *   block   | head of a string |  filled: has arrived  |  length  |  cap
  *
@@ -42,7 +41,6 @@ struct bulk {
     struct given given; /* first: what is offered is a list of these */
     char *block;
     size_t length, filled, cap;
-    bool foreign; /* the block was another thread's before it was given */
 };
 
 struct bulks {
@@ -53,7 +51,6 @@ struct bulks {
 };
 
 void bulks_init(struct bulks *b);
-/* `m`: whose the blocks are. */
 void bulks_fini(struct bulks *b, struct mem *m);
 
 /* How much the next read that goes to no bulk takes at most; 0: all. */
@@ -74,9 +71,9 @@ enum status bulks_room(struct bulks *b, struct mem *m, struct stream_room *room)
 bool bulks_filled(struct bulks *b, size_t n, struct view *behind);
 const char *bulks_last(const struct bulks *b);
 
-/* They become strings, and are offered to the command that runs next; all are whole. `m` as above.
- * Then they are offered no more, and what nobody has stored goes. */
-void bulks_give(struct bulks *b, const struct mem *m, struct heap *h);
+/* They become strings, and are offered to the command that runs next; all are whole. */
+void bulks_give(struct bulks *b, struct heap *h);
+/* They are offered no more, and what nobody has stored goes. */
 void bulks_given(struct bulks *b, struct heap *h);
 
 /* The number of the invariant above that does not hold, or 0. */

@@ -63,7 +63,7 @@ static void log_closing(const struct conn *c, const char *why, uint64_t bytes)
 static bool account_output(struct conn *c)
 {
     uint64_t waits = outbox_bytes(&c->out, &c->stream);
-    session_set_output(&c->session, waits);
+    c->session.output_bytes = waits;
     if (waits > c->net->engine->config.output_buffer_limit) {
         log_closing(c, "more replies wait for it than output-buffer-limit allows", waits);
         conn_close(c);
@@ -148,7 +148,7 @@ static void settle(struct conn *c)
     }
     bool ready = (can && (left || sated)) || outbox_rests(&c->out);
     enum net_place place = waits ? NET_WAITING : ready ? NET_READY : NET_NOWHERE;
-    session_set_input(&c->session, inbox_bytes(&c->in) + c->bulks.bytes);
+    c->session.input_bytes = inbox_bytes(&c->in) + c->bulks.bytes;
     if (place != c->seat.place) net_move(c->net, &c->seat, place);
     stream_read(&c->stream, can && place == NET_NOWHERE && !c->ended);
 }
@@ -184,7 +184,7 @@ static void run_one(struct conn *c, const struct ahead *request, struct replies 
 static void run_large(struct conn *c, const struct ahead *request, struct replies *out)
 {
     struct engine *s = c->net->engine;
-    bulks_give(&c->bulks, &s->mem, &s->heap);
+    bulks_give(&c->bulks, &s->heap);
     run_one(c, request, out);
     bulks_given(&c->bulks, &s->heap);
     bulks_fini(&c->bulks, &s->mem);
@@ -357,7 +357,7 @@ static void on_wrote(struct stream *s, int status)
         conn_close(c);
         return;
     }
-    session_touch(&c->session, c->net->engine->now_ms);
+    c->session.active_ms = c->net->engine->now_ms;
     conn_continue(c);
 }
 
@@ -406,7 +406,7 @@ static void on_bytes(struct conn *c, char *p, size_t n)
     pace_arrived(&net->pace, &c->pace);
     c->share.bytes += c->stream.full && !c->in_bulk ? CONN_SHARE_BYTES : n;
     net->engine->stats.net_input_bytes += n;
-    session_touch(&c->session, net->engine->now_ms);
+    c->session.active_ms = net->engine->now_ms;
     if (net->draining) {
         c->ended = n >= c->drain_bytes;
         c->drain_bytes -= c->ended ? c->drain_bytes : n;
@@ -455,7 +455,7 @@ static void init(struct conn *c, struct net *net)
     *c = (struct conn){.net = net, .state = CONN_OPEN};
     inbox_init(&c->in);
     bulks_init(&c->bulks);
-    outbox_init(&c->out, (struct outlet){.all = &s->held});
+    outbox_init(&c->out, &s->held);
     struct request_limits limits = REQUEST_LIMITS_DEFAULT;
     limits.bulk_bytes_max = s->config.proto_max_bulk_len;
     request_reader_init(&c->reader, &limits);

@@ -1,6 +1,5 @@
 /*
- * One client's connection: reads requests, runs them, writes the replies, and ends well. Where
- * there are I/O threads, remote.h stands in its place.
+ * One client's connection: reads requests, runs them, writes the replies, and ends well.
  *
  * Its stream calls it when bytes arrive; net.c when it is to go on without an event (input left
  * over, a wait that ended). Each time it takes a share: requests are parsed in place and run one

@@ -1,7 +1,6 @@
 /*
  * The bytes that a connection has received and not yet executed: the unfinished rest of a request,
- * or requests that wait for their connection's next share. conn.c calls it, and for connections of
- * I/O threads wire.c and parcel.c.
+ * or requests that wait for their connection's next share. conn.c calls it.
  *
  * Bytes are read into a loan (stream.h), and parsed there: a request that arrives whole is never
  * copied and an idle connection holds no memory. Only a rest is copied here. When more arrives, a

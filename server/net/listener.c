@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "net/conn.h"
-#include "net/remote.h"
 
 enum { COMPLAINT_MS = 1000 }; /* the log hears of failing accepts at most so often */
 
@@ -34,7 +33,7 @@ static void complain(struct net *net, const char *why)
 static bool take_next(struct listener *l)
 {
     uv_stream_t *stream = (uv_stream_t *)&l->tcp;
-    return l->net->io ? remote_accept(l->net, stream) : conn_accept(l->net, stream);
+    return conn_accept(l->net, stream);
 }
 
 static void on_connection(uv_stream_t *stream, int status)

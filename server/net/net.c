@@ -5,9 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/conn.h"
-#include "net/io.h"
 #include "net/listener.h"
-#include "net/remote.h"
 
 /* --- the queues --------------------------------------------------------------------------------
  */
@@ -67,10 +65,8 @@ static void for_each_session(struct net *net, void (*each)(struct net *, struct 
 
 static void close_session(struct net *net, struct session *s)
 {
-    if (net->io)
-        remote_end(remote_of(s));
-    else
-        conn_close(conn_of(s));
+    (void)net;
+    conn_close(conn_of(s));
 }
 
 /* --- the turn ----------------------------------------------------------------------------------
@@ -119,9 +115,7 @@ static void before_poll(uv_prepare_t *handle)
     struct net *net = handle->data;
     if (net->turn_open) net_keep_going(net);
     bool going = uv_is_active((const uv_handle_t *)&net->going);
-    if (net->io)
-        io_flush(net->io);
-    else if (net->ring)
+    if (net->ring)
         ring_turn(net->ring, going ? NULL : gap, net);
     else if (!going)
         clock_sleep_ns(gap(net));
@@ -136,8 +130,7 @@ void net_may_block(struct net *net)
  */
 
 /* The handles are closed in the check phase: the turn's loops over connections close none but the
- * one that they are at. The descriptors of remote connections stay theirs as long as there is a
- * session (remote.h). */
+ * one that they are at. */
 void net_shut_killed(struct net *net, const struct session *killer)
 {
     net->kills = true;
@@ -156,11 +149,6 @@ static void resume_conn(struct net_seat *seat)
     conn_resume(conn_in(seat));
 }
 
-static void resume_remote(struct net_seat *seat)
-{
-    remote_resume(remote_in(seat));
-}
-
 void net_send(struct net *net)
 {
     if (net->ring) ring_flush(net->ring);
@@ -171,8 +159,7 @@ bool net_after_steps(struct net *net)
     if (net->kills) for_each_session(net, close_killed);
     net->kills = false;
     net->busy = false;
-    if (net->queues[NET_WAITING].first)
-        for_each(net, NET_WAITING, net->io ? resume_remote : resume_conn);
+    for_each(net, NET_WAITING, resume_conn);
     bool more = net->busy || net->queues[NET_READY].first; /* they may have left work for a step */
     net->turn_open = false;
     net->busy = false;
@@ -182,7 +169,7 @@ bool net_after_steps(struct net *net)
 static void close_idle(struct net *net, struct session *s)
 {
     const struct engine *engine = net->engine;
-    int64_t idle_ms = engine->now_ms - session_active_ms(s);
+    int64_t idle_ms = engine->now_ms - s->active_ms;
     if (s->wait == SESSION_RUNS && idle_ms > (int64_t)engine->config.timeout * 1000)
         close_session(net, s);
 }
@@ -210,13 +197,11 @@ static void on_tick(uv_timer_t *handle)
 /* --- beginning and end --------------------------------------------------------------------------
  */
 
-/* The place of this loop's own connections: where there are I/O threads, there are none. */
 static enum status open_place(struct net *net)
 {
     struct engine *s = net->engine;
     int error = 0;
     s->multiplexing = "epoll";
-    if (s->config.io_threads > 1) return STATUS_OK;
     enum status status =
         stream_place_init(&net->place, &s->mem, net->loop, s->config.io_uring, &error);
     if (error)
@@ -249,7 +234,7 @@ enum status net_init(struct net *net, struct engine *engine, uv_loop_t *loop, ui
     net->going.data = net->tick.data = net->before_poll.data = net;
     uv_prepare_start(&net->before_poll, before_poll);
     uv_timer_start(&net->tick, on_tick, NET_TICK_MS, NET_TICK_MS);
-    return engine->config.io_threads > 1 ? io_new(&net->io, net) : STATUS_OK;
+    return STATUS_OK;
 }
 
 void net_close(struct net *net)
@@ -257,7 +242,6 @@ void net_close(struct net *net)
     listener_close_all(net);
     for_each_session(net, close_session);
     for_each(net, NET_LINGERING, close_conn);
-    if (net->io) io_close(net->io);
     while (net->ring && net->open) ring_turn(net->ring, NULL, NULL);
     stream_place_close(&net->place);
     uv_close((uv_handle_t *)&net->going, NULL);
@@ -267,9 +251,8 @@ void net_close(struct net *net)
 
 void net_fini(struct net *net)
 {
-    if (net->io) io_free(net->io);
-    if (net->place.mem) stream_place_fini(&net->place);
-    sends_fini(&net->sends, &(struct outlet){.all = &net->engine->held});
+    stream_place_fini(&net->place);
+    sends_fini(&net->sends, &net->engine->held);
 }
 
 static void before_drain_conn(struct net *net, struct session *s)
@@ -293,10 +276,6 @@ void net_drain(struct net *net)
     }
     net->draining = true;
     listener_close_all(net);
-    if (net->io) {
-        io_drain(net->io);
-        return;
-    }
     for_each_session(net, before_drain_conn);
     for_each_session(net, drain_conn);
     for_each(net, NET_LINGERING, close_conn);

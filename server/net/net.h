@@ -50,12 +50,11 @@ enum {
     NET_LINGER_NS = 1000000000, /* how long a client may take to read the end and to close */
 };
 
-struct io;
 struct listener;
 
 enum net_place { NET_NOWHERE, NET_READY, NET_WAITING, NET_LINGERING, NET_PLACES };
 
-/* A connection's seat in a queue; of either kind of connection. */
+/* A connection's seat in a queue. */
 struct net_seat {
     struct net_seat *previous, *next;
     enum net_place place;
@@ -68,9 +67,8 @@ struct net_queue {
 struct net {
     struct engine *engine;
     uv_loop_t *loop;
-    struct io *io; /* NULL: every connection is this thread's own (conn.h), else none (remote.h) */
     struct stream_place place; /* of this loop's own connections */
-    struct ring *ring;         /* its, or NULL; and NULL where there are I/O threads */
+    struct ring *ring;         /* its, or NULL */
     struct sends sends;
     struct request_batch batch; /* of the connection that is running; nothing in it stays */
     struct ahead ahead[BATCH_REQUESTS_MAX];

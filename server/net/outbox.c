@@ -10,30 +10,27 @@ void replies_init(struct replies *r)
 }
 
 /* Forgets everything; the buffer keeps so much room at most. */
-static void clear(struct replies *r, const struct outlet *outlet, size_t kept_bytes)
+static void clear(struct replies *r, struct reply_refs_all *refs, size_t kept_bytes)
 {
-    if (r->held.count && outlet->landed)
-        reply_refs_gather(outlet->landed, &r->held);
-    else if (r->held.count)
-        reply_refs_drop_behind(outlet->all, &r->held, NULL);
+    if (r->held.count) reply_refs_drop_behind(refs, &r->held, NULL);
     proto_buf_clear(&r->buf, kept_bytes);
 }
 
-void replies_fini(struct replies *r, const struct outlet *outlet)
+void replies_fini(struct replies *r, struct reply_refs_all *refs)
 {
-    clear(r, outlet, 0);
+    clear(r, refs, 0);
     proto_buf_fini(&r->buf);
 }
 
-void outbox_init(struct outbox *out, struct outlet outlet)
+void outbox_init(struct outbox *out, struct reply_refs_all *refs)
 {
-    *out = (struct outbox){.outlet = outlet};
+    *out = (struct outbox){.refs = refs};
 }
 
 void outbox_fini(struct outbox *out)
 {
-    replies_fini(&out->flying, &out->outlet);
-    replies_fini(&out->behind, &out->outlet);
+    replies_fini(&out->flying, out->refs);
+    replies_fini(&out->behind, out->refs);
 }
 
 /* How many bytes come next without a break: of the buffer, or of a held value. */
@@ -125,7 +122,7 @@ static void take_off(struct outbox *out, struct replies *from)
 /* All that was flying is gone, or will not leave. */
 static void land(struct outbox *out)
 {
-    replies_fini(&out->flying, &out->outlet);
+    replies_fini(&out->flying, out->refs);
     out->given = 0;
     if (out->behind.buf.n) take_off(out, &out->behind);
 }
@@ -163,7 +160,7 @@ int outbox_send(struct outbox *out, struct stream *stream, struct replies *share
     int error = took < 0 ? took : 0;
     if (any && !error && !is_end(shared, &at))
         error = keep(out, stream, shared, &at, given, took == 0);
-    clear(shared, &out->outlet, OUTBOX_SHARED_KEPT_BYTES);
+    clear(shared, out->refs, OUTBOX_SHARED_KEPT_BYTES);
     return error;
 }
 
@@ -177,14 +174,14 @@ int outbox_sent(struct outbox *out, struct stream *stream, struct replies *share
         error = keep(out, stream, shared, &at, at.buf, true);
     else if (!error && out->behind.buf.n)
         take_off(out, &out->behind);
-    clear(shared, &out->outlet, OUTBOX_SHARED_KEPT_BYTES);
+    clear(shared, out->refs, OUTBOX_SHARED_KEPT_BYTES);
     return error;
 }
 
 void outbox_landed(struct outbox *out, bool ends)
 {
     out->under_way = false;
-    if (ends) replies_fini(&out->behind, &out->outlet);
+    if (ends) replies_fini(&out->behind, out->refs);
     if (ends || is_end(&out->flying, &out->at)) land(out);
 }
 

@@ -1,5 +1,5 @@
 /*
- * The replies of a connection on their way out. conn.c and wire.c call it.
+ * The replies of a connection on their way out. conn.c calls it.
  *
  * Replies are written into a buffer that connections share and sent from there, at once or with
  * those of others (sends.h); what the socket does not take becomes the connection's own, buffer and
@@ -13,9 +13,6 @@
  * one write has OUTBOX_WRITE_BYTES at most. If the socket took all of that and there is more, it
  * rests (outbox_rests) until the connection's next turn, which calls outbox_resend. Redis has such
  * a limit, too (NET_MAX_WRITES_PER_EVENT, 64 KiB).
- *
- * On an I/O thread the replies come from another one (wire.c). What was held is then not let go
- * here, but collected for the heap's thread.
  *
  * Invariants (outbox_check)
  *   1. Nothing waits behind unless something is flying, or being sent.
@@ -49,12 +46,6 @@ static inline uint64_t replies_bytes(const struct replies *r)
     return r->buf.n + r->held.bytes;
 }
 
-/* Where held values go when their bytes have left, or will not. */
-struct outlet {
-    struct reply_refs_all *all;
-    struct reply_refs *landed; /* NULL: they are let go at once; else they are gathered here */
-};
-
 /* In replies: after so much of the buffer, and of the next held value. */
 struct outbox_place {
     size_t buf;
@@ -63,7 +54,7 @@ struct outbox_place {
 };
 
 struct outbox {
-    struct outlet outlet;
+    struct reply_refs_all *refs;
     struct replies flying, behind;
     struct outbox_place at; /* how far `flying` was given to the stream, */
     uint64_t given;         /* and how many bytes that were */
@@ -72,9 +63,9 @@ struct outbox {
 };
 
 void replies_init(struct replies *r);
-void replies_fini(struct replies *r, const struct outlet *outlet);
+void replies_fini(struct replies *r, struct reply_refs_all *refs);
 
-void outbox_init(struct outbox *out, struct outlet outlet);
+void outbox_init(struct outbox *out, struct reply_refs_all *refs);
 void outbox_fini(struct outbox *out);
 
 /* Whether anything waits for the reader. */

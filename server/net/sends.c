@@ -42,9 +42,9 @@ void sends_init(struct sends *sends, struct ring *ring)
     sends->at_hand = take_free(sends);
 }
 
-void sends_fini(struct sends *sends, const struct outlet *outlet)
+void sends_fini(struct sends *sends, struct reply_refs_all *refs)
 {
-    for (int i = 0; i <= SENDS_MAX; i++) replies_fini(&sends->all[i].replies, outlet);
+    for (int i = 0; i <= SENDS_MAX; i++) replies_fini(&sends->all[i].replies, refs);
 }
 
 bool sends_later(struct sends *sends, struct stream *stream)

@@ -38,7 +38,7 @@ struct sends {
 
 /* `ring`: NULL = nothing leaves later. */
 void sends_init(struct sends *sends, struct ring *ring);
-void sends_fini(struct sends *sends, const struct outlet *outlet);
+void sends_fini(struct sends *sends, struct reply_refs_all *refs);
 
 static inline struct replies *sends_at_hand(struct sends *sends)
 {

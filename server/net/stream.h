@@ -1,8 +1,7 @@
 /*
  * A client's socket on a loop: by io_uring where the loop has a ring (ring.h), by libuv elsewhere.
- * conn.c sees no difference (and wire.c has libuv's): what they do is asked for here, and what
- * comes of it they are told by the functions of struct stream_user, from the loop, never from
- * within a call.
+ * conn.c sees no difference: what it does is asked for here, and what comes of it it is told by the
+ * functions of struct stream_user, from the loop, never from within a call.
  *
  * What is read goes to a loan, a buffer that belongs to the loop: the bytes are the user's until
  * `got` returns, and INBOX_FRONT_BYTES before them may be written to (inbox.h). Or where the user

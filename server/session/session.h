@@ -10,16 +10,11 @@
  *   1. count == the sessions in the list, waiting == those of them that wait, handles == what they
  *      and the graves hold.
  *   2. There are at least count + buried_count graves, so that closing cannot fail.
- * One thread, but for three fields that an I/O thread may write to at any time (session_touch and
- * what is beside it); they say when and how much, and nothing follows from them.
- *
  * Ownership: net/ owns the memory of a session (it is embedded in a connection); the registry links
  * it.
  */
 #ifndef HEAPD_SESSION_SESSION_H
 #define HEAPD_SESSION_SESSION_H
-
-#include <stdatomic.h>
 
 #include "inspect/usage.h"
 #include "session/handles.h"
@@ -50,12 +45,12 @@ struct session {
     char library_name[SESSION_LIBRARY_BYTES], library_version[SESSION_LIBRARY_BYTES];
     char address[SESSION_ADDRESS_BYTES], local_address[SESSION_ADDRESS_BYTES];
     int fd;
-    int64_t created_ms;        /* wall clock */
-    _Atomic int64_t active_ms; /* the same */
+    int64_t created_ms; /* wall clock */
+    int64_t active_ms;  /* when it last sent or took bytes; wall clock */
     uint64_t commands;
     const char *last_command; /* a command's full name; static */
     /* Waiting in the connection's buffers; kept by net/ for CLIENT LIST. */
-    _Atomic uint64_t input_bytes, output_bytes;
+    uint64_t input_bytes, output_bytes;
     struct handles handles;
 };
 
@@ -70,38 +65,6 @@ struct sessions {
     uint32_t buried_count, buried_slots;
     struct heap_holder holder;
 };
-
-/* Something was received from it, or taken by it. On every processor that matters these are plain
- * loads and stores. */
-static inline void session_touch(struct session *s, int64_t now_ms)
-{
-    atomic_store_explicit(&s->active_ms, now_ms, memory_order_relaxed);
-}
-
-static inline int64_t session_active_ms(const struct session *s)
-{
-    return atomic_load_explicit(&s->active_ms, memory_order_relaxed);
-}
-
-static inline void session_set_input(struct session *s, uint64_t bytes)
-{
-    atomic_store_explicit(&s->input_bytes, bytes, memory_order_relaxed);
-}
-
-static inline uint64_t session_input(const struct session *s)
-{
-    return atomic_load_explicit(&s->input_bytes, memory_order_relaxed);
-}
-
-static inline void session_set_output(struct session *s, uint64_t bytes)
-{
-    atomic_store_explicit(&s->output_bytes, bytes, memory_order_relaxed);
-}
-
-static inline uint64_t session_output(const struct session *s)
-{
-    return atomic_load_explicit(&s->output_bytes, memory_order_relaxed);
-}
 
 void sessions_init(struct sessions *ss, struct heap *h);
 void sessions_fini(struct sessions *ss);

@@ -56,7 +56,7 @@ def holds(whole, part):
         raise AssertionError(f"\n  {part!r}\n  is not in {whole!r}")
 
 
-# Handed to the server: ./test --io-threads N.
+# Handed to the server: ./test --epoll.
 MORE = os.environ.get("HEAPD_TEST_ARGUMENTS", "").split()
 
 

@@ -39,7 +39,7 @@ if [ "$kind" = redis ]; then
     "$server" --port "$PORT" --bind 127.0.0.1 --save '' --appendonly no --databases 1 \
         --dir "$work" >"$work/log" 2>&1 &
 else
-    # shellcheck disable=SC2086 # words of ./test --io-threads N
+    # shellcheck disable=SC2086 # words of ./test --epoll
     "$server" --port "$PORT" --http-port 0 --bind 127.0.0.1 ${HEAPD_TEST_ARGUMENTS:-} \
         >"$work/log" 2>&1 &
 fi

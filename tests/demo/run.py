@@ -206,7 +206,7 @@ def fails(done, code, *words):
     assert len(lines) == 1 and all(word in lines[0] for word in words), done.stderr
 
 
-# Handed to the server: ./test --io-threads N.
+# Handed to the server: ./test --epoll.
 MORE = os.environ.get("HEAPD_TEST_ARGUMENTS", "").split()
 
 

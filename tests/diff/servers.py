@@ -23,7 +23,7 @@ REDIS_ARGS = ["--save", "", "--appendonly", "no", "--enable-debug-command", "no"
               "--databases", "1", "--bind", "127.0.0.1", "--daemonize", "no"]
 # A low limit, so that a case may exceed it.
 HEAPD_ARGS = ["--http-port", "0", "--bind", "127.0.0.1", "--reply-values-max", "100000"]
-# ./test --io-threads N
+# ./test --epoll
 HEAPD_ARGS += os.environ.get("HEAPD_TEST_ARGUMENTS", "").split()
 
 

@@ -29,7 +29,7 @@ PONG = b"+PONG\r\n"
 CHECKS = []
 HEAPD = None
 SANITIZED = False
-MORE = os.environ.get("HEAPD_TEST_ARGUMENTS", "").split()  # ./test --io-threads N
+MORE = os.environ.get("HEAPD_TEST_ARGUMENTS", "").split()  # ./test --epoll
 
 
 def check(title):

@@ -89,7 +89,7 @@ class Client:
         return self.reply()
 
 
-# Handed to every server: ./test --io-threads N.
+# Handed to every server: ./test --epoll.
 MORE = os.environ.get("HEAPD_TEST_ARGUMENTS", "").split()
 
 

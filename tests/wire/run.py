@@ -373,7 +373,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-# Handed to the server: ./test --io-threads N.
+# Handed to the server: ./test --epoll.
 MORE = os.environ.get("HEAPD_TEST_ARGUMENTS", "").split()
 
 

@@ -82,7 +82,6 @@ static const struct {
 } defaults[] = {
     {"bind", "127.0.0.1", false},
     {"port", "7379", false},
-    {"io-threads", "1", false},
     {"io-uring", "yes", false},
     {"poll-gap-us", "100", false},
     {"http-bind", "127.0.0.1", false},

@@ -2,8 +2,8 @@
  * Large arguments: their bytes are whole however they arrive, they become strings without being
  * copied, and nothing of them is left behind, whenever the client goes or memory is out.
  *
- * Method: bulks alone, fed in pieces of any length; then clients on real sockets (world.h), with
- * connections of either kind. A bulk is of one letter each, so that a byte in the wrong place
+ * Method: bulks alone, fed in pieces of any length; then clients on real sockets (world.h), by
+ * io_uring and by libuv. A bulk is of one letter each, so that a byte in the wrong place
  * shows.
  */
 #include <setjmp.h>
@@ -75,14 +75,12 @@ static void test_bulks_are_whole_however_they_arrive(void **state)
     static const size_t lengths[] = {
         BULK_BYTES_MIN, BULK_BYTES_MIN + 1, 65536 - 16,     65536,         (1 << 20) - 16,
         1 << 20,        (2 << 20) - 16,     (2 << 20) - 15, (2 << 20) + 1, 5000000};
-    struct mem foreign;
-    mem_init(&foreign);
     struct world *w = world_new(NULL);
     struct heap *h = &w->engine.heap;
     size_t before = h->mem->bytes;
-    for (size_t i = 0; i < 2 * sizeof lengths / sizeof *lengths; i++) {
-        struct mem *m = i % 2 ? &foreign : h->mem;
-        size_t length = lengths[i / 2], n, arrived = below(BULK_BYTES_MIN);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        struct mem *m = h->mem;
+        size_t length = lengths[i], n, arrived = below(BULK_BYTES_MIN);
         struct request_reader r;
         struct bulks b;
         bulks_init(&b);
@@ -97,13 +95,12 @@ static void test_bulks_are_whole_however_they_arrive(void **state)
         memcpy(p + n, "\r\n", 2);
         assert_int_equal(request_reader_next(&r, p, n + 2), REQUEST_READY);
 
-        bulks_give(&b, m, h);
+        bulks_give(&b, h);
         struct view text = {r.argv[0].p, r.argv[0].n};
         val v;
         assert_int_equal(val_of_text(h, text, &v), STATUS_OK);
         bulks_given(&b, h);
         bulks_fini(&b, m);
-        assert_int_equal(foreign.bytes, 0);
         assert_int_equal(val_obj(v)->count, 1);
         const struct str *s = (const struct str *)val_obj(v);
         assert_ptr_equal(s->bytes, text.p);
@@ -114,7 +111,6 @@ static void test_bulks_are_whole_however_they_arrive(void **state)
         assert_int_equal(h->mem->bytes, before);
         request_reader_fini(&r);
     }
-    mem_fini(&foreign);
     world_free(w);
 }
 
@@ -205,12 +201,7 @@ static void test_given_are_found_near_the_last(void **state)
     world_free(w);
 }
 
-/* --- over the wire, for either kind --- */
-
-static struct world *new_world(void **state)
-{
-    return world_new((const char *const[]){"--io-threads", *state, NULL});
-}
+/* --- over the wire --- */
 
 static void turns(struct world *w, int count)
 {
@@ -227,7 +218,8 @@ static void assert_nothing_is_left(struct world *w)
 
 static void test_large_arguments_are_not_copied(void **state)
 {
-    struct world *w = new_world(state);
+    (void)state;
+    struct world *w = world_new(NULL);
     int fd = world_connect(w);
     static const size_t sizes[] = {40000, 65000, 65536, 70000, 1 << 20, 3000000};
     for (size_t i = 0; i < 3 * sizeof sizes / sizeof *sizes; i++) {
@@ -257,7 +249,8 @@ static void test_large_arguments_are_not_copied(void **state)
 static void test_many_large_arguments(void **state)
 {
     enum { BULKS = 40, LENGTH = 300000 };
-    struct world *w = new_world(state);
+    (void)state;
+    struct world *w = world_new(NULL);
     int fd = world_connect(w);
     for (int round = 0; round < 3; round++) {
         char head[64];
@@ -280,7 +273,8 @@ static void test_many_large_arguments(void **state)
 static void test_pipeline_of_large_arguments(void **state)
 {
     enum { REQUESTS = 60, LENGTH = 50000 };
-    struct world *w = new_world(state);
+    (void)state;
+    struct world *w = world_new(NULL);
     int fd = world_connect(w);
     char reply[32];
     for (int i = 0; i < REQUESTS; i++) {
@@ -301,7 +295,8 @@ static void test_pipeline_of_large_arguments(void **state)
 /* A bulk that turns out to be followed by what is no request. */
 static void test_broken_behind_a_large_argument(void **state)
 {
-    struct world *w = new_world(state);
+    (void)state;
+    struct world *w = world_new(NULL);
     int fd = world_connect(w);
     world_say(w, fd, "*3\r\n$4\r\nKEEP\r\n");
     world_say_bulk(w, fd, 'q', 200000);
@@ -316,7 +311,8 @@ static void test_broken_behind_a_large_argument(void **state)
 /* The client goes after so many bytes of it, or resets the connection. */
 static void test_client_vanishes_in_a_large_argument(void **state)
 {
-    struct world *w = new_world(state);
+    (void)state;
+    struct world *w = world_new(NULL);
     static const char head[] = "*3\r\n$4\r\nKEEP\r\n$70000\r\n";
     static char bytes[sizeof head - 1 + 70002 + 30];
     memset(bytes, 'v', sizeof bytes);
@@ -341,11 +337,12 @@ static void test_client_vanishes_in_a_large_argument(void **state)
 /* Only debug builds can let an allocation fail; elsewhere nothing fails and one round suffices. */
 static void test_nth_allocation_fails(void **state)
 {
-    struct world *w = new_world(state);
+    (void)state;
+    struct world *w = world_new(NULL);
     bool failed = true;
     for (uint64_t n = 1; failed && n < 60; n++) {
         int fd = world_connect(w);
-        struct mem *m = w->net.io ? &world_wire(w)->thread->mem : &w->engine.mem;
+        struct mem *m = &w->engine.mem;
         world_say(w, fd, "*3\r\n$4\r\nKEEP\r\n");
         turns(w, 4);
         m->fail_at = n;
@@ -376,24 +373,18 @@ static void test_nth_allocation_fails(void **state)
     world_free(w);
 }
 
-#define EITHER(test)                                                                               \
-    {#test, test, NULL, NULL, "1"},                                                                \
-    {                                                                                              \
-#test " of an I/O thread", test, NULL, NULL, "3"                                           \
-    }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bulks_are_whole_however_they_arrive),
         cmocka_unit_test(test_bulks_begin_where_it_pays),
         cmocka_unit_test(test_given_are_found_near_the_last),
-        EITHER(test_large_arguments_are_not_copied),
-        EITHER(test_many_large_arguments),
-        EITHER(test_pipeline_of_large_arguments),
-        EITHER(test_broken_behind_a_large_argument),
-        EITHER(test_client_vanishes_in_a_large_argument),
-        EITHER(test_nth_allocation_fails),
+        cmocka_unit_test(test_large_arguments_are_not_copied),
+        cmocka_unit_test(test_many_large_arguments),
+        cmocka_unit_test(test_pipeline_of_large_arguments),
+        cmocka_unit_test(test_broken_behind_a_large_argument),
+        cmocka_unit_test(test_client_vanishes_in_a_large_argument),
+        cmocka_unit_test(test_nth_allocation_fails),
     };
     int failed = cmocka_run_group_tests_name("by io_uring", tests, NULL, NULL);
     world_without_ring = true;

@@ -82,7 +82,7 @@ static struct wire *wire_new(void **state)
     assert_int_equal(heap_init(&w->heap, &w->mem, 1), STATUS_OK);
     value_init(&w->heap, &w->values);
     reply_refs_init(&w->all, &w->heap);
-    outbox_init(&w->out, (struct outlet){.all = &w->all});
+    outbox_init(&w->out, &w->all);
     sends_init(&w->sends, w->place.ring);
     return w;
 }
@@ -104,7 +104,7 @@ static void wire_free(struct wire *w)
     stream_place_close(&w->place);
     uv_run(&w->loop, UV_RUN_NOWAIT);
     outbox_fini(&w->out);
-    sends_fini(&w->sends, &w->out.outlet);
+    sends_fini(&w->sends, &w->all);
     stream_place_fini(&w->place);
     assert_int_equal(uv_loop_close(&w->loop), 0);
     assert_int_equal(w->all.count, 0);

@@ -151,38 +151,11 @@ static void check_conn(const struct conn *c)
     assert_int_equal(request_reader_check(&c->reader), 0);
 }
 
-static void check_thread(const struct io_thread *t)
-{
-    for (const struct wire *w = t->wires; w; w = w->next) {
-        assert_ptr_equal(w->thread, t);
-        if (w->next) assert_ptr_equal(w->next->previous, w);
-        assert_int_equal(wire_check(w), 0);
-        assert_int_equal(inbox_check(&w->in), 0);
-        assert_int_equal(bulks_check(&w->bulks), 0);
-        assert_int_equal(outbox_check(&w->out), 0);
-        assert_int_equal(request_reader_check(&w->reader), 0);
-    }
-}
-
 static void check_all(struct world *w)
 {
     assert_int_equal(net_check(&w->net), 0);
     assert_int_equal(sends_check(&w->net.sends), 0);
-    for (struct session *s = w->engine.sessions.first; s; s = s->next) {
-        if (w->net.io)
-            assert_int_equal(remote_check(remote_of(s)), 0);
-        else
-            check_conn(conn_of(s));
-    }
-    for (uint32_t i = 0; w->net.io && i < w->net.io->count; i++)
-        check_thread(&w->net.io->threads[i]);
-}
-
-/* The loops of I/O threads run in this one, in turn with the heap's. */
-static void turn_threads(struct world *w)
-{
-    for (uint32_t i = 0; w->net.io && i < w->net.io->count; i++)
-        uv_run(&w->net.io->threads[i].loop, UV_RUN_NOWAIT);
+    for (struct session *s = w->engine.sessions.first; s; s = s->next) check_conn(conn_of(s));
 }
 
 void world_turn(struct world *w)
@@ -190,7 +163,6 @@ void world_turn(struct world *w)
     if (w->net.ring)
         ring_hurry(w->net.ring); /* it would wait before libuv's poll, which does not */
     uv_run(&w->loop, UV_RUN_NOWAIT);
-    turn_threads(w);
     check_all(w);
 }
 
@@ -232,8 +204,8 @@ void world_free(struct world *w)
 {
     net_close(&w->net);
     uv_close((uv_handle_t *)&w->check, NULL);
-    while (uv_run(&w->loop, UV_RUN_NOWAIT)) turn_threads(w);
-    for (int i = 0; i < 5; i++) turn_threads(w);
+    while (uv_run(&w->loop, UV_RUN_NOWAIT)) {
+    }
     assert_int_equal(w->net.open, 0);
     assert_int_equal(w->engine.sessions.count, 0);
     net_fini(&w->net);
@@ -271,14 +243,7 @@ struct session *world_session(struct world *w)
 
 struct conn *world_conn(struct world *w)
 {
-    assert_null(w->net.io);
     return conn_of(world_session(w));
-}
-
-struct wire *world_wire(struct world *w)
-{
-    assert_non_null(w->net.io);
-    return &remote_of(world_session(w))->wire;
 }
 
 void world_send(struct world *w, int fd, const char *text, size_t n)

@@ -14,13 +14,12 @@
  *   NOMEM            a reply that does not fit into memory
  *
  * The loop, the clients' sockets and the test run in one thread: world_turn() runs one turn of the
- * loop, and checks every invariant of net/ after it. With the option --io-threads the loops of the
- * I/O threads run in it too, a turn of each after a turn of the heap's.
+ * loop, and checks every invariant of net/ after it.
  */
 #ifndef HEAPD_TESTS_NET_WORLD_H
 #define HEAPD_TESTS_NET_WORLD_H
 
-#include "net/io.h"
+#include "net/conn.h"
 #include "net/listener.h"
 
 struct world {
@@ -54,10 +53,9 @@ int world_connect(struct world *w);
 int world_connect_narrow(struct world *w);
 /* A reset, as of a client whose machine is gone. */
 void world_vanish(int fd);
-/* The newest connection, of either kind. */
+/* The newest connection. */
 struct session *world_session(struct world *w);
 struct conn *world_conn(struct world *w);
-struct wire *world_wire(struct world *w);
 /* Sends all of it, turning the loop where the socket is full. */
 void world_send(struct world *w, int fd, const char *text, size_t n);
 void world_say(struct world *w, int fd, const char *text);
