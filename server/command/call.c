@@ -59,8 +59,8 @@ static enum status subject_find(struct call *c, uint32_t i, bool counted, struct
                              "source of REF");
     default: break;
     }
-    s->e = counted ? keyspace_lookup(c->keyspace, c->argv[i], c->now_ms)
-                   : keyspace_find(c->keyspace, c->argv[i], c->now_ms);
+    s->e = counted ? keyspace_lookup(c->keyspace, c->argv[i])
+                   : keyspace_find(c->keyspace, c->argv[i]);
     if (!s->e) return STATUS_OK;
     if (!counted) keyspace_touch(c->keyspace, s->e);
     s->v = entry_value(s->e);
@@ -143,7 +143,7 @@ void call_settle(struct call *c, struct subject *s)
     if (entry_is_weak(s->e))
         keyspace_emptied(c->keyspace, s->o); /* this name goes when the container does */
     else
-        keyspace_unbind(c->keyspace, s->e);
+        keyspace_unbind(c->keyspace, s->e, NAME_EMPTIED);
     s->e = NULL;
     s->o = NULL;
 }
@@ -192,7 +192,7 @@ static enum status source_find(struct call *c, uint32_t i, struct subject *s)
     }
     default: break;
     }
-    s->e = keyspace_lookup(c->keyspace, c->argv[i], c->now_ms);
+    s->e = keyspace_lookup(c->keyspace, c->argv[i]);
     if (!s->e) return no_object(c, i);
     /* What is about to be referred to weakly may be emptied through that. */
     enum status status = c->form == BY_WEAKREF ? call_give(c, s->e) : STATUS_OK;
@@ -276,7 +276,7 @@ enum status call_inspect(struct call *c, uint32_t i, struct subject *s)
     }
     default: break;
     }
-    s->e = keyspace_find(c->keyspace, c->argv[i], c->now_ms);
+    s->e = keyspace_find(c->keyspace, c->argv[i]);
     if (s->e) s->v = entry_value(s->e);
     return STATUS_OK;
 }

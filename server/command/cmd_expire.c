@@ -53,7 +53,7 @@ static enum status expire(struct call *c, enum unit unit, int64_t base_ms)
     s = call_name(c, 1);
     if (s) return s;
     struct keyspace *ks = c->keyspace;
-    struct entry *e = keyspace_find(ks, c->argv[1], c->now_ms);
+    struct entry *e = keyspace_find(ks, c->argv[1]);
     if (e) keyspace_touch(ks, e);
     if (!e || !options_allow(&o, keyspace_expires_ms(ks, e), when_ms)) {
         reply_integer(c, 0);
@@ -62,7 +62,7 @@ static enum status expire(struct call *c, enum unit unit, int64_t base_ms)
     reply_integer(c, 1);
     if (c->out->failed) return STATUS_OOM;
     if (when_ms > c->now_ms) return keyspace_set_expiry(ks, &e, when_ms);
-    keyspace_unbind(ks, e);
+    keyspace_unbind(ks, e, NAME_REMOVED);
     return STATUS_OK;
 }
 
@@ -91,7 +91,7 @@ static enum status reply_time(struct call *c, enum unit unit, int64_t base_ms)
 {
     enum status s = call_name(c, 1);
     if (s) return s;
-    const struct entry *e = keyspace_find(c->keyspace, c->argv[1], c->now_ms);
+    const struct entry *e = keyspace_find(c->keyspace, c->argv[1]);
     int64_t when_ms = e ? keyspace_expires_ms(c->keyspace, e) : KEYSPACE_NEVER;
     if (when_ms == KEYSPACE_NEVER) {
         reply_integer(c, e ? -1 : -2);
@@ -127,7 +127,7 @@ enum status cmd_persist(struct call *c)
 {
     enum status s = call_name(c, 1);
     if (s) return s;
-    struct entry *e = keyspace_find(c->keyspace, c->argv[1], c->now_ms);
+    struct entry *e = keyspace_find(c->keyspace, c->argv[1]);
     if (e) keyspace_touch(c->keyspace, e);
     bool had = e && keyspace_expires_ms(c->keyspace, e) != KEYSPACE_NEVER;
     reply_integer(c, had);

@@ -90,7 +90,7 @@ enum status cmd_keys(struct call *c)
     struct names n;
     names_init(&n, c);
     names_match(&n, c->argv[1]);
-    keyspace_walk(c->keyspace, c->now_ms, names_visit, &n);
+    keyspace_walk(c->keyspace, names_visit, &n);
     if (!n.failed) reply_names(c, &n);
     names_fini(&n);
     return n.failed ? STATUS_OOM : STATUS_OK;
@@ -136,7 +136,7 @@ enum status cmd_scan(struct call *c)
     /* Buckets may be empty: so many of them are looked at, and no more. */
     uint64_t wanted = (uint64_t)count,
              buckets = wanted > UINT64_MAX / 10 ? UINT64_MAX : wanted * 10;
-    do cursor = keyspace_scan(c->keyspace, cursor, c->now_ms, names_visit, &n);
+    do cursor = keyspace_scan(c->keyspace, cursor, names_visit, &n);
     while (cursor && n.seen < wanted && --buckets);
     if (!n.failed) {
         reply_array(c, 2);
@@ -166,10 +166,10 @@ enum status cmd_randomkey(struct call *c)
     struct draw d = {.h = c->heap};
     uint64_t cursor = 0;
     for (int i = 0; !d.e && i < RANDOM_TRIES && keyspace_names(c->keyspace); i++)
-        keyspace_scan(c->keyspace, heap_random(c->heap), c->now_ms, draw_visit, &d);
+        keyspace_scan(c->keyspace, heap_random(c->heap), draw_visit, &d);
     /* Few names, or nearly all of them have expired: the first that has not. */
     if (!d.e) {
-        do cursor = keyspace_scan(c->keyspace, cursor, c->now_ms, draw_visit, &d);
+        do cursor = keyspace_scan(c->keyspace, cursor, draw_visit, &d);
         while (cursor && !d.e);
     }
     if (d.e)
@@ -185,7 +185,7 @@ enum status cmd_randomkey(struct call *c)
 static enum status look(struct call *c, uint32_t i, val *out)
 {
     if (call_name(c, i) == STATUS_OK) {
-        const struct entry *e = keyspace_find(c->keyspace, c->argv[i], c->now_ms);
+        const struct entry *e = keyspace_find(c->keyspace, c->argv[i]);
         *out = e ? entry_value(e) : VAL_NONE;
         return STATUS_OK;
     }
@@ -241,9 +241,9 @@ enum status cmd_del(struct call *c)
     /* Room for the reply, whose number is known only when the names are gone. */
     if (!proto_buf_reserve(c->out, PROTO_NUMBER_LINE_BYTES_MAX)) return STATUS_OOM;
     for (uint32_t i = 1; i < c->argc; i++) {
-        struct entry *e = keyspace_find(c->keyspace, c->argv[i], c->now_ms);
+        struct entry *e = keyspace_find(c->keyspace, c->argv[i]);
         if (!e) continue;
-        keyspace_unbind(c->keyspace, e);
+        keyspace_unbind(c->keyspace, e, NAME_REMOVED);
         count++;
     }
     reply_integer(c, count);
@@ -262,11 +262,11 @@ static enum status rename_name(struct call *c, bool replace)
     if (!s) s = call_name(c, 2);
     if (s) return s;
     struct keyspace *ks = c->keyspace;
-    struct entry *e = keyspace_find(ks, c->argv[1], c->now_ms);
+    struct entry *e = keyspace_find(ks, c->argv[1]);
     if (!e) return STATUS_NO_KEY;
     keyspace_touch(ks, e);
     bool same = view_eq(c->argv[1], c->argv[2]);
-    bool refused = !replace && (same || keyspace_find(ks, c->argv[2], c->now_ms));
+    bool refused = !replace && (same || keyspace_find(ks, c->argv[2]));
     if (replace)
         reply_ok(c);
     else
@@ -340,7 +340,7 @@ enum status cmd_copy(struct call *c)
         return call_error(c, "ERR source and destination objects are the same");
     s = copy_source(c, &from);
     if (s) return s;
-    bool there = keyspace_find(c->keyspace, c->argv[2], c->now_ms) != NULL;
+    bool there = keyspace_find(c->keyspace, c->argv[2]) != NULL;
     if (val_is_none(from.v) || (there && !o.replace)) {
         reply_integer(c, 0);
         return STATUS_OK;

@@ -311,7 +311,7 @@ static void remove_member(struct call *c, struct obj *o, val member)
 static void remove_all(struct call *c, struct subject *s)
 {
     if (call_is_sole(s)) {
-        keyspace_unbind(c->keyspace, s->e);
+        keyspace_unbind(c->keyspace, s->e, NAME_EMPTIED);
         return;
     }
     while (set_remove_any(c->heap, s->o)) continue;

@@ -126,7 +126,7 @@ static enum status reply_old(struct call *c, struct entry **e)
 static enum status set_take(struct call *c, const struct source *source,
                             const struct string_options *o, int64_t when_ms)
 {
-    struct entry *e = keyspace_find(c->keyspace, c->argv[1], c->now_ms);
+    struct entry *e = keyspace_find(c->keyspace, c->argv[1]);
     enum status s = STATUS_OK;
     if (o->get && !can_give(c, e))
         s = STATUS_WRONG_TYPE;
@@ -146,7 +146,7 @@ static enum status set_take(struct call *c, const struct source *source,
     if (c->out->failed)
         s = STATUS_OOM;
     else if (e)
-        keyspace_unbind(c->keyspace, e);
+        keyspace_unbind(c->keyspace, e, NAME_REMOVED);
 release:
     source_drop(c, source);
     return s;
@@ -174,7 +174,7 @@ enum status cmd_setnx(struct call *c)
     enum status s = call_name(c, 1);
     if (!s) s = source_take(c, 2, &source);
     if (s) return s;
-    if (keyspace_find(c->keyspace, c->argv[1], c->now_ms)) {
+    if (keyspace_find(c->keyspace, c->argv[1])) {
         source_drop(c, &source);
         reply_integer(c, 0);
         return STATUS_OK;
@@ -228,7 +228,7 @@ enum status cmd_getset(struct call *c)
     enum status s = call_name(c, 1);
     if (!s) s = source_take(c, 2, &source);
     if (s) return s;
-    struct entry *e = keyspace_lookup(c->keyspace, c->argv[1], c->now_ms);
+    struct entry *e = keyspace_lookup(c->keyspace, c->argv[1]);
     s = can_give(c, e) ? reply_old(c, &e) : STATUS_WRONG_TYPE;
     if (!s) return bind_take(c, &source, (struct keyspace_bind){.expires_ms = KEYSPACE_NEVER});
     source_drop(c, &source);
@@ -239,10 +239,10 @@ enum status cmd_getdel(struct call *c)
 {
     enum status s = call_name(c, 1);
     if (s) return s;
-    struct entry *e = keyspace_lookup(c->keyspace, c->argv[1], c->now_ms);
+    struct entry *e = keyspace_lookup(c->keyspace, c->argv[1]);
     s = can_give(c, e) ? reply_old(c, &e) : STATUS_WRONG_TYPE;
     if (!s && c->out->failed) s = STATUS_OOM;
-    if (!s && e) keyspace_unbind(c->keyspace, e);
+    if (!s && e) keyspace_unbind(c->keyspace, e, NAME_REMOVED);
     return s;
 }
 
@@ -254,7 +254,7 @@ enum status cmd_getex(struct call *c)
         if (!take_ttl(c, &i, TTL_PERSIST, &o)) return STATUS_SYNTAX;
     enum status s = call_name(c, 1);
     if (s) return s;
-    struct entry *e = keyspace_lookup(c->keyspace, c->argv[1], c->now_ms);
+    struct entry *e = keyspace_lookup(c->keyspace, c->argv[1]);
     if (!can_give(c, e)) return STATUS_WRONG_TYPE;
     /* Redis looks at the time only when there is something that could expire. */
     if (e) s = parse_time(c, &o, &when_ms);
@@ -268,7 +268,7 @@ enum status cmd_getex(struct call *c)
     else if (when_ms > c->now_ms)
         return keyspace_set_expiry(c->keyspace, &e, when_ms);
     else
-        keyspace_unbind(c->keyspace, e);
+        keyspace_unbind(c->keyspace, e, NAME_REMOVED);
     return STATUS_OK;
 }
 
@@ -379,7 +379,7 @@ enum status cmd_msetnx(struct call *c)
     if (!s && c->form != BY_VALUE) s = check_sources(c);
     if (s) return s;
     for (uint32_t i = 1; i < c->argc; i += 2) {
-        if (!keyspace_find(c->keyspace, c->argv[i], c->now_ms)) continue;
+        if (!keyspace_find(c->keyspace, c->argv[i])) continue;
         reply_integer(c, 0);
         return STATUS_OK;
     }

@@ -16,7 +16,7 @@ static enum status find_string(struct call *c, struct entry **out)
     *out = NULL;
     enum status s = call_name(c, 1);
     if (s) return s;
-    *out = keyspace_find(c->keyspace, c->argv[1], c->now_ms);
+    *out = keyspace_find(c->keyspace, c->argv[1]);
     return !*out || val_is_string(entry_value(*out)) ? STATUS_OK : STATUS_WRONG_TYPE;
 }
 

@@ -71,7 +71,7 @@ static void put_holder(struct holders *hs, const struct weak *w)
 static bool is_live(struct call *c, const struct weak *w)
 {
     const struct entry *e = weak_name(w);
-    if (e) return keyspace_has(c->keyspace, e, c->now_ms);
+    if (e) return keyspace_has(c->keyspace, e);
     const struct obj *owner = weak_owner(w);
     return owner->count > 0 && !collect_is_condemned(c->heap, owner);
 }

@@ -367,7 +367,7 @@ static void remove_ends(struct call *c, struct subject *s, enum zset_from from, 
 {
     bool all = count == zset_length(s->o);
     if (all && call_is_sole(s)) {
-        keyspace_unbind(c->keyspace, s->e);
+        keyspace_unbind(c->keyspace, s->e, NAME_EMPTIED);
         return;
     }
     zset_pop(c->heap, s->o, from == FROM_LOWEST ? ZSET_BEGIN : ZSET_END, count);

@@ -25,11 +25,17 @@ static void sample_rate(struct engine *s)
     stats->sampled_ms = s->now_ms;
 }
 
+/* The wall clock, by which names are due. */
+static inline void set_now(struct engine *s)
+{
+    s->now_ms = s->keyspace.now_ms = (s->mono_ns + s->wall_offset_ns) / 1000000;
+}
+
 void engine_turn(struct engine *s)
 {
     s->mono_ns = clock_ticker_set(&s->ticker);
     s->wall_offset_ns = clock_read_ns(CLOCK_REALTIME) - s->mono_ns;
-    s->now_ms = (s->mono_ns + s->wall_offset_ns) / 1000000;
+    set_now(s);
     s->keyspace.access.now_s = (uint32_t)(s->mono_ns / 1000000000);
     sample_rate(s);
 }
@@ -37,7 +43,7 @@ void engine_turn(struct engine *s)
 void engine_tick(struct engine *s)
 {
     s->mono_ns = clock_ticker_ns(&s->ticker);
-    s->now_ms = (s->mono_ns + s->wall_offset_ns) / 1000000;
+    set_now(s);
 }
 
 /* Redis's sizes of a list's block, from -1 on. */

@@ -56,7 +56,7 @@ static void take_heap(const struct engine *s, struct figures_heap *out)
         .containers = heap_containers(h),
         .names = keyspace_names(&s->keyspace),
         .names_with_expiry = keyspace_names_with_expiry(&s->keyspace),
-        .mean_ttl_ms = keyspace_mean_ttl_ms(&s->keyspace, s->now_ms),
+        .mean_ttl_ms = keyspace_mean_ttl_ms(&s->keyspace),
         .release_pending_objects = h->release_pending,
         .release_pending_names = keyspace_dropped_names(&s->keyspace),
         .saturated = h->saturated,

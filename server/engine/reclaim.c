@@ -16,7 +16,7 @@ bool reclaim_release(struct engine *s, uint32_t slots)
 
 bool reclaim_names(struct engine *s)
 {
-    return keyspace_step(&s->keyspace, s->now_ms, RECLAIM_NAMES);
+    return keyspace_step(&s->keyspace, RECLAIM_NAMES);
 }
 
 bool reclaim_handles(struct engine *s)

@@ -145,48 +145,34 @@ void keyspace_moved(struct keyspace *ks, struct entry **slot, const struct entry
     if (o && o == entry_referred(from)) binding_moved(&ks->known, o, from, to);
 }
 
-bool keyspace_is_due(const struct keyspace *ks, const struct entry *e, int64_t now_ms)
+bool keyspace_is_due(const struct keyspace *ks, const struct entry *e)
 {
-    return UNLIKELY(entry_place(e) != 0) && expiry_when(&ks->expiry, e) <= now_ms;
+    return UNLIKELY(entry_place(e) != 0) && expiry_when(&ks->expiry, e) <= ks->now_ms;
 }
 
-bool keyspace_is_gone(const struct entry *e)
+/* Whether the name refers weakly to what is gone. */
+static bool is_gone(const struct entry *e)
 {
     return UNLIKELY(e->head & ENTRY_WEAKLY) && !weak_target(entry_obj(e));
 }
 
-void keyspace_expire(struct keyspace *ks, struct entry *e)
+bool keyspace_is_live(const struct keyspace *ks, const struct entry *e)
 {
-    ks->expired++;
-    keyspace_unbind(ks, e);
-}
-
-void keyspace_evict(struct keyspace *ks, struct entry *e)
-{
-    ks->evicted++;
-    keyspace_unbind(ks, e);
+    return !keyspace_is_due(ks, e) && !is_gone(e);
 }
 
 /* --- looking up --- */
 
-struct entry *keyspace_find(struct keyspace *ks, struct view key, int64_t now_ms)
+struct entry *keyspace_find(const struct keyspace *ks, struct view key)
 {
     struct key_needle n = keyspace_needle(ks, key);
     struct entry **slot = keyspace_slot(ks, &n);
-    if (!slot) return NULL;
-    struct entry *e = *slot;
-    if (keyspace_is_due(ks, e, now_ms))
-        keyspace_expire(ks, e);
-    else if (keyspace_is_gone(e))
-        keyspace_unbind(ks, e);
-    else
-        return e;
-    return NULL;
+    return slot && keyspace_is_live(ks, *slot) ? *slot : NULL;
 }
 
-struct entry *keyspace_lookup(struct keyspace *ks, struct view key, int64_t now_ms)
+struct entry *keyspace_lookup(struct keyspace *ks, struct view key)
 {
-    struct entry *e = keyspace_find(ks, key, now_ms);
+    struct entry *e = keyspace_find(ks, key);
     if (!e) {
         ks->misses++;
         return NULL;
@@ -194,6 +180,11 @@ struct entry *keyspace_lookup(struct keyspace *ks, struct view key, int64_t now_
     ks->hits++;
     keyspace_touch(ks, e);
     return e;
+}
+
+void keyspace_evict(struct keyspace *ks, struct entry *e)
+{
+    keyspace_unbind(ks, e, keyspace_is_due(ks, e) ? NAME_EXPIRED : NAME_EVICTED);
 }
 
 uint32_t keyspace_idle_s(const struct keyspace *ks, const struct entry *e)
@@ -206,9 +197,11 @@ uint32_t keyspace_frequency(const struct keyspace *ks, const struct entry *e)
     return access_count(&ks->access, entry_clock(e));
 }
 
-void keyspace_unbind(struct keyspace *ks, struct entry *e)
+void keyspace_unbind(struct keyspace *ks, struct entry *e, enum name_gone why)
 {
     struct obj *o = entry_referred(e);
+    ks->expired += why == NAME_EXPIRED;
+    ks->evicted += why == NAME_EVICTED;
     keyspace_clear_expiry(ks, e);
     keyspace_forget(ks, e, o);
     keyspace_extract(ks, e);
@@ -228,7 +221,7 @@ enum status keyspace_know(struct keyspace *ks, struct entry *e)
 void keyspace_emptied(struct keyspace *ks, const struct obj *o)
 {
     struct entry *e = binding_get(&ks->known, o);
-    if (e && (o->flags & OBJ_REFERRED) == 0) keyspace_unbind(ks, e);
+    if (e && (o->flags & OBJ_REFERRED) == 0) keyspace_unbind(ks, e, NAME_EMPTIED);
 }
 
 /* --- TTL --- */
@@ -238,10 +231,10 @@ int64_t keyspace_expires_ms(const struct keyspace *ks, const struct entry *e)
     return entry_place(e) ? expiry_when(&ks->expiry, e) : KEYSPACE_NEVER;
 }
 
-int64_t keyspace_mean_ttl_ms(const struct keyspace *ks, int64_t now_ms)
+int64_t keyspace_mean_ttl_ms(const struct keyspace *ks)
 {
     int64_t mean_ms = expiry_mean_ms(&ks->expiry);
-    return mean_ms > now_ms ? mean_ms - now_ms : 0;
+    return mean_ms > ks->now_ms ? mean_ms - ks->now_ms : 0;
 }
 
 enum status keyspace_set_expiry(struct keyspace *ks, struct entry **e, int64_t when_ms)

@@ -4,17 +4,18 @@
  * A name is an entry (entry.h), which holds a plain value itself until it is first shared, and
  * refers to anything else. It holds one reference, and owns its TTL and its access clock; the
  * object owns neither. Entries lie in a linear hash table (heap/table.h), so growth and shrinking
- * are one bucket a step. A name whose time has come is gone for every caller: finding it removes
- * it, and expiry (expiry.h) removes the rest on time in bounded steps.
+ * are one bucket a step.
  *
- * A name may refer weakly (heap/weak.h): it keeps its object alive no more than a slot that does,
- * and is no root of it; when the object goes, the name is gone as one whose time has come is:
- * finding it removes it, and the heap's step of weak references removes the rest.
+ * A name is due when its time (<= now_ms) has come. A name may refer weakly (heap/weak.h): it keeps
+ * its object alive no more than a slot that does, and is no root of it; when the object goes, the
+ * name is gone. A name that is due or gone is missing for every caller, and still in the table:
+ * lookups are pure. Three things remove it: keyspace_step (due) and the heap's step of weak
+ * references (gone) in bounded steps, binding the name anew, and eviction.
  *
- * Called by command/ and daemon.c. Everything that changes a binding passes keyspace_bind_take and
- * its relatives, _rebind, _rename, _unbind, _commit, _flush, _evict or an expiry, so that journals
- * and notifications can hook in there. It does not decide what a command does to a value, nor about
- * OBJ_REFERRED: that is the command floor's matter.
+ * Called by command/ and engine/. Everything that changes a binding passes keyspace_bind_take and
+ * its relatives, _rebind, _rename, _unbind, _commit, _flush or a change of expiry. It does not
+ * decide what a command does to a value, nor about OBJ_REFERRED: that is the command floor's
+ * matter.
  *
  * keyspace.c is about single names, keyspace_bind.c gives them values, keyspace_many.c is about
  * many: flushing, steps, walks, the check; keyspace_move.c moves them.
@@ -32,11 +33,10 @@
  *   8. The evidence is sound.
  * Ownership: the keyspace owns entries and one count (and one root) of each value. `struct entry *`
  *    and what is borrowed from an entry are good until that name gets another value or a TTL, or
- *    goes (unbound, renamed, flushed, or looked up when its time has come), and for one command at
- *    most: between commands entries move (keyspace_move_step). What changes an entry and may move
- * it takes a pointer to the pointer. Cost: O(1) expected, O(log n) where a TTL changes; FLUSHALL
- * O(1), what it dropped is freed by keyspace_step. Another value of about the same size allocates
- * nothing.
+ *    goes (unbound, renamed, flushed), and for one command at most: between commands entries move
+ *    (keyspace_move_step). What changes an entry and may move it takes a pointer to the pointer.
+ * Cost: O(1) expected, O(log n) where a TTL changes; FLUSHALL is O(1), and keyspace_step frees what
+ *    it dropped. Another value of about the same size allocates nothing.
  */
 #ifndef HEAPD_STORE_KEYSPACE_H
 #define HEAPD_STORE_KEYSPACE_H
@@ -75,6 +75,7 @@ struct keyspace {
     struct heap_holder holder;
     struct access access;
     struct keyspace_expected expected;
+    int64_t now_ms;           /* the wall clock of the running command or step; kept by engine/ */
     uint64_t changes;         /* slots that the table of names has filled, emptied or moved */
     struct evidence evidence; /* whether the texts that names are bound to repeat */
     uint64_t entry_bytes;     /* of all entries, as the pools count */
@@ -110,11 +111,10 @@ static inline void keyspace_expect_nothing(struct keyspace *ks)
     ks->expected.key.p = NULL;
 }
 
-/* The live entry of a key, or NULL; one whose time (<= now_ms) has come, or whose object is gone,
- * is removed. Counts nothing. */
-struct entry *keyspace_find(struct keyspace *ks, struct view key, int64_t now_ms);
+/* The entry of a key that is neither due nor gone, or NULL. Counts and changes nothing. */
+struct entry *keyspace_find(const struct keyspace *ks, struct view key);
 /* The same for a command that reads: counts a hit or a miss and sets the access clock. */
-struct entry *keyspace_lookup(struct keyspace *ks, struct view key, int64_t now_ms);
+struct entry *keyspace_lookup(struct keyspace *ks, struct view key);
 /* The name has been found and is made use of: sets the access clock, as a lookup does. */
 static inline void keyspace_touch(struct keyspace *ks, struct entry *e)
 {
@@ -129,8 +129,8 @@ uint32_t keyspace_frequency(const struct keyspace *ks, const struct entry *e);
  * Binds the key to v, creating the name or binding it anew (the old value is released). Immediates
  * and bytes are written into the entry, wherever they are borrowed from; the count of an object is
  * stolen on every path. Options: the old TTL stays or goes; expires_ms, when not KEYSPACE_NEVER, is
- * the new one (it is the caller's matter that it lies in the future). Who keeps the TTL has looked
- * the name up before, so that it is not a time that has come. On failure (STATUS_OOM,
+ * the new one (the caller sees to it that it lies in the future). A name that is due is bound as a
+ * new one: its TTL goes. On failure (STATUS_OOM,
  * STATUS_TOO_LONG) nothing changed but that v is released. *out (may be NULL) receives the entry.
  */
 struct keyspace_bind {
@@ -158,8 +158,17 @@ enum status keyspace_share_value(struct keyspace *ks, struct entry **e,
 /* Renames, TTL and access clock included; what `to` was bound to is released. from != to. On
  * failure nothing changed. The reference moves (rule 2 of collect.h). */
 enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to) MUST_USE;
+/* Why a name goes. ROLLED_BACK: it was never seen bound by a later command. */
+enum name_gone {
+    NAME_REMOVED,
+    NAME_EXPIRED,
+    NAME_EVICTED,
+    NAME_EMPTIED,
+    NAME_TARGET_GONE,
+    NAME_ROLLED_BACK,
+};
 /* Removes the name and releases the value. */
-void keyspace_unbind(struct keyspace *ks, struct entry *e);
+void keyspace_unbind(struct keyspace *ks, struct entry *e, enum name_gone why);
 /* Empties the keyspace in O(1); what was in it is freed by keyspace_step. On failure nothing
  * changed. */
 enum status keyspace_flush(struct keyspace *ks) MUST_USE;
@@ -196,15 +205,15 @@ void keyspace_emptied(struct keyspace *ks, const struct obj *o);
 /* Wall-clock ms, or KEYSPACE_NEVER. */
 int64_t keyspace_expires_ms(const struct keyspace *ks, const struct entry *e);
 /* What names with a TTL have left on average, exactly; 0 for none. */
-int64_t keyspace_mean_ttl_ms(const struct keyspace *ks, int64_t now_ms);
+int64_t keyspace_mean_ttl_ms(const struct keyspace *ks);
 /* Fails, and moves the entry, only where there was no TTL; when it fails nothing changed. */
 enum status keyspace_set_expiry(struct keyspace *ks, struct entry **e, int64_t when_ms) MUST_USE;
 void keyspace_clear_expiry(struct keyspace *ks, struct entry *e);
 
-/* Bounded work: expires names whose time has come, earliest first, then frees what FLUSHALL
- * dropped, about entries_max of them in all. True while there is more to do at now_ms. What dies
+/* Bounded work: removes names that are due, earliest first, then frees what FLUSHALL dropped, about
+ * entries_max of them in all. True while there is more to do at now_ms. What dies
  * goes through the heap's release queue, which is stepped elsewhere. */
-bool keyspace_step(struct keyspace *ks, int64_t now_ms, uint32_t entries_max);
+bool keyspace_step(struct keyspace *ks, uint32_t entries_max);
 /*
  * For eviction (evict.h). Calls each for about so many names, of those that have a TTL or of all;
  * for one at least if there are any. They are drawn at random: those that lie together in the table
@@ -219,7 +228,7 @@ void keyspace_sample(struct keyspace *ks, struct keyspace_sample what, keyspace_
                      void *ctx);
 /* A name whose key has this hash and that has this access clock, or NULL. Nothing is removed. */
 struct entry *keyspace_sampled_before(const struct keyspace *ks, uint32_t hash, uint32_t clock);
-/* Removes a name for lack of memory. */
+/* Removes a name for lack of memory; a due one counts as expired. */
 void keyspace_evict(struct keyspace *ks, struct entry *e);
 
 /* When the next name expires, or KEYSPACE_NEVER. */
@@ -231,14 +240,13 @@ bool keyspace_fit_step(struct keyspace *ks, uint32_t merges_max);
 uint64_t keyspace_move_step(struct keyspace *ks, uint64_t cursor, uint32_t names_max);
 
 typedef void keyspace_each(void *ctx, const struct entry *e);
-/* SCAN: table_scan's cursor and promise. Names that are gone but still there are not shown, and not
- * removed. The callback changes nothing in the keyspace. */
-uint64_t keyspace_scan(const struct keyspace *ks, uint64_t cursor, int64_t now_ms,
-                       keyspace_each *each, void *ctx);
+/* SCAN: table_scan's cursor and promise. Names that are due or gone are not shown. The callback
+ * changes nothing in the keyspace. */
+uint64_t keyspace_scan(const struct keyspace *ks, uint64_t cursor, keyspace_each *each, void *ctx);
 /* All of them in one go, for KEYS and tests; as keyspace_scan otherwise. */
-void keyspace_walk(const struct keyspace *ks, int64_t now_ms, keyspace_each *each, void *ctx);
+void keyspace_walk(const struct keyspace *ks, keyspace_each *each, void *ctx);
 
-/* Both count names that are gone until they are removed. */
+/* Both count names that are due or gone until they are removed. */
 uint64_t keyspace_names(const struct keyspace *ks);
 /* Names that FLUSHALL dropped and that keyspace_step has not freed yet. */
 uint64_t keyspace_dropped_names(const struct keyspace *ks);
@@ -248,7 +256,7 @@ uint64_t keyspace_names_with_expiry(const struct keyspace *ks);
 size_t keyspace_table_bytes(const struct keyspace *ks);
 
 /* Whether the entry is a live name, and not one that FLUSHALL dropped. */
-bool keyspace_has(const struct keyspace *ks, const struct entry *e, int64_t now_ms);
+bool keyspace_has(const struct keyspace *ks, const struct entry *e);
 
 /* Whether the invariants hold. O(names): for tests and the debug builds' own check. */
 bool keyspace_check(const struct keyspace *ks);

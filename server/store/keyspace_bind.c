@@ -98,7 +98,10 @@ static enum status bind(struct keyspace *ks, struct view key, const struct entry
     enum status s = STATUS_OK;
     if (slot) {
         e = *slot;
+        bool due = keyspace_is_due(ks, e);
+        if (due) options.keep_ttl = false;
         s = bind_anew(ks, slot, &e, c, options);
+        ks->expired += due && !s;
     } else {
         e = bind_new(ks, &n, c, options.expires_ms);
         if (!e) s = STATUS_OOM;
@@ -209,6 +212,7 @@ enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to
     struct obj *was = NULL;
     if (slot) {
         was = entry_referred(*slot);
+        ks->expired += keyspace_is_due(ks, *slot);
         keyspace_clear_expiry(ks, *slot);
         keyspace_forget(ks, *slot, was);
         keyspace_free_entry(ks, *slot);
@@ -269,7 +273,7 @@ void keyspace_unstage(struct keyspace *ks, const struct keyspace_staged *staged)
 {
     struct obj *o = entry_referred(staged->e);
     if (staged->fresh) {
-        keyspace_unbind(ks, staged->e);
+        keyspace_unbind(ks, staged->e, NAME_ROLLED_BACK);
         return;
     }
     keyspace_free_entry(ks, staged->e);
@@ -284,6 +288,7 @@ void keyspace_commit(struct keyspace *ks, const struct keyspace_staged *staged)
     ASSERT(slot);
     struct entry *old = *slot;
     struct obj *was = entry_referred(old);
+    ks->expired += keyspace_is_due(ks, old);
     entry_set_clock(staged->e, access_again(&ks->access, entry_clock(old)));
     keyspace_clear_expiry(ks, old);
     keyspace_forget(ks, old, was);

@@ -48,15 +48,15 @@ static void debris_step(struct keyspace *ks, uint32_t entries_max)
     }
 }
 
-bool keyspace_step(struct keyspace *ks, int64_t now_ms, uint32_t entries_max)
+bool keyspace_step(struct keyspace *ks, uint32_t entries_max)
 {
     const struct expiry_item *first;
     uint32_t left = entries_max;
-    for (; left && (first = expiry_first(&ks->expiry)) && first->when_ms <= now_ms; left--)
-        keyspace_expire(ks, first->e);
+    for (; left && (first = expiry_first(&ks->expiry)) && first->when_ms <= ks->now_ms; left--)
+        keyspace_unbind(ks, first->e, NAME_EXPIRED);
     debris_step(ks, left);
     first = expiry_first(&ks->expiry);
-    return ks->debris || (first && first->when_ms <= now_ms);
+    return ks->debris || (first && first->when_ms <= ks->now_ms);
 }
 
 int64_t keyspace_next_expiry_ms(const struct keyspace *ks)
@@ -69,21 +69,15 @@ int64_t keyspace_next_expiry_ms(const struct keyspace *ks)
 
 struct each_live {
     const struct keyspace *ks;
-    int64_t now_ms;
     keyspace_each *each;
     void *ctx;
 };
-
-static bool is_live(const struct keyspace *ks, const struct entry *e, int64_t now_ms)
-{
-    return !keyspace_is_due(ks, e, now_ms) && !keyspace_is_gone(e);
-}
 
 static void visit_live(void *ctx, void *slot)
 {
     const struct each_live *live = ctx;
     const struct entry *e = entry_in(slot);
-    if (is_live(live->ks, e, live->now_ms)) live->each(live->ctx, e);
+    if (keyspace_is_live(live->ks, e)) live->each(live->ctx, e);
 }
 
 static void names_walk(const struct table *names, table_visit *visit, void *ctx)
@@ -92,22 +86,21 @@ static void names_walk(const struct table *names, table_visit *visit, void *ctx)
         at = table_walk(names, &keyspace_names_type, at, names->buckets, UINT32_MAX, visit, ctx);
 }
 
-uint64_t keyspace_scan(const struct keyspace *ks, uint64_t cursor, int64_t now_ms,
-                       keyspace_each *each, void *ctx)
+uint64_t keyspace_scan(const struct keyspace *ks, uint64_t cursor, keyspace_each *each, void *ctx)
 {
-    struct each_live live = {ks, now_ms, each, ctx};
+    struct each_live live = {ks, each, ctx};
     return table_scan(&ks->names, &keyspace_names_type, cursor, visit_live, &live);
 }
 
-void keyspace_walk(const struct keyspace *ks, int64_t now_ms, keyspace_each *each, void *ctx)
+void keyspace_walk(const struct keyspace *ks, keyspace_each *each, void *ctx)
 {
-    struct each_live live = {ks, now_ms, each, ctx};
+    struct each_live live = {ks, each, ctx};
     names_walk(&ks->names, visit_live, &live);
 }
 
-bool keyspace_has(const struct keyspace *ks, const struct entry *e, int64_t now_ms)
+bool keyspace_has(const struct keyspace *ks, const struct entry *e)
 {
-    return keyspace_slot_of(ks, e) && is_live(ks, e, now_ms);
+    return keyspace_slot_of(ks, e) && keyspace_is_live(ks, e);
 }
 
 uint64_t keyspace_names(const struct keyspace *ks)
@@ -200,14 +193,14 @@ struct entry *keyspace_sampled_before(const struct keyspace *ks, uint32_t hash, 
 
 /* --- the heap's questions --- */
 
-struct reply_ref {
+struct holding {
     heap_hold_visit *visit;
     void *ctx;
 };
 
 static void visit_held(void *ctx, void *slot)
 {
-    const struct reply_ref *held = ctx;
+    const struct holding *held = ctx;
     struct obj *o = entry_referred(entry_in(slot));
     if (o) held->visit(held->ctx, o, HEAP_HOLD_ROOT);
 }
@@ -215,7 +208,7 @@ static void visit_held(void *ctx, void *slot)
 static void each_held(void *self, heap_hold_visit *visit, void *ctx)
 {
     const struct keyspace *ks = self;
-    struct reply_ref held = {visit, ctx};
+    struct holding held = {visit, ctx};
     names_walk(&ks->names, visit_held, &held);
     for (const struct keyspace_debris *d = ks->debris; d; d = d->next)
         names_walk(&d->names, visit_held, &held);
@@ -227,7 +220,7 @@ static void heap_unname(void *ctx, void *name)
 {
     struct keyspace *ks = ctx;
     struct entry *e = name;
-    if (keyspace_slot_of(ks, e)) keyspace_unbind(ks, e);
+    if (keyspace_slot_of(ks, e)) keyspace_unbind(ks, e, NAME_TARGET_GONE);
 }
 
 static void heap_emptied(void *ctx, struct obj *o)

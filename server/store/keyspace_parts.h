@@ -54,10 +54,9 @@ void keyspace_forget(struct keyspace *ks, const struct entry *e, const struct ob
 void keyspace_free_entry(struct keyspace *ks, struct entry *e);
 /* A name lets go of what it referred to; o may be NULL. */
 void keyspace_drop(struct keyspace *ks, struct obj *o);
-/* Removes a name whose time has come. */
-void keyspace_expire(struct keyspace *ks, struct entry *e);
-bool keyspace_is_due(const struct keyspace *ks, const struct entry *e, int64_t now_ms);
-/* Whether the name refers weakly to what is gone. */
-bool keyspace_is_gone(const struct entry *e);
+/* Whether the name's time has come (now_ms). */
+bool keyspace_is_due(const struct keyspace *ks, const struct entry *e);
+/* Neither due nor gone: what a lookup finds. */
+bool keyspace_is_live(const struct keyspace *ks, const struct entry *e);
 
 #endif

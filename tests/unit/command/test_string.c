@@ -46,7 +46,7 @@ static void digest_name(void *ctx, const struct entry *e)
 static uint64_t digest(struct world *w)
 {
     struct digest d = {.w = w};
-    keyspace_walk(&w->engine.keyspace, w->engine.now_ms, digest_name, &d);
+    keyspace_walk(&w->engine.keyspace, digest_name, &d);
     return d.sum;
 }
 
@@ -105,7 +105,7 @@ static void run_at_the_limit_of_roots(const char *subject, int roots_gained)
     world_do(&w, 0, "RPUSH full a");
     world_do(&w, 0, "REF MSET n1 full n2 full n3 full");
     struct obj *o =
-        val_obj(entry_value(keyspace_find(&w.engine.keyspace, view_of(subject), w.engine.now_ms)));
+        val_obj(entry_value(keyspace_find(&w.engine.keyspace, view_of(subject))));
     uint64_t own = rc_roots(h, o);
     for (uint64_t roots = OBJ_ROOTS_MAX - 8; roots < OBJ_ROOTS_MAX + 4; roots++) {
         while (rc_roots(h, o) < roots) assert_int_equal(rc_root_add(h, o), STATUS_OK);

@@ -104,7 +104,7 @@ static void look_up_something(struct history *h)
 {
     char text[WORLD_KEY_CHARS];
     h->w.ks.access.now_s += world_below(&h->w, 200);
-    (void)keyspace_lookup(&h->w.ks, world_key(world_below(&h->w, NAMES), text), 0);
+    (void)keyspace_lookup(at(&h->w.ks, 0), world_key(world_below(&h->w, NAMES), text));
 }
 
 /* Evicts and finds out which name went: at most one, that may; one of the first class if there is
@@ -205,7 +205,7 @@ static uint32_t right_in_1000(const char *policy, uint64_t samples)
         uint32_t k = (uint32_t)((uint64_t)i * 7919 % COUNT);
         w.ks.access.now_s = 100 + i;
         for (uint32_t uses = i < COUNT / 2 ? 1 : 30; uses; uses--)
-            assert_non_null(keyspace_lookup(&w.ks, world_key(k, text), 0));
+            assert_non_null(keyspace_lookup(at(&w.ks, 0), world_key(k, text)));
     }
     for (uint32_t n = 0; n < COUNT / 2; n++) assert_went(evict_one(&ev, 1));
     uint32_t right = 0;
@@ -236,7 +236,7 @@ static void test_evict_forgets_candidates_that_were_used(void **state)
     w.ks.access.now_s = 10;
     for (int n = 0; n < 5; n++) assert_went(evict_one(&ev, 1));
     assert_true(ev.count > 0);
-    for (uint32_t k = 0; k < 20; k++) (void)keyspace_lookup(&w.ks, world_key(k, text), 0);
+    for (uint32_t k = 0; k < 20; k++) (void)keyspace_lookup(at(&w.ks, 0), world_key(k, text));
     w.ks.access.now_s = 20;
     (void)world_bind(&w, 100, world_string(&w, 100), KEYSPACE_NEVER);
     for (int n = 0; n < 14; n++) assert_went(evict_one(&ev, 1));

@@ -84,15 +84,19 @@ static void assert_bound(struct model *m, const struct entry *e, const struct ex
     assert_int_equal(keyspace_expires_ms(&m->w.ks, e), x->when_ms);
 }
 
-/* As the keyspace does: finding a name whose time has come removes it. */
+/* The name is about to be bound anew: one that is due goes, and counts as expired. */
+static void replace(struct model *m, uint32_t k)
+{
+    if (!is_due(m, k)) return;
+    forget(m, k);
+    m->expired++;
+}
+
+/* A name that is due is not found, and stays. */
 static struct entry *find(struct model *m, uint32_t k)
 {
-    if (is_due(m, k)) {
-        forget(m, k);
-        m->expired++;
-    }
     struct entry *e = world_find(&m->w, k, m->now_ms);
-    assert_int_equal(e != NULL, !val_is_none(m->keys[k].v));
+    assert_int_equal(e != NULL, !val_is_none(m->keys[k].v) && !is_due(m, k));
     if (e) {
         assert_bound(m, e, &m->keys[k]);
         assert_int_equal(entry_clock(e), m->keys[k].clock_s);
@@ -104,7 +108,7 @@ static void do_bind(struct model *m, uint32_t k)
 {
     char text[WORLD_KEY_CHARS];
     struct keyspace_bind options = {world_below(&m->w, 2), KEYSPACE_NEVER};
-    if (options.keep_ttl) (void)find(m, k);
+    replace(m, k);
     if (world_below(&m->w, 3) == 0) options.expires_ms = draw_time(m);
     static char chars[TEXT_CHARS];
     struct expected *x = &m->keys[k], now = {.v = VAL_NIL, .clock_s = m->w.ks.access.now_s};
@@ -130,11 +134,7 @@ static void do_lookup(struct model *m, uint32_t k)
 {
     char text[WORLD_KEY_CHARS];
     bool there = !val_is_none(m->keys[k].v) && !is_due(m, k);
-    if (is_due(m, k)) {
-        forget(m, k);
-        m->expired++;
-    }
-    struct entry *e = keyspace_lookup(&m->w.ks, world_key(k, text), m->now_ms);
+    struct entry *e = keyspace_lookup(at(&m->w.ks, m->now_ms), world_key(k, text));
     assert_int_equal(e != NULL, there);
     if (there) m->keys[k].clock_s = m->w.ks.access.now_s;
     m->hits += there;
@@ -148,6 +148,7 @@ static void do_rename(struct model *m, uint32_t k)
     uint32_t to = world_below(&m->w, KEYS);
     struct entry *e = find(m, k);
     if (!e || to == k) return;
+    replace(m, to);
     assert_int_equal(keyspace_rename(&m->w.ks, e, world_key(to, text)), STATUS_OK);
     m->keys[to] = m->keys[k];
     forget(m, k);
@@ -158,7 +159,7 @@ static void do_unbind(struct model *m, uint32_t k)
 {
     struct entry *e = find(m, k);
     if (!e) return;
-    keyspace_unbind(&m->w.ks, e);
+    keyspace_unbind(&m->w.ks, e, NAME_REMOVED);
     forget(m, k);
 }
 
@@ -176,6 +177,7 @@ static void do_share(struct model *m, uint32_t k)
     assert_int_equal(entry_value(e).w, v.w);
     m->keys[k].v = v;
     assert_ptr_equal(e, find(m, k));
+    replace(m, to);
     val_retain(&m->w.heap, v);
     (void)world_bind(&m->w, to, v, KEYSPACE_NEVER);
     m->keys[to] =
@@ -197,6 +199,7 @@ static void do_stage(struct model *m, uint32_t k)
         (void)find(m, k);
         return;
     }
+    replace(m, k);
     keyspace_commit(&m->w.ks, &staged);
     m->keys[k] = (struct expected){VAL_NIL, i, KEYSPACE_NEVER, m->w.ks.access.now_s};
     (void)find(m, k);
@@ -244,7 +247,7 @@ static void do_rebind(struct model *m, uint32_t k)
 static void do_step(struct model *m)
 {
     uint32_t n = world_below(&m->w, 6);
-    bool more = keyspace_step(&m->w.ks, m->now_ms, n);
+    bool more = keyspace_step(at(&m->w.ks, m->now_ms), n);
     for (; n; n--) {
         uint32_t earliest = KEYS;
         for (uint32_t k = 0; k < KEYS; k++)
@@ -299,6 +302,7 @@ static void do_something(struct model *m)
     case 14: do_lists(m, k); break;
     case 15:
         m->now_ms += world_below(&m->w, 40);
+        (void)at(&m->w.ks, m->now_ms);
         m->w.ks.access.now_s++;
         if (world_below(&m->w, 12)) break;
         assert_int_equal(keyspace_flush(&m->w.ks), STATUS_OK);
@@ -328,9 +332,9 @@ static void check_model(struct model *m)
     uint64_t names = 0, with_expiry = 0;
     int64_t next_ms = KEYSPACE_NEVER;
     struct seen walked = {.m = m}, scanned = {.m = m};
-    keyspace_walk(&m->w.ks, m->now_ms, see, &walked);
+    keyspace_walk(at(&m->w.ks, m->now_ms), see, &walked);
     uint64_t cursor = 0;
-    do cursor = keyspace_scan(&m->w.ks, cursor, m->now_ms, see, &scanned);
+    do cursor = keyspace_scan(at(&m->w.ks, m->now_ms), cursor, see, &scanned);
     while (cursor);
     for (uint32_t k = 0; k < KEYS; k++) {
         const struct expected *x = &m->keys[k];
@@ -404,7 +408,10 @@ static void test_keyspace_rename_keeps_ttl_and_clock(void **state)
     }
     assert_int_equal(keyspace_names(&w.ks), 1);
     assert_null(world_find(&w, 4, 500));
+    assert_int_equal(w.ks.expired, 0);
+    assert_false(keyspace_step(&w.ks, 1));
     assert_int_equal(w.ks.expired, 1);
+    assert_int_equal(keyspace_names(&w.ks), 0);
     world_fini(&w);
 }
 
@@ -454,9 +461,9 @@ static void test_keyspace_scan_hides_what_is_due_and_leaves_it(void **state)
     world_init(&w, 1);
     (void)world_bind(&w, 1, val_of_small(1), 100);
     (void)world_bind(&w, 2, val_of_small(2), 101);
-    assert_int_equal(keyspace_scan(&w.ks, 0, 100, count_one, &shown), 0);
+    assert_int_equal(keyspace_scan(at(&w.ks, 100), 0, count_one, &shown), 0);
     assert_int_equal(shown, 1);
-    keyspace_walk(&w.ks, 99, count_one, &shown);
+    keyspace_walk(at(&w.ks, 99), count_one, &shown);
     assert_int_equal(shown, 3);
     assert_int_equal(keyspace_names(&w.ks), 2);
     assert_int_equal(w.ks.expired, 0);
@@ -495,7 +502,7 @@ static void test_keyspace_keys_are_bytes(void **state)
                          STATUS_OK);
     }
     for (int i = 0; i < COUNT; i++) {
-        struct entry *e = keyspace_find(&w.ks, keys[i], 0);
+        struct entry *e = keyspace_find(at(&w.ks, 0), keys[i]);
         assert_non_null(e);
         assert_int_equal(val_small(entry_value(e)), i);
         assert_true(view_eq(entry_key(e), keys[i]));

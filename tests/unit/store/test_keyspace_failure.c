@@ -188,8 +188,9 @@ static void test_keyspace_growth_without_memory(void **state)
     world_check(&w);
     w.mem.fail_at = 1; /* from now on there is none: what removes names does not need any */
     w.mem.fail_on = true;
-    for (uint32_t i = 3; i < SIZES; i += 2) keyspace_unbind(&w.ks, world_find(&w, i, 0));
-    while (keyspace_step(&w.ks, 77, 10)) {
+    for (uint32_t i = 3; i < SIZES; i += 2)
+        keyspace_unbind(&w.ks, world_find(&w, i, 0), NAME_REMOVED);
+    while (keyspace_step(at(&w.ks, 77), 10)) {
     }
     w.mem.fail_at = 0;
     assert_int_equal(keyspace_names(&w.ks), 2);
@@ -203,13 +204,13 @@ static void names_go(struct world *w, uint32_t from, uint32_t end, bool flushed)
 {
     if (flushed) {
         assert_int_equal(keyspace_flush(&w->ks), STATUS_OK);
-        while (keyspace_step(&w->ks, 0, 1000)) {
+        while (keyspace_step(at(&w->ks, 0), 1000)) {
         }
         return;
     }
     for (uint32_t i = from; i < end; i++) {
         struct entry *e = world_find(w, i, 0);
-        if (e) keyspace_unbind(&w->ks, e);
+        if (e) keyspace_unbind(&w->ks, e, NAME_REMOVED);
     }
 }
 

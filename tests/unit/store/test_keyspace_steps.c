@@ -20,7 +20,7 @@ static void test_keyspace_expiry_of_one_second(void **state)
         (void)world_bind(&w, i, val_of_small(i), when_ms);
     }
     world_check(&w);
-    assert_false(keyspace_step(&w.ks, base_ms - 1, STEP));
+    assert_false(keyspace_step(at(&w.ks, base_ms - 1), STEP));
     assert_int_equal(keyspace_names(&w.ks), MANY);
 
     for (int64_t now_ms = base_ms + 499; now_ms <= base_ms + 999; now_ms += 500) {
@@ -30,7 +30,7 @@ static void test_keyspace_expiry_of_one_second(void **state)
             uint64_t names = keyspace_names(&w.ks);
             int64_t next_ms = keyspace_next_expiry_ms(&w.ks);
             assert_true(next_ms <= now_ms);
-            more = keyspace_step(&w.ks, now_ms, STEP);
+            more = keyspace_step(at(&w.ks, now_ms), STEP);
             steps++;
             if (more) assert_int_equal(names - keyspace_names(&w.ks), STEP);
             if (keyspace_names(&w.ks)) assert_true(keyspace_next_expiry_ms(&w.ks) >= next_ms);
@@ -76,7 +76,7 @@ static void test_keyspace_flush_in_steps(void **state)
     /* The names come back while the old ones go; a second FLUSHALL does not wait for the first. */
     fill(&w, 0, 1000);
     uint64_t fresh = 0, steps = 0;
-    for (; keyspace_step(&w.ks, 0, STEP); steps++) {
+    for (; keyspace_step(at(&w.ks, 0), STEP); steps++) {
         uint64_t now = w.heap.objects[OBJ_STRING];
         if (steps) assert_true(strings - now <= STEP + SLACK);
         strings = now;
@@ -109,11 +109,11 @@ static void test_keyspace_flush_of_nothing(void **state)
     (void)state;
     world_init(&w, 5);
     assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
-    assert_false(keyspace_step(&w.ks, 0, STEP));
+    assert_false(keyspace_step(at(&w.ks, 0), STEP));
     struct entry *e = world_bind(&w, 1, val_of_small(1), 100);
-    keyspace_unbind(&w.ks, e);
+    keyspace_unbind(&w.ks, e, NAME_REMOVED);
     assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
-    assert_false(keyspace_step(&w.ks, 0, STEP));
+    assert_false(keyspace_step(at(&w.ks, 0), STEP));
     world_check(&w);
     world_fini(&w);
 }
@@ -127,11 +127,11 @@ static void test_keyspace_step_shares_its_bound(void **state)
     assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
     for (uint32_t i = 0; i < 100; i++) (void)world_bind(&w, i, val_of_small(i), 10);
     uint64_t strings = w.heap.objects[OBJ_STRING];
-    assert_true(keyspace_step(&w.ks, 10, 0)); /* asks only */
-    assert_true(keyspace_step(&w.ks, 10, STEP));
+    assert_true(keyspace_step(at(&w.ks, 10), 0)); /* asks only */
+    assert_true(keyspace_step(at(&w.ks, 10), STEP));
     assert_int_equal(w.ks.expired, STEP);
     assert_int_equal(w.heap.objects[OBJ_STRING], strings); /* names that are due go first */
-    assert_true(keyspace_step(&w.ks, 10, STEP));
+    assert_true(keyspace_step(at(&w.ks, 10), STEP));
     assert_int_equal(w.ks.expired, 100);
     assert_true(w.heap.objects[OBJ_STRING] < strings);
     world_fini(&w);
@@ -147,7 +147,7 @@ static void test_keyspace_fini_with_debris(void **state)
     fill(&w, 0, 100);
     assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
     fill(&w, 0, 100);
-    assert_true(keyspace_step(&w.ks, 0, STEP));
+    assert_true(keyspace_step(at(&w.ks, 0), STEP));
     world_fini(&w);
 }
 
@@ -177,10 +177,10 @@ static void test_keyspace_scan_while_it_changes(void **state)
         uint64_t cursor = 0;
         uint32_t passing = STAYING;
         do {
-            cursor = keyspace_scan(&w.ks, cursor, 0, mark, shown);
+            cursor = keyspace_scan(at(&w.ks, 0), cursor, mark, shown);
             for (int n = 0; n < 10 && passing < PASSING; n++, passing++) {
                 if (shrinks)
-                    keyspace_unbind(&w.ks, world_find(&w, passing, 0));
+                    keyspace_unbind(&w.ks, world_find(&w, passing, 0), NAME_REMOVED);
                 else
                     (void)world_bind(&w, passing, val_of_small(passing), KEYSPACE_NEVER);
             }

@@ -145,10 +145,17 @@ static inline struct entry *world_bind(struct world *w, uint32_t key, val v, int
     return e;
 }
 
+/* The keyspace at a time of the wall clock. */
+static inline struct keyspace *at(struct keyspace *ks, int64_t now_ms)
+{
+    ks->now_ms = now_ms;
+    return ks;
+}
+
 static inline struct entry *world_find(struct world *w, uint32_t key, int64_t now_ms)
 {
     char text[WORLD_KEY_CHARS];
-    return keyspace_find(&w->ks, world_key(key, text), now_ms);
+    return keyspace_find(at(&w->ks, now_ms), world_key(key, text));
 }
 
 #endif
