@@ -14,8 +14,9 @@
 #include "daemon.h"
 #include "monitor/monitor.h"
 
-/* Descriptors that are not clients: listeners, the loop's own, the log, HTTP and its clients. */
-enum { DESCRIPTORS_RESERVED = 32 + MONITOR_CONNECTIONS_MAX };
+/* Descriptors that are not clients: listeners of both ports, the loop's own, the log, HTTP and its
+ * clients. */
+enum { DESCRIPTORS_RESERVED = 48 + VISITS_MAX };
 
 static const char usage[] =
     "usage: heapd [FILE] [--directive value ...]\n"

@@ -5,20 +5,37 @@
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "monitor/page.h"
+
+enum { NS_PER_MS = 1000000 };
 
 struct rendered {
     struct MHD_Response *response; /* NULL: nobody asked in this event */
     unsigned status;
 };
 
+struct port {
+    uv_poll_t poll;
+    int fd;
+};
+
 struct monitor {
     const struct engine *engine;
     struct MHD_Daemon *http;
+    struct address_list bound;
+    struct port ports[ADDRESS_MAX]; /* one for each address that could be listened on */
+    unsigned port_count;
     uv_poll_t ready; /* the epoll descriptor of `http` */
-    uv_timer_t due;  /* its next timeout */
-    int handles;     /* of libuv, not closed yet */
+    uv_timer_t due;
+    unsigned handles; /* of libuv, not closed yet */
+    struct visits visits;
+    int64_t deaf_until_ns; /* no accept before */
+    int64_t rest_until_ns; /* no run before */
+    uint64_t commands;     /* that the other port had executed at the end of the last run */
     struct rendered pages[PAGES];
 };
 
@@ -95,37 +112,67 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const
     return MHD_YES;
 }
 
+/* --- connections --- */
+
+static void on_connection(void *context, struct MHD_Connection *c, void **visit,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct monitor *m = context;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        visits_end(&m->visits, *visit);
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *visit = visits_begin(&m->visits, info->connect_fd, clock_mono_ns());
+}
+
+static void enter(struct MHD_Connection *c, enum visit_state state)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    visit_enters(info->socket_context, state, clock_mono_ns());
+}
+
+/* The result becomes on_request's *seen. */
+static void *on_first_line(void *context, const char *uri, struct MHD_Connection *c)
+{
+    (void)context, (void)uri;
+    enter(c, VISIT_REQUEST);
+    return NULL;
+}
+
+static void on_answered(void *context, struct MHD_Connection *c, void **seen,
+                        enum MHD_RequestTerminationCode how)
+{
+    (void)context, (void)seen, (void)how;
+    enter(c, VISIT_IDLE);
+}
+
+/* As many as there are places for: libmicrohttpd counts a new one at the latest when it runs. */
+static void accept_all(struct monitor *m, int64_t now_ns)
+{
+    unsigned places = VISITS_MAX - m->visits.count;
+    for (unsigned i = 0; i < m->port_count && m->deaf_until_ns <= now_ns; i++) {
+        for (; places > 0; places--) {
+            struct sockaddr_storage at;
+            socklen_t bytes = sizeof at;
+            int fd = accept4(m->ports[i].fd, (struct sockaddr *)&at, &bytes,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+            if (fd < 0) {
+                if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                    m->deaf_until_ns = now_ns + MONITOR_DEAF_MS * (int64_t)NS_PER_MS;
+                break;
+            }
+            /* It closes the descriptor of a connection that it does not take. */
+            MHD_add_connection(m->http, fd, (struct sockaddr *)&at, bytes);
+        }
+    }
+}
+
 /* --- the loop --- */
 
-static void on_due(uv_timer_t *timer);
-
-static unsigned connections(const struct monitor *m)
-{
-    const union MHD_DaemonInfo *info =
-        MHD_get_daemon_info(m->http, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-    return info ? info->num_connections : 0;
-}
-
-/*
- * libmicrohttpd stops watching its listening socket while it has all the connections that it may
- * have, and watches it again at the beginning of a run. A run in which connections ended is
- * therefore followed by another: if all of them ended at once, no event would ever come again.
- */
-static void run(struct monitor *m)
-{
-    unsigned before, after = connections(m);
-    do {
-        before = after;
-        MHD_run(m->http);
-        after = connections(m);
-    } while (after < before);
-    forget_rendered(m);
-    MHD_UNSIGNED_LONG_LONG in_ms;
-    if (MHD_get_timeout(m->http, &in_ms) == MHD_YES)
-        uv_timer_start(&m->due, on_due, in_ms, 0);
-    else
-        uv_timer_stop(&m->due);
-}
+static void run(struct monitor *m);
 
 static void on_due(uv_timer_t *timer)
 {
@@ -138,67 +185,148 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     run(poll->data);
 }
 
-/* --- beginning and end --- */
-
-/* The result is libuv's error code; *flags receives what libmicrohttpd has to know. */
-static int address_of(const struct config *config, struct sockaddr_storage *at, unsigned *flags)
+static void watch(uv_poll_t *poll, bool wanted)
 {
-    const char *address = strcmp(config->http_bind, "*") == 0 ? "0.0.0.0" : config->http_bind;
-    int port = (int)config->http_port;
-    if (uv_ip4_addr(address, port, (struct sockaddr_in *)at) == 0) return 0;
-    *flags |= MHD_USE_IPv6;
-    return uv_ip6_addr(address, port, (struct sockaddr_in6 *)at);
+    if (uv_is_active((uv_handle_t *)poll) == wanted) return;
+    if (wanted)
+        uv_poll_start(poll, UV_READABLE, on_ready);
+    else
+        uv_poll_stop(poll);
 }
 
-static int open_port(struct monitor *m)
+/* When the next run is due without an event. */
+static int64_t next_ns(const struct monitor *m, int64_t now_ns)
 {
-    struct sockaddr_storage at;
-    unsigned flags = MHD_USE_EPOLL;
-    int error = address_of(&m->engine->config, &at, &flags);
-    if (error) return error;
+    MHD_UNSIGNED_LONG_LONG in_ms; /* 0: connections have no time limit of libmicrohttpd's */
+    if (m->rest_until_ns > now_ns) return m->rest_until_ns;
+    if (MHD_get_timeout(m->http, &in_ms) == MHD_YES) return now_ns;
+    int64_t due_ns = visits_due_ns(&m->visits);
+    bool deaf = m->deaf_until_ns > now_ns;
+    return deaf && m->deaf_until_ns < due_ns ? m->deaf_until_ns : due_ns;
+}
+
+static void await(struct monitor *m, int64_t now_ns)
+{
+    bool rests = m->rest_until_ns > now_ns;
+    bool full = m->visits.count == VISITS_MAX, deaf = m->deaf_until_ns > now_ns;
+    watch(&m->ready, !rests);
+    for (unsigned i = 0; i < m->port_count; i++) watch(&m->ports[i].poll, !rests && !full && !deaf);
+    int64_t due_ns = next_ns(m, now_ns);
+    if (due_ns == INT64_MAX)
+        uv_timer_stop(&m->due);
+    else
+        uv_timer_start(&m->due, on_due,
+                       due_ns > now_ns ? (uint64_t)(due_ns - now_ns) / NS_PER_MS + 1 : 1, 0);
+}
+
+/* How long HTTP leaves the loop to others after a run. */
+static void rest(struct monitor *m, int64_t began_ns, int64_t now_ns)
+{
+    uint64_t commands = m->engine->stats.commands;
+    int64_t ns = commands == m->commands ? 0 : (now_ns - began_ns) * MONITOR_REST_PART;
+    int64_t ns_max = MONITOR_REST_MS_MAX * (int64_t)NS_PER_MS;
+    m->rest_until_ns = now_ns + (ns < ns_max ? ns : ns_max);
+    m->commands = commands;
+}
+
+static void run(struct monitor *m)
+{
+    int64_t began_ns = clock_mono_ns();
+    if (m->rest_until_ns > began_ns) { /* libuv's clock is that of the turn's beginning */
+        await(m, began_ns);
+        return;
+    }
+    visits_end_late(&m->visits, began_ns);
+    accept_all(m, began_ns);
+    MHD_run(m->http);
+    forget_rendered(m);
+    DASSERT(visits_check(&m->visits) == 0);
+    int64_t now_ns = clock_mono_ns();
+    rest(m, began_ns, now_ns);
+    await(m, now_ns);
+}
+
+/* --- beginning and end --- */
+
+static int open_http(struct monitor *m)
+{
     errno = 0;
     m->http = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, m, MHD_OPTION_SOCK_ADDR, &at, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)MONITOR_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)MONITOR_IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MONITOR_REQUEST_BYTES, MHD_OPTION_END);
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, m,
+        MHD_OPTION_URI_LOG_CALLBACK, on_first_line, m, MHD_OPTION_NOTIFY_COMPLETED, on_answered, m,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, m, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)VISITS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MONITOR_REQUEST_BYTES,
+        MHD_OPTION_END);
     if (m->http) return 0;
     return errno ? -errno : UV_EIO;
 }
 
-static int watch(struct monitor *m, uv_loop_t *loop)
+static int poll_init(struct monitor *m, uv_loop_t *loop, uv_poll_t *poll, int fd)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(m->http, MHD_DAEMON_INFO_EPOLL_FD);
-    int error = info ? uv_poll_init(loop, &m->ready, info->epoll_fd) : UV_ENOTSUP;
+    int error = uv_poll_init(loop, poll, fd);
     if (error) return error;
-    uv_timer_init(loop, &m->due);
-    m->ready.data = m->due.data = m;
-    m->handles = 2;
-    return uv_poll_start(&m->ready, UV_READABLE, on_ready);
+    poll->data = m;
+    m->handles++;
+    return 0;
+}
+
+/* Of a name's addresses those count that this machine has, and at least one of them. */
+static int open_ports(struct monitor *m, uv_loop_t *loop)
+{
+    int lacking = UV_EADDRNOTAVAIL;
+    for (size_t i = 0; i < m->bound.count; i++) {
+        int fd = address_listen(&m->bound.of[i], MONITOR_BACKLOG);
+        if (m->bound.named && address_is_lacking(fd)) {
+            lacking = fd;
+            continue;
+        }
+        if (fd < 0) return fd;
+        struct port *p = &m->ports[m->port_count++];
+        p->fd = fd;
+        int error = poll_init(m, loop, &p->poll, fd);
+        if (error) return error;
+    }
+    return m->port_count ? 0 : lacking;
 }
 
 static int begin(struct monitor *m, uv_loop_t *loop)
 {
-    int error = open_port(m);
-    return error ? error : watch(m, loop);
+    int error = open_http(m);
+    if (error) return error;
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(m->http, MHD_DAEMON_INFO_EPOLL_FD);
+    if (!info) return UV_ENOTSUP;
+    uv_timer_init(loop, &m->due);
+    m->due.data = m;
+    m->handles++;
+    error = poll_init(m, loop, &m->ready, info->epoll_fd);
+    if (!error) error = open_ports(m, loop);
+    if (!error) await(m, clock_mono_ns());
+    return error;
+}
+
+static int fail(const struct config *config, const char *why)
+{
+    fprintf(stderr, "heapd: cannot listen on %.128s port %" PRIu64 " for HTTP: %s\n",
+            config->http_bind, config->http_port, why);
+    return 1;
 }
 
 int monitor_start(struct monitor **out, const struct engine *s, uv_loop_t *loop)
 {
-    if (s->config.http_port == 0) {
+    const struct config *config = &s->config;
+    if (config->http_port == 0) {
         *out = NULL;
         return 0;
     }
     struct monitor *m = calloc(1, sizeof *m);
-    int error = UV_ENOMEM;
-    if (m) {
-        m->engine = s;
-        error = begin(m, loop);
-    }
-    if (error) {
-        fprintf(stderr, "heapd: cannot listen on %.128s port %" PRIu64 " for HTTP: %s\n",
-                s->config.http_bind, s->config.http_port, uv_strerror(error));
+    if (!m) return fail(config, uv_strerror(UV_ENOMEM));
+    m->engine = s;
+    const char *why = address_resolve(&m->bound, config->http_bind, (uint16_t)config->http_port);
+    int error = why ? 0 : begin(m, loop);
+    if (error) why = uv_strerror(error);
+    if (why) {
         monitor_stop(m);
-        return 1;
+        return fail(config, why);
     }
     *out = m;
     return 0;
@@ -210,13 +338,22 @@ static void on_closed(uv_handle_t *handle)
     if (--m->handles == 0) free(m);
 }
 
+/* A handle that was not initialized has no data. */
+static void close_handle(uv_handle_t *handle)
+{
+    if (handle->data) uv_close(handle, on_closed);
+}
+
 void monitor_stop(struct monitor *m)
 {
     if (!m) return;
-    if (m->handles) {
-        uv_close((uv_handle_t *)&m->ready, on_closed);
-        uv_close((uv_handle_t *)&m->due, on_closed);
+    bool empty = m->handles == 0;
+    close_handle((uv_handle_t *)&m->ready);
+    close_handle((uv_handle_t *)&m->due);
+    for (unsigned i = 0; i < m->port_count; i++) {
+        close_handle((uv_handle_t *)&m->ports[i].poll);
+        close(m->ports[i].fd);
     }
     if (m->http) MHD_stop_daemon(m->http);
-    if (!m->handles) free(m);
+    if (empty) free(m);
 }

@@ -1,19 +1,26 @@
 /*
- * The HTTP port: what people, probes and Prometheus read about the engine. daemon.c starts and
+ * The HTTP port: what people, probes and Prometheus read about the server. daemon.c starts and
  * stops it. HTTP itself is libmicrohttpd's, in the daemon's own loop and without a thread: its
- * epoll descriptor and its next timeout are polled by libuv, and each event lets it run once
- * without blocking. It never changes the server, and nothing here stands between a client and its
- * reply but the time that a page takes to be written.
+ * epoll descriptor and the listening sockets are polled by libuv, and each event lets it run once
+ * without blocking. It never changes the server.
  *
- * GET and HEAD only, requests without a body; HTTP/1.1 connections stay open. At most
- * MONITOR_CONNECTIONS_MAX connections are served, each within MONITOR_REQUEST_BYTES for its request
- * and MONITOR_IDLE_S without progress; more of them wait in the kernel until one ends. Without
- * a password: `http-bind` says who reaches it.
+ * GET and HEAD only, requests without a body; HTTP/1.1 connections stay open. At most VISITS_MAX
+ * connections are served, for the times of visits.h, each within MONITOR_REQUEST_BYTES for its
+ * request; more of them wait in the kernel until one ends. Without a password: `http-bind` says who
+ * reaches it.
+ *
+ * The quota: one run answers at most two requests of each connection, and renders each page once.
+ * What is left waits for a later turn of the loop, 1 ms on, so that no turn holds two runs for one
+ * event. While clients of the other port are at work, nothing of HTTP is looked at after a run for
+ * MONITOR_REST_PART times as long as it took: they keep eight ninths of the time.
  *
  * Invariants
- *   1. While monitor_start has not failed and monitor_stop has not begun, libuv watches the epoll
- *      descriptor, and the timer is set whenever libmicrohttpd has a timeout.
- *   2. Between two events no rendered page is kept: numbers are never older than their event.
+ *   1. While monitor_start has not failed and monitor_stop has not begun, either libuv watches the
+ *      epoll descriptor, and each listening socket unless all places are taken; or the timer is
+ * set.
+ *   2. The timer is set whenever libmicrohttpd has work left, or a connection may become late. A
+ *      timer is never started with 0 ms: libuv would run it again in the same turn, and for ever.
+ *   3. Between two events no rendered page is kept: numbers are never older than their event.
  * Ownership: the monitor owns its connections; the server and the loop outlive it.
  * Cost: nothing while nobody asks. An event renders each page at most once, however many
  * connections asked for it.
@@ -24,11 +31,14 @@
 #include <uv.h>
 
 #include "engine/engine.h"
+#include "monitor/visits.h"
 
 enum {
-    MONITOR_CONNECTIONS_MAX = 64,
-    MONITOR_IDLE_S = 30, /* longer than Prometheus' usual 15 between two scrapes */
     MONITOR_REQUEST_BYTES = 16 * 1024,
+    MONITOR_BACKLOG = 64,
+    MONITOR_DEAF_MS = 100, /* after an accept that failed for lack of descriptors or memory */
+    MONITOR_REST_PART = 8,
+    MONITOR_REST_MS_MAX = 100, /* a run may seem long because another process had the core */
 };
 
 struct monitor;

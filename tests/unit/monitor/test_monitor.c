@@ -95,13 +95,13 @@ static void test_requests_are_answered_by_the_loop(void **state)
     struct place *p = *state;
     static char answer[ANSWER_BYTES];
     assert_int_equal(monitor_start(&p->monitor, p->engine, &p->loop), 0);
-    ask(p, "GET /livez?x=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", answer);
+    ask(p, "GET /livez?x=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", answer);
     assert_ptr_equal(strstr(answer, "HTTP/1.1 200 "), answer);
     assert_non_null(strstr(answer, "\r\n\r\nok\n"));
-    ask(p, "HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", answer);
+    ask(p, "HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", answer);
     assert_non_null(strstr(answer, "Content-Type: text/plain; version=0.0.4"));
     assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
-    ask(p, "DELETE / HTTP/1.1\r\nHost: x\r\n\r\n", answer);
+    ask(p, "DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n", answer);
     assert_ptr_equal(strstr(answer, "HTTP/1.1 405 "), answer);
     assert_non_null(strstr(answer, "Allow: GET, HEAD\r\n"));
 }
@@ -163,7 +163,7 @@ static void test_address_that_is_none(void **state)
     char line[512];
     refused(p, line, sizeof line);
     assert_non_null(strstr(line, "nowhere"));
-    assert_non_null(strstr(line, "invalid argument"));
+    assert_non_null(strcasestr(line, "name"));
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
