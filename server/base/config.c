@@ -49,6 +49,7 @@ static const struct row CONFIG_TABLE[] = {
     ROW("poll-gap-us",         INTEGER, LIVE, poll_gap_us,         "100",       0, 1000),
     ROW("http-bind",           TEXT,    BOOT, http_bind,           "127.0.0.1", 0, 0),
     ROW("http-port",           INTEGER, BOOT, http_port,           "7380",      0, 65535),
+    ROW("http-hosts",          WORDS,   LIVE, http_hosts,          "",          0, 0),
     ROW("tcp-backlog",         INTEGER, BOOT, tcp_backlog,         "511",       0, INT32_MAX),
     ROW("tcp-keepalive",       INTEGER, LIVE, tcp_keepalive,       "300",       0, INT32_MAX),
     ROW("timeout",             INTEGER, LIVE, timeout,             "0",         0, INT32_MAX),

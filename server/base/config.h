@@ -31,6 +31,7 @@ enum { CONFIG_TEXT_BYTES = 256, CONFIG_ERROR_BYTES = 512 };
 struct config {
     char bind[CONFIG_TEXT_BYTES]; /* addresses, separated by single spaces */
     char http_bind[CONFIG_TEXT_BYTES];
+    char http_hosts[CONFIG_TEXT_BYTES]; /* names that HTTP answers to, separated by spaces */
     char logfile[CONFIG_TEXT_BYTES];
     char loglevel[CONFIG_TEXT_BYTES];
     char maxmemory_policy[CONFIG_TEXT_BYTES];

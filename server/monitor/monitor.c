@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "monitor/host.h"
 #include "monitor/page.h"
 
 enum { NS_PER_MS = 1000000 };
@@ -93,6 +94,12 @@ static bool has_body(struct MHD_Connection *c)
     return MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 }
 
+static bool is_served(struct monitor *m, struct MHD_Connection *c)
+{
+    const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    return host_is_served(&m->engine->config, &m->bound, host);
+}
+
 /*
  * Called twice for a request. An answer in the first call closes the connection after it, which is
  * wanted where a body may follow: nothing of it is read. `*seen` tells the calls apart.
@@ -105,6 +112,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const
     struct monitor *m = context;
     if (*seen) return answer(m, c, page_of(path));
     *seen = m;
+    if (!is_served(m, c)) return answer(m, c, PAGE_WRONG_HOST);
     bool known =
         strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     if (!known) return answer(m, c, PAGE_WRONG_METHOD);

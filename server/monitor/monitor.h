@@ -7,7 +7,7 @@
  * GET and HEAD only, requests without a body; HTTP/1.1 connections stay open. At most VISITS_MAX
  * connections are served, for the times of visits.h, each within MONITOR_REQUEST_BYTES for its
  * request; more of them wait in the kernel until one ends. Without a password: `http-bind` says who
- * reaches it.
+ * reaches it, and host.h by which names.
  *
  * The quota: one run answers at most two requests of each connection, and renders each page once.
  * What is left waits for a later turn of the loop, 1 ms on, so that no turn holds two runs for one

@@ -59,6 +59,8 @@ static struct page_text render(enum page page, const struct engine *s)
     case PAGE_READY:
         if (s->shutdown == ENGINE_RUNS) return fixed(200, plain, "ok\n");
         return fixed(503, plain, "shutting down\n");
+    case PAGE_WRONG_HOST:
+        return fixed(421, plain, "this host name is not served; http-hosts may list it\n");
     case PAGE_WRONG_METHOD: return fixed(405, plain, "only GET and HEAD\n");
     case PAGE_UNWANTED_BODY: return fixed(413, plain, "a request has no body here\n");
     case PAGE_MISSING:

@@ -20,6 +20,7 @@ enum page {
     PAGE_LIVE,
     PAGE_READY,
     PAGE_MISSING,       /* 404 */
+    PAGE_WRONG_HOST,    /* 421 */
     PAGE_WRONG_METHOD,  /* 405 */
     PAGE_UNWANTED_BODY, /* 413 */
     PAGES

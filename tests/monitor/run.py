@@ -723,6 +723,44 @@ def request_limit():
         idle.close()
 
 
+# --- names ----------------------------------------------------------------------------------------
+
+def host_status(server, host, address="127.0.0.1"):
+    line = b"" if host is None else b"Host: %s\r\n" % host.encode()
+    version = b"1.0" if host is None else b"1.1"
+    s = socket.create_connection((address, server.http_port), timeout=60)
+    s.sendall(b"GET /stats.json HTTP/" + version + b"\r\n" + line + b"Connection: close\r\n\r\n")
+    answered = everything(s)
+    s.close()
+    assert (b'"version"' in answered) == (b" 200 " in answered[:20])
+    return int(answered.split(b" ", 2)[1])
+
+
+@check("only names that are this server's own are answered (DNS rebinding)")
+def hosts():
+    own = ["localhost", "LOCALHOST:7380", "localhost.", "127.0.0.1", "127.0.0.1:1", "127.1.2.3",
+           "[::1]", "[::1]:7380", None]
+    others = ["evil.example", "evil.example:7380", "localhost.evil.example", "xlocalhost",
+              "127.0.0.1.evil.example", "[::1", "[::1]x", "localhost:x", "a@localhost", ":7380",
+              "localhost evil.example", "x" * 5000]
+    numbers = ["192.0.2.7", "192.0.2.7:7380", "[2001:db8::1]:7380"]
+    with Server("--http-hosts", "heapd", "Heapd.Example") as server, server.client() as c:
+        for host in own + ["heapd", "HEAPD:80", "heapd.example", "heapd.example.:7380"]:
+            assert host_status(server, host) == 200, host
+        for host in others + numbers:
+            assert host_status(server, host) == 421, host
+        assert c.call("CONFIG", "SET", "http-hosts", "") == "+OK"
+        assert host_status(server, "heapd") == 421
+    with Server("--http-bind", "0.0.0.0") as server:
+        for host in own + numbers:
+            assert host_status(server, host) == 200, host
+        for host in others:
+            assert host_status(server, host) == 421, host
+    with Server("--http-bind", "127.0.0.2") as server:
+        assert host_status(server, "127.0.0.2:7380", "127.0.0.2") == 200
+        assert host_status(server, "192.0.2.7", "127.0.0.2") == 421
+
+
 # --- beginning and end ----------------------------------------------------------------------------
 
 def refused_start(*options):

@@ -86,6 +86,7 @@ static const struct {
     {"poll-gap-us", "100", false},
     {"http-bind", "127.0.0.1", false},
     {"http-port", "7380", false},
+    {"http-hosts", "", false},
     {"tcp-backlog", "511", false},
     {"tcp-keepalive", "300", false},
     {"timeout", "0", false},

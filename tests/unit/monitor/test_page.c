@@ -30,6 +30,7 @@ static void test_pages_have_their_status_and_text(void **state)
         [PAGE_LIVE] = {200, "text/plain", "ok\n"},
         [PAGE_READY] = {200, "text/plain", "ok\n"},
         [PAGE_MISSING] = {404, "text/plain", "/ lists them"},
+        [PAGE_WRONG_HOST] = {421, "text/plain", "http-hosts"},
         [PAGE_WRONG_METHOD] = {405, "text/plain", "GET and HEAD"},
         [PAGE_UNWANTED_BODY] = {413, "text/plain", "no body"},
     };
