@@ -21,6 +21,7 @@
 struct ahead {
     const struct view *argv;
     uint32_t argc;
+    const struct given *adopted;   /* arguments that are strings already; NULL: none */
     uint32_t hash;                 /* of the first key; only with `command` */
     struct keyspace_place place;   /* likely its entry's */
     const struct command *command; /* NULL: not known, or it names no key */
@@ -37,6 +38,7 @@ static inline void ahead_begin(struct ahead *r, const struct view *argv, uint32_
 {
     r->argv = argv;
     r->argc = argc;
+    r->adopted = NULL;
     r->place.slot = NULL;
     r->command = NULL;
     r->element_at = 0;
@@ -48,6 +50,6 @@ void ahead_look(const struct engine *s, struct ahead *requests, uint32_t count);
 
 /* As dispatch(). */
 void dispatch_ahead(struct engine *engine, struct session *session, const struct ahead *request,
-                    struct proto_buf *out);
+                    struct reply_to to);
 
 #endif

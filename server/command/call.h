@@ -51,11 +51,12 @@ struct call {
     enum call_form form;
     uint32_t element_at;          /* an argument whose needle is known already (ahead.h); 0: none */
     const struct needle *element; /* that needle */
+    const struct given *adopted;  /* arguments that are strings already; NULL: none */
     struct proto_buf *out;
     size_t out_start;             /* where this command's reply begins */
-    struct reply_refs *held;      /* large values of the reply; NULL: they are copied */
-    struct reply_ref *held_start; /* the last one before this command's, */
-    uint64_t held_bytes_start;    /* and the bytes up to there */
+    struct reply_refs *refs;      /* large values of the reply; NULL: they are copied */
+    struct reply_ref *refs_start; /* the last one before this command's, */
+    uint64_t refs_bytes_start;    /* and the bytes up to there */
     int64_t now_ms;
     const struct obj *open; /* the container that the reply shows as a whole (HGETALL, LRANGE): met
                                again below, it stands as its identity */

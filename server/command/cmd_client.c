@@ -208,11 +208,13 @@ static int64_t kill_all(struct call *c, const struct kill *k)
     int64_t killed = 0;
     for (struct session *s = c->engine->sessions.first; s; s = s->next) {
         if (!matches(k, s) || (s == c->session && k->skip_me)) continue;
-        if (s == c->session)
-            s->close_after_reply = true;
-        else
-            s->kill = true;
         killed++;
+        if (s == c->session) {
+            s->close_after_reply = true;
+            continue;
+        }
+        s->kill = true;
+        c->engine->killed++;
     }
     return killed;
 }

@@ -2,7 +2,11 @@
  * The commands: one row of commands.def each, from which come lookup, COMMAND, key positions, the
  * `v` of REF, and heapctl's hints.
  *
- * net/ calls dispatch() with one request and writes what it left in the buffer. A command that has
+ * net/ calls dispatch() with one request and writes what it left in the buffer: dispatch finds the
+ * row, checks the arguments' number and whether the command may run, and has execute() run it. A
+ * command that runs others (EXEC, a script) finds and admits each, and calls execute() for it.
+ *
+ * A command that has
  * to wait (GC COLLECT, MEMORY USAGE of much) leaves nothing: the session's `wait` says so (as it
  * does after a command that needed memory which is still being made, see maxmemory.h), net/ then
  * reads no further request of that connection, and dispatch_resume() gives the reply when the time
@@ -57,13 +61,17 @@ uint32_t command_index(const struct command *cmd);
 const struct command *command_find(struct view name);
 const struct command *command_find_sub(const struct command *container, struct view name);
 
-/* Runs one request. argc > 0. The reply is appended to `out`; when that fails for lack of memory
- * out->failed says so. */
+/* Runs one request. argc > 0. The reply is appended to `to`; when that fails for lack of memory
+ * to.buf->failed says so. */
 void dispatch(struct engine *engine, struct session *session, uint32_t argc,
-              const struct view *argv, struct proto_buf *out);
+              const struct view *argv, struct reply_to to);
+/* Runs the command of a call that has been found and admitted, inside a request or inside another
+ * command: takes back the reply and the handles of one that fails, writes its error, commits the
+ * handles of one that does not, and accounts for it. Returns what the handler did. */
+enum status execute(struct call *c);
 /* For a waiting session: writes the reply and ends the wait when what it waits for is there; else
  * false. */
-bool dispatch_resume(struct engine *engine, struct session *session, struct proto_buf *out);
+bool dispatch_resume(struct engine *engine, struct session *session, struct reply_to to);
 
 /* Handlers, one file a family. */
 #define COMMAND(name, run, ...) command_run run;

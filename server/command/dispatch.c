@@ -3,6 +3,7 @@
 #include "command/command.h"
 #include "engine/maxmemory.h"
 #include "engine/steps.h"
+#include "value/adopted_args.h"
 
 /* Commands answer "-ERR unknown command" with their arguments, cut as in Redis. */
 static enum status unknown_command(struct call *c)
@@ -107,41 +108,50 @@ static void hold_up(struct call *c)
         call_wait(c, SESSION_WAITS_MEMORY);
 }
 
-static enum status run(struct call *c)
-{
-    enum status s = c->command->run(c);
-    if (s == STATUS_OK && c->out->failed) s = STATUS_OOM;
-    if (s != STATUS_OK && s != STATUS_REPLIED) call_error(c, "%s", status_text(s));
-    return s;
-}
-
-static void account(struct call *c, enum status found, enum status ran)
+static void account(struct call *c, enum status ran, int64_t began_ns)
 {
     struct engine *s = c->engine;
-    int64_t before = s->mono_ns;
-    engine_tick(s);
-    s->stats.commands++;
-    c->session->commands++;
-    c->session->active_ms = s->now_ms;
-    if (found || ran) s->stats.error_replies++;
-    if (!c->command) return;
     struct command_stats *stats = &s->stats.command[command_index(c->command)];
-    c->session->last_command = c->command->name;
-    if (found) {
-        stats->rejected++;
-        return;
-    }
-    uint64_t took = (uint64_t)(s->mono_ns - before);
+    uint64_t took = (uint64_t)(s->mono_ns - began_ns);
+    s->stats.commands++;
     stats->calls++;
-    stats->failed += ran != STATUS_OK;
     stats->ns += took;
     histogram_record(&stats->duration_ns, took);
+    if (!ran) return;
+    stats->failed++;
+    s->stats.error_replies++;
+}
+
+enum status execute(struct call *c)
+{
+    struct engine *s = c->engine;
+    struct handles *handles = &c->session->handles;
+    int64_t began_ns = s->mono_ns;
+    const struct given *outer = adopted_offer(c->heap, c->adopted);
+    enum status ran = c->command->run(c);
+    adopted_offer(c->heap, outer);
+    if (ran == STATUS_OK && c->out->failed) ran = STATUS_OOM;
+    if (ran != STATUS_OK && ran != STATUS_REPLIED) call_error(c, "%s", status_text(ran));
+    if (handles->made_count) handles_commit(c->heap, handles);
+    engine_tick(s);
+    account(c, ran, began_ns);
+    return ran;
+}
+
+/* A request that no command was run for. */
+static void account_refused(struct call *c)
+{
+    struct engine *s = c->engine;
+    engine_tick(s);
+    s->stats.commands++;
+    s->stats.error_replies++;
+    if (c->command) s->stats.command[command_index(c->command)].rejected++;
 }
 
 void dispatch_ahead(struct engine *engine, struct session *session, const struct ahead *request,
-                    struct proto_buf *out)
+                    struct reply_to to)
 {
-    struct reply_refs *held = engine->held_into;
+    struct reply_refs *refs = to.refs;
     /* Every field is named, so that none is cleared first. */
     struct call c = {
         .engine = engine,
@@ -154,31 +164,36 @@ void dispatch_ahead(struct engine *engine, struct session *session, const struct
         .form = BY_VALUE,
         .element_at = request->element_at,
         .element = &request->element,
-        .out = out,
-        .out_start = out->n,
-        .held = held,
-        .held_start = held ? held->last : NULL,
-        .held_bytes_start = held ? held->bytes : 0,
+        .adopted = request->adopted,
+        .out = to.buf,
+        .out_start = to.buf->n,
+        .refs = refs,
+        .refs_start = refs ? refs->last : NULL,
+        .refs_bytes_start = refs ? refs->bytes : 0,
         .now_ms = engine->now_ms,
         .open = NULL,
         .nested_values = 0,
     };
     if (c.command)
         keyspace_expect(c.keyspace, c.argv[c.command->first_key], request->hash, request->place);
-    enum status ran = STATUS_OK, found = find(&c);
+    enum status found = find(&c);
     if (!found) found = admit(&c);
-    if (!found) ran = run(&c);
+    if (!found)
+        execute(&c);
+    else
+        account_refused(&c);
     keyspace_expect_nothing(c.keyspace);
-    if (session->handles.made_count) handles_commit(&engine->heap, &session->handles);
-    account(&c, found, ran);
+    session->commands++;
+    session->active_ms = engine->now_ms;
+    if (c.command) session->last_command = c.command->name;
     steps_after_command(engine);
     if (UNLIKELY(engine->maxmemory.state == MAXMEMORY_BEHIND)) hold_up(&c);
 }
 
 void dispatch(struct engine *engine, struct session *session, uint32_t argc,
-              const struct view *argv, struct proto_buf *out)
+              const struct view *argv, struct reply_to to)
 {
     struct ahead request;
     ahead_begin(&request, argv, argc);
-    dispatch_ahead(engine, session, &request, out);
+    dispatch_ahead(engine, session, &request, to);
 }

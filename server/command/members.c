@@ -54,7 +54,7 @@ void members_put_header(struct call *c, size_t at, uint64_t n)
     size_t bytes = c->out->n - end;
     DASSERT(bytes <= sizeof header);
     memcpy(header, c->out->p + end, bytes);
-    if (c->held) reply_refs_shift(c->held, at, bytes);
+    if (c->refs) reply_refs_shift(c->refs, at, bytes);
     memmove(c->out->p + at + bytes, c->out->p + at, end - at);
     memcpy(c->out->p + at, header, bytes);
 }

@@ -113,11 +113,11 @@ void reply_bool(struct call *c, bool b)
 /* A large string that is sent from where it is. False: it has to be copied. */
 static bool put_held(struct call *c, val v, struct view text)
 {
-    if (!c->held || !val_is_obj(v) || val_obj(v)->type != OBJ_STRING) return false;
+    if (!c->refs || !val_is_obj(v) || val_obj(v)->type != OBJ_STRING) return false;
     if (!proto_buf_reserve(c->out, PROTO_NUMBER_LINE_BYTES_MAX + 2)) return false;
     size_t before = c->out->n;
     proto_put_bulk_begin(c->out, text.n);
-    if (!reply_refs_add(&c->engine->held, c->held, val_obj(v), text, c->out->n)) {
+    if (!reply_refs_add(&c->engine->held, c->refs, val_obj(v), text, c->out->n)) {
         c->out->n = before;
         return false;
     }
@@ -164,7 +164,7 @@ enum status reply_identity(struct call *c, struct obj *o)
 bool reply_has_room(const struct call *c)
 {
     uint64_t bytes = c->out->n - c->out_start;
-    if (c->held) bytes += c->held->bytes - c->held_bytes_start;
+    if (c->refs) bytes += c->refs->bytes - c->refs_bytes_start;
     return bytes <= c->engine->config.output_buffer_limit;
 }
 
@@ -186,7 +186,7 @@ enum status reply_value(struct call *c, val v)
 
 static void take_back(struct call *c)
 {
-    if (c->held) reply_refs_drop_behind(&c->engine->held, c->held, c->held_start);
+    if (c->refs) reply_refs_drop_behind(&c->engine->held, c->refs, c->refs_start);
     c->out->n = c->out_start;
     c->out->failed = false;
     handles_rollback(c->heap, &c->session->handles);

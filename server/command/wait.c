@@ -51,15 +51,18 @@ static bool resume(struct call *c)
     return false;
 }
 
-bool dispatch_resume(struct engine *engine, struct session *session, struct proto_buf *out)
+bool dispatch_resume(struct engine *engine, struct session *session, struct reply_to to)
 {
     struct call c = {
         .engine = engine,
         .heap = &engine->heap,
         .keyspace = &engine->keyspace,
         .session = session,
-        .out = out,
-        .out_start = out->n,
+        .out = to.buf,
+        .out_start = to.buf->n,
+        .refs = to.refs,
+        .refs_start = to.refs ? to.refs->last : NULL,
+        .refs_bytes_start = to.refs ? to.refs->bytes : 0,
         .now_ms = engine->now_ms,
     };
     if (!resume(&c)) return false;

@@ -64,7 +64,6 @@ struct engine {
     struct compact compact;
     struct sessions sessions;
     struct reply_refs_all held;
-    struct reply_refs *held_into; /* beside the buffer that replies go to now; NULL: none is kept */
     struct config config;
     struct engine_stats stats;
     int64_t now_ms;  /* wall clock; engine_tick keeps it */
@@ -74,6 +73,7 @@ struct engine {
     int64_t started_ms;
     char run_id[ENGINE_RUN_ID_CHARS];
     enum engine_shutdown shutdown;
+    uint64_t killed; /* sessions that CLIENT KILL has marked, and net/ has not yet looked for */
     struct {
         uint64_t changes; /* mem.trim_changes, */
         int64_t due_ns;   /* and since then for so long there were no more, by mono_ns */

@@ -7,9 +7,9 @@
  *                      ^                      ^
  *   held               70,000 bytes of o      20,000 bytes of p
  *
- * reply_string() adds to the list that net/ has named for the running command
- * (engine.held_into); net/ sends, and lets go when the last byte has left or the client has. A
- * string that is held has a count more than its owners, so nobody writes into it in place.
+ * reply_string() adds to the list that net/ gave with the request (struct reply_to); net/ sends,
+ * and releases when the last byte has left or the client has. A string that is held has a count
+ * more than its owners, so nobody writes into it in place.
  *
  * Invariants (reply_refs_check)
  *   1. Along a list `at` never decreases; bytes == the sum of what is held.
@@ -22,6 +22,8 @@
 #define HEAPD_ENGINE_REPLY_REFS_H
 
 #include "heap/heap.h"
+
+struct proto_buf;
 
 enum { REPLY_REF_BYTES_MIN = 16 << 10 }; /* below, copying costs less than holding */
 
@@ -44,6 +46,13 @@ struct reply_refs_all {
     struct reply_ref *first;
     uint64_t count;
     struct heap_holder holder;
+};
+
+/* Where the reply to a request goes: it is appended to `buf`, and large values to `refs`, the list
+ * that belongs to that buffer; NULL: every value is copied. */
+struct reply_to {
+    struct proto_buf *buf;
+    struct reply_refs *refs;
 };
 
 /* Registers itself with the heap as a holder. */

@@ -119,19 +119,18 @@ const char *bulks_last(const struct bulks *b)
     return bytes_of(b->last);
 }
 
-void bulks_give(struct bulks *b, struct heap *h)
+const struct given *bulks_give(struct bulks *b, struct heap *h)
 {
     DASSERT(!b->filling);
     for (struct bulk *bulk = b->first; bulk; bulk = next_of(bulk)) {
         bulk->given.s = str_of_block(h, bulk->block, bulk->length);
         bulk->block = NULL;
     }
-    adopted_offer(h, &b->first->given);
+    return &b->first->given;
 }
 
 void bulks_given(struct bulks *b, struct heap *h)
 {
-    adopted_offer(h, NULL);
     for (struct bulk *bulk = b->first; bulk; bulk = next_of(bulk)) {
         rc_dec(h, &bulk->given.s->head);
         bulk->given.s = NULL;

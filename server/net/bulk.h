@@ -2,7 +2,7 @@
  * Large arguments on their way in. Where a request is unfinished in the middle of a bulk of
  * BULK_BYTES_MIN or more, the bytes of that bulk leave the connection's input: they are read
  * straight into a block that a string can be made of (value/str.h), and while the request runs that
- * string is offered to whatever stores the argument (value/adopted_args.h). So a large value is
+ * string goes along for whatever stores the argument (value/adopted_args.h). So a large value is
  * copied as far as it lay in the first read, and no further. conn.c calls this.
  *
  *   block   | head of a string |  filled: has arrived  |  length  |  cap
@@ -71,9 +71,10 @@ enum status bulks_room(struct bulks *b, struct mem *m, struct stream_room *room)
 bool bulks_filled(struct bulks *b, size_t n, struct view *behind);
 const char *bulks_last(const struct bulks *b);
 
-/* They become strings, and are offered to the command that runs next; all are whole. */
-void bulks_give(struct bulks *b, struct heap *h);
-/* They are offered no more, and what nobody has stored goes. */
+/* All of them, which are whole, become strings: the list that goes along with the request
+ * (struct ahead). */
+const struct given *bulks_give(struct bulks *b, struct heap *h);
+/* After the request: those that nobody has stored go. */
 void bulks_given(struct bulks *b, struct heap *h);
 
 /* The number of the invariant above that does not hold, or 0. */

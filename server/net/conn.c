@@ -177,14 +177,15 @@ static bool may_go_on(const struct conn *c, const struct replies *out, uint64_t 
 static void run_one(struct conn *c, const struct ahead *request, struct replies *out)
 {
     c->share.commands++;
-    if (request->argc) net_run(c->net, &c->session, request, &out->buf);
+    if (request->argc)
+        net_run(c->net, &c->session, request, (struct reply_to){&out->buf, &out->held});
 }
 
 /* The same, with the arguments that lie apart. */
-static void run_large(struct conn *c, const struct ahead *request, struct replies *out)
+static void run_large(struct conn *c, struct ahead *request, struct replies *out)
 {
     struct engine *s = c->net->engine;
-    bulks_give(&c->bulks, &s->heap);
+    request->adopted = bulks_give(&c->bulks, &s->heap);
     run_one(c, request, out);
     bulks_given(&c->bulks, &s->heap);
     bulks_fini(&c->bulks, &s->mem);
@@ -221,7 +222,6 @@ static size_t run_requests(struct conn *c, struct view bytes)
     struct replies *out = outbox_target(&c->out, sends_at_hand(&c->net->sends));
     size_t at = 0;
     uint64_t before = replies_bytes(out);
-    c->net->engine->held_into = &out->held;
     while (at < bytes.n && may_go_on(c, out, before)) {
         struct view rest = {bytes.p + at, bytes.n - at};
         size_t used = request_reader_begins(r) ? run_batch(c, rest, out, before) : 0;
@@ -243,7 +243,6 @@ static size_t run_requests(struct conn *c, struct view bytes)
         else
             run_one(c, &request, out);
     }
-    c->net->engine->held_into = NULL;
     c->net->engine->stats.net_output_bytes += replies_bytes(out) - before;
     return at;
 }
@@ -325,10 +324,11 @@ void conn_continue(struct conn *c)
 
 void conn_resume(struct conn *c)
 {
-    struct proto_buf *out = &outbox_target(&c->out, sends_at_hand(&c->net->sends))->buf;
-    size_t before = out->n;
-    if (!dispatch_resume(c->net->engine, &c->session, out)) return;
-    c->net->engine->stats.net_output_bytes += out->n - before;
+    struct replies *out = outbox_target(&c->out, sends_at_hand(&c->net->sends));
+    struct reply_to to = {&out->buf, &out->held};
+    uint64_t before = replies_bytes(out);
+    if (!dispatch_resume(c->net->engine, &c->session, to)) return;
+    c->net->engine->stats.net_output_bytes += replies_bytes(out) - before;
     conn_continue(c);
 }
 

@@ -134,6 +134,7 @@ void net_may_block(struct net *net)
 void net_shut_killed(struct net *net, const struct session *killer)
 {
     net->kills = true;
+    net->engine->killed = 0;
     if (net->ring) ring_submit(net->ring); /* what they were answered in this turn leaves */
     for (struct session *s = net->engine->sessions.first; s; s = s->next)
         if (s->kill && s != killer) shutdown(s->fd, SHUT_RDWR);
@@ -212,20 +213,10 @@ static enum status open_place(struct net *net)
     return status;
 }
 
-/* CLIENT KILL marks sessions anywhere in the registry. Its name, as a session's last command, tells
- * when to look for them: looking at all sessions in each turn would cost more than the turn. */
-static const char *kill_name(void)
-{
-    const struct command *client = command_find(view_of("client"));
-    const struct command *kill = client ? command_find_sub(client, view_of("kill")) : NULL;
-    return kill ? kill->name : NULL;
-}
-
 enum status net_init(struct net *net, struct engine *engine, uv_loop_t *loop, uint64_t clients_max)
 {
     *net = (struct net){.engine = engine, .loop = loop, .clients_max = clients_max};
     if (open_place(net)) return STATUS_OOM;
-    net->kill_name = kill_name();
     clock_sleeps_are_short();
     sends_init(&net->sends, net->ring);
     uv_idle_init(loop, &net->going);

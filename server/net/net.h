@@ -81,7 +81,6 @@ struct net {
     int64_t yield_until_ns; /* ready connections let others go first until then */
     bool draining;          /* the process ends: nothing more is read than has arrived */
     bool kills;             /* somebody ran CLIENT KILL in this turn */
-    const char *kill_name;  /* CLIENT KILL, as sessions name their last command */
     uint64_t clients_max;   /* that the process has descriptors for */
     uint64_t open;          /* connections whose handle is not closed yet */
     int64_t complained_ms;  /* when the log was last told that accepting failed */
@@ -140,10 +139,10 @@ void net_move(struct net *net, struct net_seat *seat, enum net_place place);
 
 /* Runs a request, and sees to those that it has killed. */
 static inline void net_run(struct net *net, struct session *session, const struct ahead *request,
-                           struct proto_buf *out)
+                           struct reply_to to)
 {
-    dispatch_ahead(net->engine, session, request, out);
-    if (session->last_command == net->kill_name) net_shut_killed(net, session);
+    dispatch_ahead(net->engine, session, request, to);
+    if (UNLIKELY(net->engine->killed)) net_shut_killed(net, session);
 }
 
 /* The number of the invariant above that does not hold, or 0. */

@@ -1,7 +1,8 @@
 /*
- * Texts that are strings already: the large arguments of the running command, which net/ has read
- * into blocks of their own (net/bulk.h). val_of_text() takes such a string where a text of its is
- * to be stored, instead of copying it.
+ * Texts that are strings already: the large arguments of a request, which net/ has read into blocks
+ * of their own (net/bulk.h) and gives along with it. While the command runs val_of_text() takes
+ * such a string, where its very bytes are to be stored, instead of copying them. execute() sets the
+ * list for its command alone: one that is run by another command (EXEC, a script) has its own.
  *
  * Ownership: the list is the caller's, who holds the strings for as long as they are offered.
  * Cost: none for texts below ADOPTED_BYTES_MIN; else a look at ADOPTED_LOOKS of them at most,
@@ -20,11 +21,14 @@ struct given {
     struct str *s;
 };
 
-/* From now on these, none of them shorter than ADOPTED_BYTES_MIN; NULL: none. */
-static inline void adopted_offer(struct heap *h, const struct given *first)
+/* From now on these, none of them shorter than ADOPTED_BYTES_MIN; NULL: none. Returns those before.
+ */
+static inline const struct given *adopted_offer(struct heap *h, const struct given *first)
 {
+    const struct given *before = h->values->given;
     h->values->given = first;
     h->values->adopted_last = NULL;
+    return before;
 }
 
 /* The string whose bytes these very bytes are, counted for the caller; NULL when there is none. */

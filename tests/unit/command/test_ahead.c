@@ -133,11 +133,11 @@ static void test_ahead_replies_as_without(void **state)
         uint32_t count = pipeline(&plain, &seed, flush, requests);
         for (uint32_t i = 0; i < count; i++)
             dispatch(&plain.engine, &plain.sessions[0], requests[i].argc, requests[i].argv,
-                     &plain.out);
+                     world_to(&plain));
         assert_int_equal(pipeline(&looking, &again, flush, requests), count);
         ahead_look(&looking.engine, requests, count);
         for (uint32_t i = 0; i < count; i++)
-            dispatch_ahead(&looking.engine, &looking.sessions[0], &requests[i], &looking.out);
+            dispatch_ahead(&looking.engine, &looking.sessions[0], &requests[i], world_to(&looking));
         if (plain.out.n != looking.out.n || memcmp(plain.out.p, looking.out.p, plain.out.n) != 0)
             fail_msg("round %d: '%.*s' instead of '%.*s'", round, (int)looking.out.n, looking.out.p,
                      (int)plain.out.n, plain.out.p);
@@ -180,7 +180,7 @@ static void test_ahead_knows_commands_with_keys(void **state)
     assert_null(looked_at(&w, "NOSUCH k").command);
     struct ahead many = looked_at(&w, "GET k k");
     proto_buf_clear(&w.out, SIZE_MAX);
-    dispatch_ahead(&w.engine, &w.sessions[0], &many, &w.out);
+    dispatch_ahead(&w.engine, &w.sessions[0], &many, world_to(&w));
     assert_true(world_replied(&w, "-ERR wrong number of arguments for 'get' command\r\n"));
     world_fini(&w);
 }

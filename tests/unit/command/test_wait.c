@@ -15,7 +15,7 @@ static void begin(struct world *w, int session, const char *line)
         world_arg_bytes(w, line, n);
     }
     proto_buf_clear(&w->out, SIZE_MAX);
-    dispatch(&w->engine, &w->sessions[session], w->argc, w->argv, &w->out);
+    dispatch(&w->engine, &w->sessions[session], w->argc, w->argv, world_to(w));
 }
 
 /* --- GC COLLECT --- */
@@ -45,14 +45,14 @@ static void test_collect_waits_and_resumes(void **state)
     make_ring(&w);
     begin_collect(&w, 0);
     assert_int_equal(w.engine.sessions.waiting, 1);
-    assert_false(dispatch_resume(&w.engine, &w.sessions[0], &w.out));
+    assert_false(dispatch_resume(&w.engine, &w.sessions[0], world_to(&w)));
     assert_int_equal(w.out.n, 0);
     /* Others run meanwhile. */
     world_do(&w, 1, "SET k v");
     assert_true(world_replied(&w, "+OK\r\n"));
     proto_buf_clear(&w.out, SIZE_MAX);
     uint64_t slices = 0;
-    for (; !dispatch_resume(&w.engine, &w.sessions[0], &w.out); slices++) {
+    for (; !dispatch_resume(&w.engine, &w.sessions[0], world_to(&w)); slices++) {
         assert_int_equal(w.out.n, 0);
         steps_run(&w.engine, true);
         assert_true(slices < 10000);
@@ -86,8 +86,8 @@ static void test_collect_two_wait_and_one_goes(void **state)
         assert_true(steps < 10000);
         steps_run(&w.engine, true);
         proto_buf_clear(&w.out, SIZE_MAX);
-        if (!first) first = dispatch_resume(&w.engine, &w.sessions[0], &w.out);
-        if (!last) last = dispatch_resume(&w.engine, &w.sessions[2], &w.out);
+        if (!first) first = dispatch_resume(&w.engine, &w.sessions[0], world_to(&w));
+        if (!last) last = dispatch_resume(&w.engine, &w.sessions[2], world_to(&w));
         /* Who asked while a collection ran waits for the next. */
         assert_true(first || !last);
     }
@@ -138,7 +138,7 @@ static void step(struct world *w)
 static bool resumes(struct world *w, int session)
 {
     proto_buf_clear(&w->out, SIZE_MAX);
-    return dispatch_resume(&w->engine, &w->sessions[session], &w->out);
+    return dispatch_resume(&w->engine, &w->sessions[session], world_to(w));
 }
 
 /* The whole answer, as a line of the wire. */

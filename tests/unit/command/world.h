@@ -28,7 +28,8 @@ enum { WORLD_SESSIONS = 3, WORLD_ARGS = 64, WORLD_ARG_BYTES = 4096 };
 struct world {
     struct engine engine;
     struct session sessions[WORLD_SESSIONS];
-    struct proto_buf out; /* the last reply */
+    struct proto_buf out;    /* the last reply */
+    struct reply_refs *refs; /* its large values; NULL: they are copied */
     uint64_t seed;
     /* The command that is being put together. */
     struct view argv[WORLD_ARGS];
@@ -91,13 +92,18 @@ static inline const char *world_command(const struct world *w)
     return shown;
 }
 
+static inline struct reply_to world_to(struct world *w)
+{
+    return (struct reply_to){&w->out, w->refs};
+}
+
 /* Runs what has been put together on a session; the reply is in w->out. */
 static inline void world_run(struct world *w, int session)
 {
     struct session *s = &w->sessions[session];
     proto_buf_clear(&w->out, SIZE_MAX);
-    dispatch(&w->engine, s, w->argc, w->argv, &w->out);
-    while (s->wait != SESSION_RUNS && !dispatch_resume(&w->engine, s, &w->out))
+    dispatch(&w->engine, s, w->argc, w->argv, world_to(w));
+    while (s->wait != SESSION_RUNS && !dispatch_resume(&w->engine, s, world_to(w)))
         steps_run(&w->engine, true);
 }
 

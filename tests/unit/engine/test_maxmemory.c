@@ -213,16 +213,16 @@ static void test_room_is_made_in_steps(void **state)
     struct view get[] = {view_of("GET"), view_of("none")};
     struct view put[] = {view_of("SET"), view_of("k"), view_of("v")};
     proto_buf_clear(&w.out, SIZE_MAX);
-    dispatch(&w.engine, &w.sessions[0], 2, get, &w.out);
+    dispatch(&w.engine, &w.sessions[0], 2, get, world_to(&w));
     assert_int_equal(w.sessions[0].wait, SESSION_RUNS);
     proto_buf_clear(&w.out, SIZE_MAX);
-    dispatch(&w.engine, &w.sessions[1], 3, put, &w.out);
+    dispatch(&w.engine, &w.sessions[1], 3, put, world_to(&w));
     assert_true(world_replied(&w, "+OK\r\n"));
     assert_int_equal(w.sessions[1].wait, SESSION_WAITS_MEMORY);
     assert_int_equal(w.engine.sessions.waiting, 1);
     size_t replied = w.out.n;
     uint32_t steps = 0;
-    for (bool more = true; !dispatch_resume(&w.engine, &w.sessions[1], &w.out); steps++) {
+    for (bool more = true; !dispatch_resume(&w.engine, &w.sessions[1], world_to(&w)); steps++) {
         assert_true(more && steps < 100000); /* it waits for steps alone */
         assert_true(maxmemory_is_short(&w.engine));
         more = steps_run(&w.engine, true);

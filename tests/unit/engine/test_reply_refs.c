@@ -34,9 +34,9 @@ static void both(struct pair *p, const char *line)
     struct engine *s = &p->holding.engine;
     reply_refs_drop_behind(&s->held, &p->held, NULL);
     world_do(&p->copying, 0, line);
-    s->held_into = &p->held;
+    p->holding.refs = &p->held;
     world_do(&p->holding, 0, line);
-    s->held_into = NULL;
+    p->holding.refs = NULL;
 }
 
 static void text_of(const struct pair *p, struct proto_buf *to)
@@ -124,10 +124,10 @@ static void test_held_is_taken_back(void **state)
     both(&p, "GET large");
     assert_int_equal(p.held.count, 1);
     p.holding.engine.config.output_buffer_limit = 2 * LARGE;
-    p.holding.engine.held_into = &p.held;
+    p.holding.refs = &p.held;
     for (int i = 0; i < 3; i++) world_do(&p.holding, 0, "REF RPUSH l large large");
     world_do(&p.holding, 0, "LRANGE l 0 -1");
-    p.holding.engine.held_into = NULL;
+    p.holding.refs = NULL;
     assert_true(world_replied(&p.holding, "-"));
     assert_int_equal(p.held.count, 1);
     assert_int_equal(p.held.bytes, LARGE);

@@ -95,10 +95,11 @@ static void test_bulks_are_whole_however_they_arrive(void **state)
         memcpy(p + n, "\r\n", 2);
         assert_int_equal(request_reader_next(&r, p, n + 2), REQUEST_READY);
 
-        bulks_give(&b, h);
+        adopted_offer(h, bulks_give(&b, h));
         struct view text = {r.argv[0].p, r.argv[0].n};
         val v;
         assert_int_equal(val_of_text(h, text, &v), STATUS_OK);
+        adopted_offer(h, NULL);
         bulks_given(&b, h);
         bulks_fini(&b, m);
         assert_int_equal(val_obj(v)->count, 1);
@@ -168,7 +169,7 @@ static void test_given_are_found_near_the_last(void **state)
         assert_non_null(given[i].s);
         memset(given[i].s->bytes, 'a' + i % 26, ADOPTED_BYTES_MIN);
     }
-    adopted_offer(h, given);
+    assert_null(adopted_offer(h, given));
     static const struct {
         int i;
         bool found;
@@ -195,7 +196,7 @@ static void test_given_are_found_near_the_last(void **state)
                      STATUS_OK);
     assert_true(val_obj(v) != &given[1].s->head);
     val_release(h, v);
-    adopted_offer(h, NULL);
+    assert_ptr_equal(adopted_offer(h, NULL), given);
     for (int i = 0; i < ADOPTED; i++) rc_dec(h, &given[i].s->head);
     assert_int_equal(heap_objects(h), 0);
     world_free(w);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "value/adopted_args.h"
 #include "value/str.h"
 #include "world.h"
 
@@ -21,20 +22,6 @@ static struct world *the_world;
 
 /* --- a command floor of a few words --------------------------------------------------------------
  */
-
-static const char KILL_NAME[] = "kill";
-
-const struct command *command_find(struct view name)
-{
-    static const struct command client = {.name = "client"};
-    return view_is(name, "client") ? &client : NULL;
-}
-
-const struct command *command_find_sub(const struct command *container, struct view name)
-{
-    static const struct command kill = {.name = KILL_NAME};
-    return container && view_is(name, "kill") ? &kill : NULL;
-}
 
 /* Makes values of texts of one letter each; how many are the texts themselves. */
 static int keep(struct heap *h, const struct view *texts, uint32_t count)
@@ -63,15 +50,15 @@ static void put_bulk(struct proto_buf *out, size_t n)
     proto_put_bulk_end(out);
 }
 
-static void hold_bulk(struct engine *engine, struct proto_buf *out, size_t n)
+static void hold_bulk(struct engine *engine, struct reply_to to, size_t n)
 {
     struct str *s = str_new(&engine->heap, n);
     assert_non_null(s);
     memset(s->bytes, 'x', n);
-    proto_put_bulk_begin(out, n);
-    assert_true(reply_refs_add(&engine->held, engine->held_into, &s->head,
-                               (struct view){s->bytes, n}, out->n));
-    proto_put_bulk_end(out);
+    proto_put_bulk_begin(to.buf, n);
+    assert_true(
+        reply_refs_add(&engine->held, to.refs, &s->head, (struct view){s->bytes, n}, to.buf->n));
+    proto_put_bulk_end(to.buf);
     rc_dec(&engine->heap, &s->head);
 }
 
@@ -82,8 +69,9 @@ void ahead_look(const struct engine *s, struct ahead *requests, uint32_t count)
 }
 
 void dispatch_ahead(struct engine *engine, struct session *session, const struct ahead *request,
-                    struct proto_buf *out)
+                    struct reply_to to)
 {
+    struct proto_buf *out = to.buf;
     const struct view *argv = request->argv;
     uint32_t argc = request->argc;
     engine_tick(engine);
@@ -97,11 +85,13 @@ void dispatch_ahead(struct engine *engine, struct session *session, const struct
     } else if (view_is(argv[0], "length")) {
         proto_put_integer(out, (int64_t)last.n);
     } else if (view_is(argv[0], "keep")) {
+        adopted_offer(&engine->heap, request->adopted);
         proto_put_integer(out, keep(&engine->heap, argv + 1, argc - 1));
+        adopted_offer(&engine->heap, NULL);
     } else if (view_is(argv[0], "bulk")) {
         put_bulk(out, strtoul(last.p, NULL, 10));
     } else if (view_is(argv[0], "hold")) {
-        hold_bulk(engine, out, strtoul(last.p, NULL, 10));
+        hold_bulk(engine, to, strtoul(last.p, NULL, 10));
     } else if (view_is(argv[0], "wait")) {
         session->wait = SESSION_WAITS_COLLECT;
         engine->sessions.waiting++;
@@ -111,7 +101,7 @@ void dispatch_ahead(struct engine *engine, struct session *session, const struct
     } else if (view_is(argv[0], "kill")) {
         struct session *victim = sessions_find(&engine->sessions, strtoul(last.p, NULL, 10));
         if (victim) victim->kill = true;
-        session->last_command = KILL_NAME;
+        engine->killed += victim != NULL;
         proto_put_ok(out);
     } else if (view_is(argv[0], "nomem")) {
         proto_buf_reserve(out, SIZE_MAX);
@@ -120,12 +110,12 @@ void dispatch_ahead(struct engine *engine, struct session *session, const struct
     }
 }
 
-bool dispatch_resume(struct engine *engine, struct session *session, struct proto_buf *out)
+bool dispatch_resume(struct engine *engine, struct session *session, struct reply_to to)
 {
     if (!the_world->go) return false;
     session->wait = SESSION_RUNS;
     engine->sessions.waiting--;
-    proto_put_integer(out, 1);
+    proto_put_integer(to.buf, 1);
     return true;
 }
 
