@@ -172,10 +172,11 @@ static bool start(struct daemon *d, uint64_t clients_max)
 
 static void announce(const struct config *config)
 {
-    log_line(LOG_NOTICE,
-             "heapd %s serves on %s port %" PRIu64 ", HTTP on %s port %" PRIu64 ", pid %d",
-             HEAPD_VERSION, config->bind, config->port, config->http_bind, config->http_port,
-             (int)getpid());
+    char http[CONFIG_TEXT_BYTES + 32] = "off";
+    if (config->http_port)
+        snprintf(http, sizeof http, "on %s port %" PRIu64, config->http_bind, config->http_port);
+    log_line(LOG_NOTICE, "heapd %s serves on %s port %" PRIu64 ", HTTP %s, pid %d", HEAPD_VERSION,
+             config->bind, config->port, http, (int)getpid());
 }
 
 static bool serve(struct daemon *d)

@@ -25,7 +25,20 @@ bool address_parse(struct address *out, const char *text)
     return true;
 }
 
-static bool known(const struct address_list *list, const struct sockaddr *at)
+bool address_same_host(const struct sockaddr *a, const struct sockaddr *b)
+{
+    if (a->sa_family != b->sa_family) return false;
+    if (a->sa_family == AF_INET)
+        return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
+               ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+    if (a->sa_family != AF_INET6) return false;
+    const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a;
+    const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)b;
+    return IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr) &&
+           a6->sin6_scope_id == b6->sin6_scope_id;
+}
+
+bool address_is_in(const struct address_list *list, const struct sockaddr *at)
 {
     for (size_t i = 0; i < list->count; i++)
         if (address_same_host(&list->of[i].at.any, at)) return true;
@@ -51,7 +64,7 @@ const char *address_resolve(struct address_list *out, const char *text, uint16_t
     if (error == EAI_SYSTEM) return strerror(errno);
     if (error) return gai_strerror(error);
     for (const struct addrinfo *i = found; i && list.count < ADDRESS_MAX; i = i->ai_next) {
-        if (i->ai_addrlen > sizeof list.of->at || known(&list, i->ai_addr)) continue;
+        if (i->ai_addrlen > sizeof list.of->at || address_is_in(&list, i->ai_addr)) continue;
         struct address *a = &list.of[list.count++];
         memcpy(&a->at, i->ai_addr, i->ai_addrlen);
         a->bytes = i->ai_addrlen;
@@ -79,19 +92,6 @@ bool address_is_any(const struct sockaddr *at)
         return ((const struct sockaddr_in *)at)->sin_addr.s_addr == htonl(INADDR_ANY);
     if (at->sa_family != AF_INET6) return false;
     return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)at)->sin6_addr);
-}
-
-bool address_same_host(const struct sockaddr *a, const struct sockaddr *b)
-{
-    if (a->sa_family != b->sa_family) return false;
-    if (a->sa_family == AF_INET)
-        return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
-               ((const struct sockaddr_in *)b)->sin_addr.s_addr;
-    if (a->sa_family != AF_INET6) return false;
-    const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a;
-    const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)b;
-    return IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr) &&
-           a6->sin6_scope_id == b6->sin6_scope_id;
 }
 
 int address_listen(const struct address *a, int backlog)

@@ -33,6 +33,10 @@ struct address_list {
     bool named; /* by a name: an address that this machine does not have may be passed over */
 };
 
+/* Of one family and one host; ports do not count. */
+bool address_same_host(const struct sockaddr *a, const struct sockaddr *b);
+bool address_is_in(const struct address_list *list, const struct sockaddr *at);
+
 /* NULL, or why it stands for no address; then `out` is untouched. */
 const char *address_resolve(struct address_list *out, const char *text, uint16_t port);
 /* A number alone, without a port; false when it is none, and then *out is untouched. */
@@ -42,8 +46,6 @@ bool address_parse(struct address *out, const char *text);
 bool address_is_loopback(const struct sockaddr *at);
 /* 0.0.0.0 or ::. */
 bool address_is_any(const struct sockaddr *at);
-/* Of one family and one host; ports do not count. */
-bool address_same_host(const struct sockaddr *a, const struct sockaddr *b);
 /* Binds the socket and listens on it, an IPv6 socket for IPv6 alone, so that `0.0.0.0 ::` names
  * both without a conflict. A descriptor that neither blocks nor is inherited, or a negative errno.
  */

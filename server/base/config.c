@@ -13,6 +13,7 @@
 enum kind {
     KIND_TEXT,
     KIND_WORDS,  /* a text that may stand as several words */
+    KIND_HEX,    /* a text of hexadecimal digits, or an empty one */
     KIND_CHOICE, /* a word of the row's list */
     KIND_SWITCH,
     KIND_INTEGER,
@@ -33,7 +34,8 @@ struct row {
     const char *choices; /* of CHOICE: "this, that", as errors show them */
 };
 
-#define LIST_SIZE_MIN ((uint64_t)(int64_t)-5) /* of SIGNED */
+#define TCP_KEEPIDLE_MAX 32767                   /* of Linux, which refuses more */
+#define LIST_SIZE_MIN    ((uint64_t)(int64_t)-5) /* of SIGNED */
 
 /* clang-format off */
 #define ROW(name, kind, change, field, preset, min, max)                                           \
@@ -44,14 +46,14 @@ struct row {
 
 static const struct row CONFIG_TABLE[] = {
     ROW("bind",                WORDS,   BOOT, bind,                "127.0.0.1", 0, 0),
-    ROW("port",                INTEGER, BOOT, port,                "7379",      0, 65535),
+    ROW("port",                INTEGER, BOOT, port,                "7379",      1, 65535),
     ROW("io-uring",            SWITCH,  BOOT, io_uring,            "yes",       0, 0),
     ROW("poll-gap-us",         INTEGER, LIVE, poll_gap_us,         "100",       0, 1000),
     ROW("http-bind",           TEXT,    BOOT, http_bind,           "127.0.0.1", 0, 0),
     ROW("http-port",           INTEGER, BOOT, http_port,           "7380",      0, 65535),
     ROW("http-hosts",          WORDS,   LIVE, http_hosts,          "",          0, 0),
     ROW("tcp-backlog",         INTEGER, BOOT, tcp_backlog,         "511",       0, INT32_MAX),
-    ROW("tcp-keepalive",       INTEGER, LIVE, tcp_keepalive,       "300",       0, INT32_MAX),
+    ROW("tcp-keepalive",       INTEGER, LIVE, tcp_keepalive,       "300",       0, TCP_KEEPIDLE_MAX),
     ROW("timeout",             INTEGER, LIVE, timeout,             "0",         0, INT32_MAX),
     ROW("maxclients",          INTEGER, LIVE, maxclients,          "10000",     1, UINT32_MAX),
     ROW("requirepass",         TEXT,    LIVE, requirepass,         "",          0, 0),
@@ -82,7 +84,7 @@ static const struct row CONFIG_TABLE[] = {
     CHOICE("loglevel",         LIVE,    loglevel,            "notice",
            "debug, verbose, notice, warning"),
     ROW("logfile",             TEXT,    BOOT, logfile,             "",          0, 0),
-    ROW("hash-seed",           TEXT,    BOOT, hash_seed,           "",          0, 0),
+    ROW("hash-seed",           HEX,     BOOT, hash_seed,           "",          0, 16),
     PINNED("save",             ""),
     PINNED("appendonly",       "no"),
     PINNED("databases",        "1"),
@@ -139,6 +141,14 @@ static enum fault put_text(char *field, struct view value)
     return FAULT_NONE;
 }
 
+/* At most the row's `max` digits. */
+static enum fault put_hex(const struct row *r, char *field, struct view value)
+{
+    for (size_t i = 0; i < value.n; i++)
+        if (!isxdigit((unsigned char)value.p[i])) return FAULT_FORM;
+    return value.n > r->max ? FAULT_FORM : put_text(field, value);
+}
+
 /* As the list writes it, in any case. */
 static enum fault put_choice(const char *choices, char *field, struct view value)
 {
@@ -190,6 +200,7 @@ static enum fault row_put(const struct row *r, struct config *c, struct view val
     switch (r->kind) {
     case KIND_TEXT:
     case KIND_WORDS: return put_text(row_field(r, c), value);
+    case KIND_HEX: return put_hex(r, row_field(r, c), value);
     case KIND_CHOICE: return put_choice(r->choices, row_field(r, c), value);
     case KIND_SWITCH: return put_switch(row_field(r, c), value);
     case KIND_INTEGER:
@@ -229,6 +240,7 @@ bool config_get(const struct config *c, uint32_t index, const char **name,
     case KIND_PINNED: text = r->preset; break;
     case KIND_TEXT:
     case KIND_WORDS:
+    case KIND_HEX:
     case KIND_CHOICE: break;
     }
     memcpy(value, text, strlen(text) + 1);
@@ -255,6 +267,9 @@ static void explain_to_client(const struct row *r, enum fault fault, char error[
     switch (r->kind) {
     case KIND_TEXT:
     case KIND_WORDS: refuse(error, "argument must not contain a NUL byte"); return;
+    case KIND_HEX:
+        refuse(error, "argument must be %d hexadecimal digits at most", (int)r->max);
+        return;
     case KIND_CHOICE:
         refuse(error, "argument(s) must be one of the following: %s", r->choices);
         return;
@@ -289,6 +304,9 @@ static bool explain_to_operator(const struct row *r, enum fault fault, const cha
         return refuse(error, "%s%s: longer than %d bytes", where, r->name, CONFIG_TEXT_BYTES - 1);
     }
     switch (r->kind) {
+    case KIND_HEX:
+        return refuse(error, "%s%s: '%.*s' is not a hexadecimal number of at most %llu digits",
+                      where, r->name, n, value.p, max);
     case KIND_CHOICE:
         return refuse(error, "%s%s: '%.*s' is not one of %s", where, r->name, n, value.p,
                       r->choices);

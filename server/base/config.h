@@ -36,9 +36,9 @@ struct config {
     char loglevel[CONFIG_TEXT_BYTES];
     char maxmemory_policy[CONFIG_TEXT_BYTES];
     char requirepass[CONFIG_TEXT_BYTES];
-    char hash_seed[CONFIG_TEXT_BYTES]; /* any text: the seed is its hash; "" = a random seed */
+    char hash_seed[CONFIG_TEXT_BYTES]; /* hexadecimal digits; "" = a random seed */
     char file[CONFIG_TEXT_BYTES];      /* the file that was read; not a directive */
-    uint64_t port, http_port;          /* 0 = off */
+    uint64_t port, http_port;          /* http_port: 0 = off */
     bool io_uring;                     /* where the system has it */
     uint64_t poll_gap_us;              /* between polls, at most; 0 = none waits */
     uint64_t tcp_backlog, tcp_keepalive, timeout, maxclients;

@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -91,9 +92,7 @@ void engine_configure(struct engine *s)
 
 static uint64_t seed_of(const struct config *config)
 {
-    uint64_t seed;
-    if (num_get_hex(view_of(config->hash_seed), &seed)) return seed;
-    return hash_seed_random();
+    return config->hash_seed[0] ? strtoull(config->hash_seed, NULL, 16) : hash_seed_random();
 }
 
 enum status engine_init(struct engine *s, const struct config *config)

@@ -42,13 +42,12 @@ static bool is_among(const char *name, const char *words)
     return false;
 }
 
-static bool is_bound(const struct address_list *bound, const struct address *a)
+/* Every address is, where http-bind is every address of a family: ports may be mapped. */
+static bool is_bound(const struct address_list *bound, const struct sockaddr *at)
 {
-    for (size_t i = 0; i < bound->count; i++) {
-        const struct sockaddr *at = &bound->of[i].at.any;
-        if (address_is_any(at) || address_same_host(at, &a->at.any)) return true;
-    }
-    return false;
+    for (size_t i = 0; i < bound->count; i++)
+        if (address_is_any(&bound->of[i].at.any)) return true;
+    return address_is_in(bound, at);
 }
 
 bool host_is_served(const struct config *config, const struct address_list *bound, const char *host)
@@ -58,7 +57,7 @@ bool host_is_served(const struct config *config, const struct address_list *boun
     if (!host_name(name, host)) return false;
     struct address a;
     if (address_parse(&a, name))
-        return address_is_loopback(&a.at.any) || is_bound(bound, &a) ||
+        return address_is_loopback(&a.at.any) || is_bound(bound, &a.at.any) ||
                is_among(name, config->http_hosts);
     return strcasecmp(name, "localhost") == 0 || strcasecmp(name, config->http_bind) == 0 ||
            is_among(name, config->http_hosts);

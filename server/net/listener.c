@@ -3,11 +3,15 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "base/address.h"
 #include "base/log.h"
 #include "net/conn.h"
 
 enum { COMPLAINT_MS = 1000 }; /* the log hears of failing accepts at most so often */
+
+static_assert(NET_LISTENERS_MAX <= (int)ADDRESS_MAX, "a list of them is an address_list");
 
 struct listener {
     uv_tcp_t tcp;
@@ -56,50 +60,59 @@ static bool refuse(char error[LISTENER_ERROR_BYTES], const char *address, uint64
     return false;
 }
 
-static int listen_on(struct listener *l, const char *address, const struct config *config)
+/* 0, or libuv's code, which is -errno. */
+static int open_one(struct net *net, const struct address *at)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in4;
-        struct sockaddr_in6 in6;
-    } at;
-    int port = (int)config->port;
-    unsigned flags = 0;
-    if (strcmp(address, "*") == 0) address = "0.0.0.0";
-    int error = uv_ip4_addr(address, port, &at.in4);
-    if (error) {
-        error = uv_ip6_addr(address, port, &at.in6);
-        flags = UV_TCP_IPV6ONLY;
+    int backlog = (int)net->engine->config.tcp_backlog, fd = address_listen(at, backlog);
+    if (fd < 0) return fd;
+    struct listener *l = mem_alloc(&net->engine->mem, sizeof *l);
+    if (!l) {
+        close(fd);
+        return UV_ENOMEM;
     }
-    if (!error) error = uv_tcp_bind(&l->tcp, &at.any, flags);
-    if (!error) error = uv_listen((uv_stream_t *)&l->tcp, (int)config->tcp_backlog, on_connection);
-    return error;
-}
-
-static bool open_one(struct net *net, const char *address, char error[LISTENER_ERROR_BYTES])
-{
-    struct engine *s = net->engine;
-    if (net->listener_count == NET_LISTENERS_MAX)
-        return refuse(error, address, s->config.port, "too many addresses");
-    struct listener *l = mem_alloc(&s->mem, sizeof *l);
-    if (!l) return refuse(error, address, s->config.port, "out of memory");
     *l = (struct listener){.net = net};
     uv_tcp_init(net->loop, &l->tcp);
     l->tcp.data = l;
     net->listeners[net->listener_count++] = l;
-    int code = listen_on(l, address, &s->config);
-    return code == 0 || refuse(error, address, s->config.port, uv_strerror(code));
+    int error = uv_tcp_open(&l->tcp, fd);
+    if (error) close(fd);
+    return error ? error : uv_listen((uv_stream_t *)&l->tcp, backlog, on_connection);
+}
+
+/* All that `text` stands for and that is not in `open` yet, where they are entered. */
+static bool open_text(struct net *net, const char *text, struct address_list *open,
+                      char error[LISTENER_ERROR_BYTES])
+{
+    uint64_t port = net->engine->config.port;
+    struct address_list list;
+    const char *why = address_resolve(&list, text, (uint16_t)port);
+    if (why) return refuse(error, text, port, why);
+    int lacking = 0;
+    size_t opened = 0;
+    for (size_t i = 0; i < list.count; i++) {
+        const struct address *at = &list.of[i];
+        bool again = address_is_in(open, &at->at.any);
+        if (!again && open->count == NET_LISTENERS_MAX)
+            return refuse(error, text, port, "too many addresses");
+        int code = again ? 0 : open_one(net, at);
+        if (code && !(list.named && address_is_lacking(code)))
+            return refuse(error, text, port, uv_strerror(code));
+        if (code) lacking = code;
+        if (!code) opened++;
+        if (!code && !again) open->of[open->count++] = *at;
+    }
+    return opened > 0 || refuse(error, text, port, uv_strerror(lacking));
 }
 
 bool listener_open_all(struct net *net, char error[LISTENER_ERROR_BYTES])
 {
     const struct config *config = &net->engine->config;
     char addresses[CONFIG_TEXT_BYTES], *rest = addresses;
-    if (config->port == 0) return true;
+    struct address_list open = {.count = 0};
     memcpy(addresses, config->bind, sizeof addresses);
-    for (char *address; (address = strsep(&rest, " "));)
-        if (*address && !open_one(net, address, error)) return false;
-    return net->listener_count > 0 || refuse(error, "''", config->port, "no address");
+    for (char *text; (text = strsep(&rest, " "));)
+        if (*text && !open_text(net, text, &open, error)) return false;
+    return open.count > 0 || refuse(error, "''", config->port, "no address");
 }
 
 void listener_close_all(struct net *net)

@@ -1,10 +1,10 @@
 /*
- * The listening sockets: one for each address of the configuration's `bind`. daemon.c opens them at
- * start-up; accepted connections are conn.c's.
+ * The listening sockets: one for each address that the configuration's `bind` stands for. daemon.c
+ * opens them at start-up; accepted connections are conn.c's.
  *
- * Addresses are numeric, IPv4 or IPv6; `*` is every IPv4 address. IPv6 sockets take IPv6 only, so
- * that `0.0.0.0 ::` names both without a conflict. Names are not resolved: which address a name
- * stands for may change, and a listener stays.
+ * base/address.h says how addresses are written. A name is resolved here, once; of the addresses
+ * that it stands for, those that this machine lacks are passed over, but one has to be left. An
+ * address that two names stand for is listened on once.
  *
  * Invariants: 1. net->listener_count <= NET_LISTENERS_MAX; 2. a listener is in net->listeners until
  *   it is closed.
@@ -18,7 +18,7 @@
 
 enum { LISTENER_ERROR_BYTES = 256 };
 
-/* Listens on all of config.bind at config.port; nothing at port 0. False with one line in `error`
+/* Listens on all of config.bind at config.port. False with one line in `error`
  * (no newline) that says which address; what was opened stays until listener_close_all. */
 bool listener_open_all(struct net *net, char error[LISTENER_ERROR_BYTES]) MUST_USE;
 void listener_close_all(struct net *net);

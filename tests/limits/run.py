@@ -771,10 +771,33 @@ def bad_configuration():
         text = refused_with(path)
         assert "no-such-thing" in text and "2" in text, text
         assert folder in refused_with(folder)
-        assert f"{folder}/no/log" in refused("--port", 0, "--logfile", f"{folder}/no/log")
+        assert f"{folder}/no/log" in refused("--port", free_port(), "--logfile", f"{folder}/no/log")
     assert "no-such-thing" in refused("--no-such-thing", "5")
     assert "port" in refused("--port", "eighty")
     assert "maxmemory" in refused("--maxmemory", "much")
+    assert "zzzz" in refused("--hash-seed", "zzzz")
+
+
+@check("the log says where it serves, and that HTTP is off when it is")
+def announced():
+    for options, wanted in ((("--http-port", 0), ", HTTP off,"), (("--bind", "localhost"), " on localhost ")):
+        with Server(*options) as server:
+            assert wanted in server.text(), server.text()
+    port = free_port()
+    with Server("--http-port", port) as server:
+        assert f"HTTP on 127.0.0.1 port {port}," in server.text(), server.text()
+
+
+@check("a hash seed is the same number however it is written")
+def hash_seed():
+    orders = set()
+    for seed in ("1f", "1F", "001f"):
+        with Server("--hash-seed", seed) as server, server.client() as c:
+            c.send(b"SADD s " + b" ".join(b"member-%d" % i for i in range(100)) + b"\r\n")
+            assert c.line() == b":100"
+            c.send(b"SMEMBERS s\r\n")
+            orders.add(b"".join(c.line() for _ in range(201)))
+    assert len(orders) == 1
 
 
 def refused_with(path):
@@ -790,6 +813,15 @@ def help_and_version():
     for option, word in (("--help", "usage:"), ("--version", "heapd ")):
         done = subprocess.run([HEAPD, option], timeout=30, stdout=subprocess.PIPE)
         assert done.returncode == 0 and done.stdout.decode().startswith(word)
+
+
+@check("a name: every address that it stands for and this machine has")
+def addresses_of_a_name():
+    with Server("--bind", "localhost", "127.0.0.2") as server:
+        for address in ("127.0.0.1", "127.0.0.2"):
+            with socket.create_connection((address, server.port), timeout=20) as c:
+                c.sendall(b"PING\r\n")
+                assert c.recv(100) == PONG
 
 
 @check("several addresses, IPv6 among them")

@@ -159,7 +159,7 @@ static void test_config_load_file_form(void **state)
     bool good = load_text(&c, error,
                           "# a comment\n\n  \t port 7400 \r\nGC no\n"
                           "requirepass \"a\\x41\\n\\\"# \\q\"\nlogfile 'it\\'s a \\file'\n"
-                          "bind 127.0.0.1   ::1\nmaxmemory 1gb\nhash-seed ab\"c d\"\n"
+                          "bind 127.0.0.1   ::1\nmaxmemory 1gb\nhttp-bind ab\"c d\"\n"
                           "  # another\nsave \"\"\nloglevel VERBOSE\nhttp-port 0");
     if (!good) fail_msg("%s", error);
     assert_int_equal(c.port, 7400);
@@ -168,7 +168,7 @@ static void test_config_load_file_form(void **state)
     assert_string_equal(c.logfile, "it's a \\file");
     assert_string_equal(c.bind, "127.0.0.1 ::1");
     assert_int_equal(c.maxmemory, 1 << 30);
-    assert_string_equal(c.hash_seed, "abc d");
+    assert_string_equal(c.http_bind, "abc d");
     assert_string_equal(c.loglevel, "verbose");
     assert_int_equal(c.http_port, 0);
     assert_string_equal(c.file, path);
@@ -181,9 +181,17 @@ static void test_config_load_file_faults(void **state)
         const char *text, *error; /* the error without the file's name */
     } cases[] = {
         {"\n\nprot 1\n", ":3: unknown directive 'prot'"},
-        {"port 99999", ":1: port: '99999' is not a number from 0 to 65535"},
-        {"port -1", ":1: port: '-1' is not a number from 0 to 65535"},
-        {"port x", ":1: port: 'x' is not a number from 0 to 65535"},
+        {"port 99999", ":1: port: '99999' is not a number from 1 to 65535"},
+        {"port -1", ":1: port: '-1' is not a number from 1 to 65535"},
+        {"port 0", ":1: port: '0' is not a number from 1 to 65535"},
+        {"hash-seed zzzz",
+         ":1: hash-seed: 'zzzz' is not a hexadecimal number of at most 16 digits"},
+        {"hash-seed 0x1f",
+         ":1: hash-seed: '0x1f' is not a hexadecimal number of at most 16 digits"},
+        {"hash-seed 0123456789abcdef0",
+         ":1: hash-seed: '0123456789abcdef0' is not a hexadecimal number of at most 16 digits"},
+        {"tcp-keepalive 32768", ":1: tcp-keepalive: '32768' is not a number from 0 to 32767"},
+        {"port x", ":1: port: 'x' is not a number from 1 to 65535"},
         {"port", ":1: port: its value is missing"},
         {"# one\nport 1 2 3", ":2: port: wants one value, not 3"},
         {"logfile \"a", ":1: unbalanced quotes"},
@@ -288,7 +296,7 @@ static void test_config_load_command_line_faults(void **state)
     assert_false(LOAD("--prot", "1"));
     assert_string_equal(error, "--prot: unknown directive");
     assert_false(LOAD("--port", "99999"));
-    assert_string_equal(error, "--port: '99999' is not a number from 0 to 65535");
+    assert_string_equal(error, "--port: '99999' is not a number from 1 to 65535");
     assert_false(LOAD("--port", "--gc", "no"));
     assert_string_equal(error, "--port: its value is missing");
     assert_false(LOAD("--port", "1", "x.conf"));
