@@ -3,9 +3,9 @@
 # POSIX sh. Nothing is fetched that is there already; neither root nor the network is needed then.
 
 packages_build='gcc libc6-dev cmake pkg-config libuv1-dev liburing-dev libhiredis-dev libmicrohttpd-dev
-libjansson-dev libxxhash-dev libedit-dev libjemalloc-dev'
+libjansson-dev libedit-dev libjemalloc-dev'
 packages_test='libcmocka-dev python3 python3-redis redis-server redis-tools prometheus valgrind'
-packages_runtime='libuv1 liburing2 libhiredis0.14 libmicrohttpd12 libjansson4 libxxhash0 libedit2
+packages_runtime='libuv1 liburing2 libhiredis0.14 libmicrohttpd12 libjansson4 libedit2
 libjemalloc2'
 
 say() { printf '%s\n' "$*" >&2; }

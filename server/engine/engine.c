@@ -90,16 +90,18 @@ void engine_configure(struct engine *s)
         if (strcmp(s->config.loglevel, levels[i]) == 0) log_level_set((enum log_level)i);
 }
 
-static uint64_t seed_of(const struct config *config)
+static struct hash_seed seed_of(const struct config *config)
 {
-    return config->hash_seed[0] ? strtoull(config->hash_seed, NULL, 16) : hash_seed_random();
+    return config->hash_seed[0] ? hash_seed_of(strtoull(config->hash_seed, NULL, 16))
+                                : hash_seed_random();
 }
 
 enum status engine_init(struct engine *s, const struct config *config)
 {
     *s = (struct engine){.config = *config};
     mem_init(&s->mem);
-    enum status status = heap_init(&s->heap, &s->mem, seed_of(config));
+    struct hash_seed seed = seed_of(config);
+    enum status status = heap_init(&s->heap, &s->mem, &seed);
     if (status) return status;
     value_init(&s->heap, &s->values);
     keyspace_init(&s->keyspace, &s->heap);
@@ -116,7 +118,7 @@ enum status engine_init(struct engine *s, const struct config *config)
     engine_turn(s);
     s->started_ms = s->now_ms;
     for (int i = 0; i < ENGINE_RUN_ID_CHARS - 1; i += 8)
-        snprintf(s->run_id + i, 9, "%08x", (unsigned)hash_seed_random());
+        snprintf(s->run_id + i, 9, "%08x", (unsigned)hash_seed_random().words[0]);
     return STATUS_OK;
 }
 

@@ -12,10 +12,13 @@ static const struct heap_type *type_of(const struct heap *h, const struct obj *o
     return type;
 }
 
-enum status heap_init(struct heap *h, struct mem *m, uint64_t hash_seed)
+enum status heap_init(struct heap *h, struct mem *m, const struct hash_seed *seed)
 {
-    *h = (struct heap){.mem = m, .hash_seed = hash_seed, .ident = {.next = 1}};
-    for (int i = 0; i < 4; i++) h->random[i] = hash_word(hash_seed, (uint64_t)i + 1);
+    *h = (struct heap){.mem = m, .ident = {.next = 1}};
+    hash_key_init(&h->hash_key, seed);
+    /* What is drawn tells this state, which must not tell the key. */
+    for (uint8_t i = 0; i < 4; i++)
+        h->random[i] = hash_bytes(&h->hash_key, (uint8_t[]){i, 'r', 'a', 'n', 'd', 'o', 'm', 0}, 8);
     h->pool = pool_new(m);
     if (!h->pool) return STATUS_OOM;
     collect_init(&h->collect);

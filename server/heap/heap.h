@@ -15,6 +15,7 @@
 #ifndef HEAPD_HEAP_HEAP_H
 #define HEAPD_HEAP_HEAP_H
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/view.h"
 #include "heap/collect.h"
@@ -82,7 +83,7 @@ struct heap {
     struct mem *mem;
     struct value_state *values; /* what value/ keeps here; the heap does not look at it */
     struct pool *pool;
-    uint64_t hash_seed;
+    struct hash_key hash_key;
     const struct heap_type *types[OBJ_TYPES];
     uint64_t objects[OBJ_TYPES];
     uint64_t saturated;
@@ -103,7 +104,7 @@ struct heap {
     uint64_t random[4]; /* state of heap_random */
 };
 
-enum status heap_init(struct heap *h, struct mem *m, uint64_t hash_seed) MUST_USE;
+enum status heap_init(struct heap *h, struct mem *m, const struct hash_seed *seed) MUST_USE;
 /* Frees the arenas; what is still alive goes with them (large blocks are freed by releasing
  * everything before). */
 void heap_fini(struct heap *h);

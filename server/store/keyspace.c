@@ -29,7 +29,7 @@ static bool slot_has_entry(const void *needle, const void *slot)
 
 uint32_t keyspace_hash(const struct keyspace *ks, struct view key)
 {
-    return (uint32_t)hash_bytes(ks->h->hash_seed, key.p, key.n);
+    return (uint32_t)hash_bytes(&ks->h->hash_key, key.p, key.n);
 }
 
 struct key_needle keyspace_needle(const struct keyspace *ks, struct view key)

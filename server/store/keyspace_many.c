@@ -231,7 +231,7 @@ static void heap_emptied(void *ctx, struct obj *o)
 void keyspace_init(struct keyspace *ks, struct heap *h)
 {
     *ks = (struct keyspace){.h = h, .holder = {.name = "names", .each = each_held, .self = ks}};
-    access_init(&ks->access, h->hash_seed);
+    access_init(&ks->access, heap_random(h));
     table_init(&ks->names);
     expiry_init(&ks->expiry);
     binding_init(&ks->known);

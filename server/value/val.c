@@ -159,20 +159,20 @@ bool val_get_integer(val v, int64_t *out)
 
 static uint32_t text_hash(const struct heap *h, struct view text)
 {
-    uint32_t hash = (uint32_t)hash_bytes(h->hash_seed, text.p, text.n);
+    uint32_t hash = (uint32_t)hash_bytes(&h->hash_key, text.p, text.n);
     return hash ? hash : 1; /* a string object keeps 0 for "not asked yet" */
 }
 
 static uint32_t bytes_hash(const struct heap *h, const uint8_t *entry)
 {
     if (pack_kind(entry) == PACK_TEXT) return text_hash(h, pack_text(entry));
-    return (uint32_t)hash_word(h->hash_seed, (uint64_t)pack_integer(entry));
+    return (uint32_t)hash_integer(&h->hash_key, (uint64_t)pack_integer(entry));
 }
 
 uint32_t val_hash(const struct heap *h, val v)
 {
     if (val_is_bytes(v)) return bytes_hash(h, val_bytes(v));
-    if (!val_is_obj(v)) return (uint32_t)hash_word(h->hash_seed, v.w);
+    if (!val_is_obj(v)) return (uint32_t)hash_integer(&h->hash_key, v.w);
     struct obj *o = val_obj(v);
     if (o->type == OBJ_STRING) {
         struct str *s = (struct str *)o;
@@ -180,9 +180,9 @@ uint32_t val_hash(const struct heap *h, val v)
         return s->hash;
     }
     if (o->type == OBJ_NUMBER)
-        return (uint32_t)hash_word(h->hash_seed, (uint64_t)((struct number *)o)->value);
+        return (uint32_t)hash_integer(&h->hash_key, (uint64_t)((struct number *)o)->value);
     if (o->type == OBJ_WEAK) v = val_of_obj(weak_address(o));
-    return (uint32_t)hash_word(h->hash_seed, v.w);
+    return (uint32_t)hash_integer(&h->hash_key, v.w);
 }
 
 /* One of them, or both, are bytes: both are strings of more than an immediate, or not equal. */
@@ -234,7 +234,7 @@ struct needle needle_of_text(const struct heap *h, struct view text)
     if (!val_is_none(needle.v))
         needle.hash = val_hash(h, needle.v);
     else if (is_integer)
-        needle.hash = (uint32_t)hash_word(h->hash_seed, (uint64_t)n);
+        needle.hash = (uint32_t)hash_integer(&h->hash_key, (uint64_t)n);
     else
         needle.hash = text_hash(h, text);
     return needle;

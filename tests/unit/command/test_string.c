@@ -28,7 +28,7 @@ static void digest_name(void *ctx, const struct entry *e)
     struct digest *d = ctx;
     const struct heap *h = &d->w->engine.heap;
     struct view key = entry_key(e);
-    uint64_t n = hash_bytes(1, key.p, key.n);
+    uint64_t n = hash_bytes(&h->hash_key, key.p, key.n);
     char scratch[VAL_TEXT_CHARS];
     val v = entry_value(e);
     n = hash_word(n, (uint64_t)keyspace_expires_ms(&d->w->engine.keyspace, e));
@@ -38,7 +38,7 @@ static void digest_name(void *ctx, const struct entry *e)
         n = hash_word(n, rc_roots(h, val_obj(v)));
     } else {
         struct view text = val_text(&v, scratch);
-        n ^= hash_bytes(n, text.p, text.n);
+        n = hash_word(n, hash_bytes(&h->hash_key, text.p, text.n));
     }
     d->sum += n;
 }

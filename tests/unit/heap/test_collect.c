@@ -54,7 +54,7 @@ static void world_init(struct world *w, uint64_t seed)
 {
     *w = (struct world){.seed = seed};
     mem_init(&w->mem);
-    assert_int_equal(heap_init(&w->heap, &w->mem, seed), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{seed}}), STATUS_OK);
     value_init(&w->heap, &w->values);
     w->holder = (struct heap_holder){.name = "roots", .each = each_root, .self = w};
     heap_add_holder(&w->heap, &w->holder);

@@ -168,7 +168,7 @@ static void test_heap_init_without_memory(void **state)
     struct heap heap;
     mem_init(&mem);
     mem.fail_at = 1;
-    assert_int_equal(heap_init(&heap, &mem, 1), STATUS_OOM);
+    assert_int_equal(heap_init(&heap, &mem, &(struct hash_seed){{1}}), STATUS_OOM);
     assert_int_equal(mem.bytes, 0);
 }
 

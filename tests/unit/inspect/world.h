@@ -44,7 +44,7 @@ static inline void world_init(struct world *w)
 {
     *w = (struct world){0};
     mem_init(&w->mem);
-    assert_int_equal(heap_init(&w->heap, &w->mem, 7), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{7}}), STATUS_OK);
     value_init(&w->heap, &w->values);
     usages_init(&w->usages, &w->heap);
     w->holder = (struct heap_holder){.name = "mine", .each = each_mine, .self = w};

@@ -79,7 +79,7 @@ static struct wire *wire_new(void **state)
     assert_int_equal(stream_open(&w->stream, &USER, &w->place, ends[0]), 0);
     w->ours = ends[0];
     w->fd = ends[1];
-    assert_int_equal(heap_init(&w->heap, &w->mem, 1), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{1}}), STATUS_OK);
     value_init(&w->heap, &w->values);
     reply_refs_init(&w->all, &w->heap);
     outbox_init(&w->out, &w->all);

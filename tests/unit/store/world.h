@@ -45,7 +45,7 @@ static inline void world_init(struct world *w, uint64_t seed)
 {
     *w = (struct world){.seed = seed};
     mem_init(&w->mem);
-    assert_int_equal(heap_init(&w->heap, &w->mem, seed), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{seed}}), STATUS_OK);
     value_init(&w->heap, &w->values);
     w->holder = (struct heap_holder){.name = "test", .each = world_held, .self = w};
     heap_add_holder(&w->heap, &w->holder);

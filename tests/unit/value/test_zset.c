@@ -45,7 +45,7 @@ static int setup(void **state)
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     mem_init(&w->mem);
-    assert_int_equal(heap_init(&w->heap, &w->mem, 1), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{1}}), STATUS_OK);
     value_init(&w->heap, &w->values);
     w->values.limits.zset_entries = 0;
     w->holder = (struct heap_holder){.name = "test", .each = held_each, .self = w};
