@@ -14,10 +14,11 @@
 static void note(struct heapd *h, enum heapd_status status, const char *format, va_list args)
 {
     h->status = status;
-    vsnprintf(h->error, sizeof(h->error), format, args);
+    vsnprintf(h->error, sizeof h->error, format, args);
 }
 
-enum heapd_status conn_note(struct heapd *h, enum heapd_status status, const char *format, ...)
+enum heapd_status heapd_conn_note(struct heapd *h, enum heapd_status status, const char *format,
+                                  ...)
 {
     va_list args;
     va_start(args, format);
@@ -26,7 +27,8 @@ enum heapd_status conn_note(struct heapd *h, enum heapd_status status, const cha
     return status;
 }
 
-enum heapd_status conn_fail(struct heapd *h, enum heapd_status status, const char *format, ...)
+enum heapd_status heapd_conn_fail(struct heapd *h, enum heapd_status status, const char *format,
+                                  ...)
 {
     va_list args;
     va_start(args, format);
@@ -41,7 +43,7 @@ enum heapd_status conn_fail(struct heapd *h, enum heapd_status status, const cha
 
 static enum heapd_status timed_out(struct heapd *h)
 {
-    return conn_fail(h, HEAPD_TIMEOUT, "Timeout: nothing for %d ms", h->timeout_ms);
+    return heapd_conn_fail(h, HEAPD_TIMEOUT, "Timeout: nothing for %d ms", h->timeout_ms);
 }
 
 /* Waits for `events`; what came is in *revents. */
@@ -51,7 +53,7 @@ static enum heapd_status wait_for(struct heapd *h, short events, short *revents)
     int n;
     do n = poll(&fd, 1, h->timeout_ms > 0 ? h->timeout_ms : -1);
     while (n < 0 && errno == EINTR);
-    if (n < 0) return conn_fail(h, HEAPD_CLOSED, "poll: %s", strerror(errno));
+    if (n < 0) return heapd_conn_fail(h, HEAPD_CLOSED, "poll: %s", strerror(errno));
     if (n == 0) return timed_out(h);
     *revents = fd.revents;
     return HEAPD_OK;
@@ -69,7 +71,7 @@ static int connect_wait(int fd, const struct addrinfo *address, int timeout_ms)
     if (n < 0) return errno;
     if (n == 0) return ETIMEDOUT;
     int error = 0;
-    socklen_t size = sizeof(error);
+    socklen_t size = sizeof error;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
     return error;
 }
@@ -86,61 +88,62 @@ static int open_one(const struct addrinfo *address, int timeout_ms, int *out)
     }
     int on = 1;
     /* Both only make things better: a failure changes nothing that a caller relies on. */
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     *out = fd;
     return 0;
 }
 
-enum heapd_status conn_open(struct heapd *h, const char *host, uint16_t port)
+enum heapd_status heapd_conn_open(struct heapd *h, const char *host, uint16_t port)
 {
     char service[8];
-    snprintf(service, sizeof(service), "%u", (unsigned)port);
+    snprintf(service, sizeof service, "%u", (unsigned)port);
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     int failed = getaddrinfo(host, service, &hints, &found);
     if (failed != 0)
-        return conn_fail(h, HEAPD_NO_CONNECTION, "Could not connect to %s:%u: %s", host,
-                         (unsigned)port, gai_strerror(failed));
+        return heapd_conn_fail(h, HEAPD_NO_CONNECTION, "Could not connect to %s:%u: %s", host,
+                               (unsigned)port, gai_strerror(failed));
     int error = ECONNREFUSED;
-    for (const struct addrinfo *a = found; a != NULL && h->fd < 0; a = a->ai_next)
+    for (const struct addrinfo *a = found; a && h->fd < 0; a = a->ai_next)
         error = open_one(a, h->timeout_ms, &h->fd);
     freeaddrinfo(found);
     if (h->fd < 0)
-        return conn_fail(h, error == ETIMEDOUT ? HEAPD_TIMEOUT : HEAPD_NO_CONNECTION,
-                         "Could not connect to %s:%u: %s", host, (unsigned)port, strerror(error));
+        return heapd_conn_fail(h, error == ETIMEDOUT ? HEAPD_TIMEOUT : HEAPD_NO_CONNECTION,
+                               "Could not connect to %s:%u: %s", host, (unsigned)port,
+                               strerror(error));
     h->connection++;
     return HEAPD_OK;
 }
 
-enum heapd_status conn_receive(struct heapd *h, bool *got)
+enum heapd_status heapd_conn_receive(struct heapd *h, bool *got)
 {
     char chunk[CONN_CHUNK_BYTES];
     ssize_t n;
-    do n = recv(h->fd, chunk, sizeof(chunk), 0);
+    do n = recv(h->fd, chunk, sizeof chunk, 0);
     while (n < 0 && errno == EINTR);
     *got = n > 0;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return HEAPD_OK;
-    if (n < 0) return conn_fail(h, HEAPD_CLOSED, "Connection lost: %s", strerror(errno));
-    if (n == 0) return conn_fail(h, HEAPD_CLOSED, "Server closed the connection");
+    if (n < 0) return heapd_conn_fail(h, HEAPD_CLOSED, "Connection lost: %s", strerror(errno));
+    if (n == 0) return heapd_conn_fail(h, HEAPD_CLOSED, "Server closed the connection");
     switch (reply_reader_feed(&h->in, chunk, (size_t)n)) {
-    case REPLY_OOM: return conn_fail(h, HEAPD_OOM, "Out of memory");
-    case REPLY_BROKEN: return conn_fail(h, HEAPD_BROKEN, "Protocol error: %s", h->in.error);
+    case REPLY_OOM: return heapd_conn_fail(h, HEAPD_OOM, "Out of memory");
+    case REPLY_BROKEN: return heapd_conn_fail(h, HEAPD_BROKEN, "Protocol error: %s", h->in.error);
     case REPLY_READY:
     case REPLY_MORE: break;
     }
     return HEAPD_OK;
 }
 
-enum heapd_status conn_read(struct heapd *h)
+enum heapd_status heapd_conn_read(struct heapd *h)
 {
     /* Why there is none is told by the failure; what was noted since says nothing of it. */
     if (h->fd < 0 && (h->status == HEAPD_OK || h->status == HEAPD_REFUSED))
-        return conn_note(h, HEAPD_NO_CONNECTION, "Not connected");
+        return heapd_conn_note(h, HEAPD_NO_CONNECTION, "Not connected");
     if (h->fd < 0) return h->status;
     for (;;) {
         bool got = false;
-        enum heapd_status status = conn_receive(h, &got);
+        enum heapd_status status = heapd_conn_receive(h, &got);
         if (status != HEAPD_OK || got) return status;
         short revents;
         status = wait_for(h, POLLIN, &revents);
@@ -153,11 +156,11 @@ static enum heapd_status write_failed(struct heapd *h, int error)
 {
     bool got = true;
     while (got && h->fd >= 0)
-        if (conn_receive(h, &got) != HEAPD_OK) return h->status;
-    return conn_fail(h, HEAPD_CLOSED, "Connection lost: %s", strerror(error));
+        if (heapd_conn_receive(h, &got) != HEAPD_OK) return h->status;
+    return heapd_conn_fail(h, HEAPD_CLOSED, "Connection lost: %s", strerror(error));
 }
 
-enum heapd_status conn_write(struct heapd *h, void (*arrived)(struct heapd *h))
+enum heapd_status heapd_conn_write(struct heapd *h, void (*arrived)(struct heapd *h))
 {
     while (h->out_at < h->out.n) {
         size_t left = h->out.n - h->out_at;
@@ -174,8 +177,8 @@ enum heapd_status conn_write(struct heapd *h, void (*arrived)(struct heapd *h))
         if (status != HEAPD_OK) return status;
         if ((revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
         bool got = false;
-        status = conn_receive(h, &got);
-        if (got && arrived != NULL) arrived(h);
+        status = heapd_conn_receive(h, &got);
+        if (got && arrived) arrived(h);
         if (status != HEAPD_OK) return status;
         if (h->fd < 0) return h->status; /* `arrived` found the bytes broken */
     }

@@ -18,6 +18,7 @@
 #define CLIENT_CONN_H
 
 #include "client/heapd.h"
+#include "proto/reply.h"
 
 #include <stdarg.h>
 
@@ -40,42 +41,43 @@ struct heapd {
 
     uint64_t awaited;
     uint64_t kept; /* the last so many of them are not for the taker: a call waits for its own */
-    struct reply **ready;
+    struct heapd_reply **ready;
     size_t ready_first, ready_count, ready_room;
 
-    void (*take)(void *context, struct reply *reply);
+    void (*take)(void *context, struct heapd_reply *reply);
     void *take_context;
-    void (*take_push)(void *context, struct reply *push);
+    void (*take_push)(void *context, struct heapd_reply *push);
     void *take_push_context;
 
     struct heapd_scope *scope; /* the innermost */
 };
 
 /* Notes the failure and closes the socket; returns `status`. */
-enum heapd_status conn_fail(struct heapd *h, enum heapd_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+enum heapd_status heapd_conn_fail(struct heapd *h, enum heapd_status status, const char *format,
+                                  ...) __attribute__((format(printf, 3, 4)));
 
 /* Notes what is wrong and leaves the connection as it is; returns `status`. */
-enum heapd_status conn_note(struct heapd *h, enum heapd_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+enum heapd_status heapd_conn_note(struct heapd *h, enum heapd_status status, const char *format,
+                                  ...) __attribute__((format(printf, 3, 4)));
 
 /* Opens a socket to the first address that answers. */
-enum heapd_status conn_open(struct heapd *h, const char *host, uint16_t port);
+enum heapd_status heapd_conn_open(struct heapd *h, const char *host, uint16_t port);
 
 /* Writes the outgoing buffer. Whatever arrives meanwhile is fed to the reader, and then `arrived`
  * is called (it may be NULL). */
-enum heapd_status conn_write(struct heapd *h, void (*arrived)(struct heapd *h));
+enum heapd_status heapd_conn_write(struct heapd *h, void (*arrived)(struct heapd *h));
 
 /* Feeds the reader what is there now; *got is false if nothing is. */
-enum heapd_status conn_receive(struct heapd *h, bool *got);
+enum heapd_status heapd_conn_receive(struct heapd *h, bool *got);
 
 /* Waits for bytes, once, and feeds them to the reader. */
-enum heapd_status conn_read(struct heapd *h);
+enum heapd_status heapd_conn_read(struct heapd *h);
 
 /* heapd_call_strings with the rest of the strings in a list that ends with NULL. */
-struct reply *conn_call_list(struct heapd *h, const char *command, va_list args);
+struct heapd_reply *heapd_conn_call_list(struct heapd *h, const char *command, va_list args);
 
 /* The reply to bytes that are one command in RESP. */
-enum heapd_status conn_call_raw(struct heapd *h, const char *bytes, size_t n, struct reply **out);
+enum heapd_status heapd_conn_call_raw(struct heapd *h, const char *bytes, size_t n,
+                                      struct heapd_reply **out);
 
 #endif

@@ -2,16 +2,16 @@
  * libheapd: a connection to heapd, or to anything that speaks RESP. heapctl is built on it, the
  * tour under examples/ is, and any C program may be. It sends commands one at a time
  * (heapd_call) or many at once (heapd_append, heapd_read), hands out replies as the trees of
- * proto/reply.h, walks the SCAN family lazily, and gives handles back when the scope ends that took
- * them. Calls block, bounded by a timeout. It knows no command but those of its own handshake
+ * proto/reply_tree.h, walks the SCAN family lazily, and gives handles back when the scope ends that
+ * took them. Calls block, bounded by a timeout. It knows no command but those of its own handshake
  * (HELLO, SELECT), SCAN's shape and RELEASE; it starts no thread, and does not reconnect by itself.
  *
  *     struct heapd *h = heapd_new();
  *     if (h == NULL || heapd_connect(h, NULL) != HEAPD_OK) ...heapd_error(h)...
- *     struct reply *reply = heapd_call(h, "HGET", "user:42", "name");
+ *     struct heapd_reply *reply = heapd_call(h, "HGET", "user:42", "name");
  *     if (reply == NULL) ...the connection is lost: heapd_error(h)...
  *     if (heapd_is_error(reply)) ...the server refused: reply->text...
- *     reply_free(reply);
+ *     heapd_reply_free(reply);
  *     heapd_free(h);
  *
  * Invariants
@@ -25,16 +25,16 @@
  *     held by two of them.
  *
  * Ownership: a struct heapd belongs to who made it; it is used by one thread at a time. A tree
- * handed out belongs to the caller (reply_free), but for heapd_scan_next, which lends. Texts passed
- * in are borrowed for the call, options of a connection and of a scan included.
+ * handed out belongs to the caller (heapd_reply_free), but for heapd_scan_next, which lends. Texts
+ * passed in are borrowed for the call, options of a connection and of a scan included.
  *
  * Cost: a command is copied once into the outgoing buffer; a system call moves up to 64 KiB.
  */
 #ifndef CLIENT_HEAPD_H
 #define CLIENT_HEAPD_H
 
-#include "proto/buf.h"
-#include "proto/reply.h"
+#include "proto/reply_tree.h"
+#include "proto/view.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -92,16 +92,16 @@ enum heapd_status heapd_last_status(const struct heapd *h);
 
 /* The reply, or NULL when the connection failed. Replies of earlier heapd_append stay to be read.
  */
-struct reply *heapd_call_argv(struct heapd *h, size_t argc, const struct proto_view *argv);
+struct heapd_reply *heapd_call_argv(struct heapd *h, size_t argc, const struct proto_view *argv);
 /* C strings, the last followed by NULL. */
-struct reply *heapd_call_strings(struct heapd *h, const char *command, ...)
+struct heapd_reply *heapd_call_strings(struct heapd *h, const char *command, ...)
     __attribute__((sentinel));
 /* heapd_call(h, "SET", "a", "1") */
 #define heapd_call(h, ...) heapd_call_strings((h), __VA_ARGS__, (char *)0)
 
-static inline bool heapd_is_error(const struct reply *reply)
+static inline bool heapd_is_error(const struct heapd_reply *reply)
 {
-    return reply->type == REPLY_ERROR;
+    return reply->type == HEAPD_REPLY_ERROR;
 }
 
 /* --- many commands --- */
@@ -123,7 +123,7 @@ enum heapd_status heapd_poll(struct heapd *h);
 /* Writes all that is queued. */
 enum heapd_status heapd_flush(struct heapd *h);
 /* Flushes, then waits for the next reply: *out is the caller's. */
-enum heapd_status heapd_read(struct heapd *h, struct reply **out);
+enum heapd_status heapd_read(struct heapd *h, struct heapd_reply **out);
 /* Commands appended whose replies were not handed out. */
 uint64_t heapd_pending(const struct heapd *h);
 
@@ -133,14 +133,15 @@ uint64_t heapd_pending(const struct heapd *h);
  * already) and heapd_call. `take` owns the tree, and must not use the connection. NULL: replies
  * wait for heapd_read again.
  */
-void heapd_on_reply(struct heapd *h, void (*take)(void *context, struct reply *reply),
+void heapd_on_reply(struct heapd *h, void (*take)(void *context, struct heapd_reply *reply),
                     void *context);
 /* Flushes, and waits until nothing is pending: replies go to the taker, or are freed without one.
  */
 enum heapd_status heapd_drain(struct heapd *h);
 
 /* RESP3 push messages, which answer no command, go to `take`; they are dropped while it is NULL. */
-void heapd_on_push(struct heapd *h, void (*take)(void *context, struct reply *push), void *context);
+void heapd_on_push(struct heapd *h, void (*take)(void *context, struct heapd_reply *push),
+                   void *context);
 
 /* --- walking --- */
 
@@ -155,8 +156,8 @@ struct heapd_scan_options {
 
 /* What a scan gives: a name, a member, a field with its value, or a member with its score. */
 struct heapd_scan_item {
-    const struct reply *key;
-    const struct reply *value; /* HSCAN and ZSCAN; else NULL */
+    const struct heapd_reply *key;
+    const struct heapd_reply *value; /* HSCAN and ZSCAN; else NULL */
 };
 
 struct heapd_scan {
@@ -164,8 +165,8 @@ struct heapd_scan {
 
     /* Private. */
     struct heapd *h;
-    struct proto_buf before, after; /* the request in RESP, on either side of the cursor */
-    struct reply *batch;
+    struct proto_view before, after; /* the request in RESP, on either side of the cursor; owned */
+    struct heapd_reply *batch;
     size_t at; /* in the elements of the batch */
     char cursor[32];
     bool pairs, last;
@@ -212,7 +213,7 @@ void heapd_scope_end(struct heapd_scope *scope);
  * scope (as the outer one's, if that holds it). NULL: the reply is no handle, or there is no memory
  * (the handle then lives until the connection closes). The reply stays the caller's.
  */
-const char *heapd_scope_take(struct heapd_scope *scope, const struct reply *reply);
+const char *heapd_scope_take(struct heapd_scope *scope, const struct heapd_reply *reply);
 /* heapd_call and heapd_scope_take in one; the reply is freed. NULL also if the call failed, or gave
  * nil or an error: heapd_error has the text ("" for nil). */
 const char *heapd_scope_call_strings(struct heapd_scope *scope, const char *command, ...)

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TABLE_ROOM_FIRST ((size_t)16)
 /* RELEASE is sent for at most so many at a time: far below a server's limit on arguments. */
@@ -34,7 +35,7 @@ static size_t hash(const char *text)
 static struct heapd_scope_handle **slot(const struct heapd_scope *scope, const char *text)
 {
     size_t at = hash(text) & (scope->room - 1);
-    while (scope->table[at] != NULL && strcmp(scope->table[at]->text, text) != 0)
+    while (scope->table[at] && strcmp(scope->table[at]->text, text) != 0)
         at = (at + 1) & (scope->room - 1);
     return &scope->table[at];
 }
@@ -43,9 +44,9 @@ static struct heapd_scope_handle **slot(const struct heapd_scope *scope, const c
 static struct heapd_scope_handle *find(const struct heapd_scope *scope, const char *text)
 {
     uint64_t connection = scope->connection;
-    for (; scope != NULL && scope->connection == connection; scope = scope->outer) {
+    for (; scope && scope->connection == connection; scope = scope->outer) {
         struct heapd_scope_handle *found = scope->room > 0 ? *slot(scope, text) : NULL;
-        if (found != NULL) return found;
+        if (found) return found;
     }
     return NULL;
 }
@@ -55,10 +56,10 @@ static bool table_grow(struct heapd_scope *scope)
     struct heapd_scope bigger = *scope;
     bigger.room = scope->room > 0 ? 2 * scope->room : TABLE_ROOM_FIRST;
     bigger.table = calloc(bigger.room, sizeof(struct heapd_scope_handle *));
-    if (bigger.table == NULL) return false;
+    if (!bigger.table) return false;
     bigger.count = 0; /* removed slots are left behind, and no longer counted */
     for (size_t i = 0; i < scope->room; i++) {
-        if (scope->table[i] == NULL || scope->table[i] == &removed) continue;
+        if (!scope->table[i] || scope->table[i] == &removed) continue;
         *slot(&bigger, scope->table[i]->text) = scope->table[i];
         bigger.count++;
     }
@@ -67,23 +68,24 @@ static bool table_grow(struct heapd_scope *scope)
     return true;
 }
 
-static bool is_handle(const struct reply *reply)
+static bool is_handle(const struct heapd_reply *reply)
 {
-    if (reply->type != REPLY_BULK && reply->type != REPLY_SIMPLE && reply->type != REPLY_VERBATIM)
+    if (reply->type != HEAPD_REPLY_BULK && reply->type != HEAPD_REPLY_SIMPLE &&
+        reply->type != HEAPD_REPLY_VERBATIM)
         return false;
     if (reply->n < 3 || reply->n > HANDLE_BYTES_MAX || memcmp(reply->text, "&:", 2) != 0)
         return false;
     return strspn(reply->text + 2, "0123456789abcdef") == reply->n - 2;
 }
 
-const char *heapd_scope_take(struct heapd_scope *scope, const struct reply *reply)
+const char *heapd_scope_take(struct heapd_scope *scope, const struct heapd_reply *reply)
 {
     if (!is_handle(reply)) return NULL;
     struct heapd_scope_handle *held = find(scope, reply->text);
-    if (held != NULL) return held->text;
+    if (held) return held->text;
     if (scope->count >= scope->room / 2 && !table_grow(scope)) return NULL;
-    held = calloc(1, sizeof(*held));
-    if (held == NULL) return NULL;
+    held = calloc(1, sizeof *held);
+    if (!held) return NULL;
     memcpy(held->text, reply->text, reply->n);
     *slot(scope, held->text) = held;
     scope->count++;
@@ -94,17 +96,18 @@ const char *heapd_scope_call_strings(struct heapd_scope *scope, const char *comm
 {
     va_list args;
     va_start(args, command);
-    struct reply *reply = conn_call_list(scope->h, command, args);
+    struct heapd_reply *reply = heapd_conn_call_list(scope->h, command, args);
     va_end(args);
-    if (reply == NULL) return NULL;
+    if (!reply) return NULL;
     const char *handle = heapd_scope_take(scope, reply);
     if (heapd_is_error(reply))
-        conn_note(scope->h, HEAPD_REFUSED, "%s", reply->text);
-    else if (reply->type == REPLY_NULL)
-        conn_note(scope->h, HEAPD_OK, "%s", "");
-    else if (handle == NULL)
-        conn_note(scope->h, HEAPD_BROKEN, "The reply is no handle, or there is no memory for it");
-    reply_free(reply);
+        heapd_conn_note(scope->h, HEAPD_REFUSED, "%s", reply->text);
+    else if (reply->type == HEAPD_REPLY_NULL)
+        heapd_conn_note(scope->h, HEAPD_OK, "%s", "");
+    else if (!handle)
+        heapd_conn_note(scope->h, HEAPD_BROKEN,
+                        "The reply is no handle, or there is no memory for it");
+    heapd_reply_free(reply);
     return handle;
 }
 
@@ -117,13 +120,13 @@ static bool alive(const struct heapd_scope *scope)
 bool heapd_scope_drop(struct heapd_scope *scope, const char *handle)
 {
     struct heapd_scope_handle **at = scope->room > 0 ? slot(scope, handle) : NULL;
-    if (at == NULL || *at == NULL || !alive(scope)) return false;
+    if (!at || !*at || !alive(scope)) return false;
     struct heapd_scope_handle *held = *at;
-    struct reply *reply = heapd_call(scope->h, "RELEASE", held->text);
+    struct heapd_reply *reply = heapd_call(scope->h, "RELEASE", held->text);
     *at = &removed;
     free(held);
-    bool done = reply != NULL && !heapd_is_error(reply);
-    reply_free(reply);
+    bool done = reply && !heapd_is_error(reply);
+    heapd_reply_free(reply);
     return done;
 }
 
@@ -131,7 +134,7 @@ static void release(struct heapd_scope *scope, size_t argc, const struct proto_v
 {
     if (argc == 1 || !alive(scope)) return;
     /* A handle that the caller released himself gives an error, which is as good. */
-    reply_free(heapd_call_argv(scope->h, argc, argv));
+    heapd_reply_free(heapd_call_argv(scope->h, argc, argv));
 }
 
 /* One by one, when there is no memory for the arguments of one RELEASE. */
@@ -139,7 +142,7 @@ static void release_slowly(struct heapd_scope *scope)
 {
     for (size_t i = 0; i < scope->room; i++) {
         const struct heapd_scope_handle *held = scope->table[i];
-        if (held == NULL || held == &removed) continue;
+        if (!held || held == &removed) continue;
         release(scope, 2, (struct proto_view[]){{"RELEASE", 7}, {held->text, strlen(held->text)}});
     }
 }
@@ -147,8 +150,8 @@ static void release_slowly(struct heapd_scope *scope)
 static void release_all(struct heapd_scope *scope)
 {
     size_t room = 1 + (scope->count < RELEASE_COUNT_MAX ? scope->count : RELEASE_COUNT_MAX);
-    struct proto_view *argv = malloc(room * sizeof(*argv));
-    if (argv == NULL) {
+    struct proto_view *argv = malloc(room * sizeof *argv);
+    if (!argv) {
         release_slowly(scope);
         return;
     }
@@ -156,7 +159,7 @@ static void release_all(struct heapd_scope *scope)
     argv[argc++] = (struct proto_view){"RELEASE", 7};
     for (size_t i = 0; i < scope->room; i++) {
         const struct heapd_scope_handle *held = scope->table[i];
-        if (held == NULL || held == &removed) continue;
+        if (!held || held == &removed) continue;
         argv[argc++] = (struct proto_view){held->text, strlen(held->text)};
         if (argc < room) continue;
         release(scope, argc, argv);
@@ -172,6 +175,6 @@ void heapd_scope_end(struct heapd_scope *scope)
     for (size_t i = 0; i < scope->room; i++)
         if (scope->table[i] != &removed) free(scope->table[i]);
     free(scope->table);
-    if (scope->h != NULL && scope->h->scope == scope) scope->h->scope = scope->outer;
+    if (scope->h && scope->h->scope == scope) scope->h->scope = scope->outer;
     *scope = (struct heapd_scope){0};
 }

@@ -1,6 +1,7 @@
 #include "client/heapd.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static bool starts(const char **at, const char *word)
 {
@@ -59,12 +60,12 @@ static bool number(const char *text, uint64_t max, uint64_t *out)
 static const char *credentials(char *text, struct heapd_options *o)
 {
     char *colon = strchr(text, ':');
-    if (colon != NULL) *colon = 0;
-    if (!decode(text) || (colon != NULL && !decode(colon + 1)))
+    if (colon) *colon = 0;
+    if (!decode(text) || (colon && !decode(colon + 1)))
         return "a % in the user or the password is not followed by two hex digits";
     if (*text != 0) o->user = text;
-    if (colon != NULL) o->password = colon + 1;
-    return o->user != NULL && o->password == NULL ? "a user without a password" : NULL;
+    if (colon) o->password = colon + 1;
+    return o->user && !o->password ? "a user without a password" : NULL;
 }
 
 /* host, host:port, [address] or [address]:port; each part may be missing */
@@ -73,7 +74,7 @@ static const char *location(char *text, struct heapd_options *o)
     char *host = text, *colon;
     if (*text == '[') {
         char *end = strchr(text, ']');
-        if (end == NULL) return "a [ without its ]";
+        if (!end) return "a [ without its ]";
         *end = 0;
         host = text + 1;
         colon = end + 1;
@@ -108,16 +109,16 @@ static const char *parse(char *text, struct heapd_options *o)
     /* The last @ before the path: passwords with an unencoded @ are common. */
     char *slash = strrchr(text, '/');
     char *at = strrchr(text, '@');
-    if (slash != NULL && at != NULL && slash < at) slash = NULL;
-    if (slash != NULL) {
+    if (slash && at && slash < at) slash = NULL;
+    if (slash) {
         *slash = 0;
         wrong = database(slash + 1, o);
     }
-    if (wrong == NULL && at != NULL) {
+    if (!wrong && at) {
         *at = 0;
         wrong = credentials(text, o);
     }
-    return wrong != NULL ? wrong : location(at != NULL ? at + 1 : text, o);
+    return wrong ? wrong : location(at ? at + 1 : text, o);
 }
 
 enum heapd_status heapd_url_parse(const char *url, struct heapd_url *out, const char **error)
@@ -133,12 +134,12 @@ enum heapd_status heapd_url_parse(const char *url, struct heapd_url *out, const 
         return HEAPD_INVALID;
     }
     out->text = strdup(rest);
-    if (out->text == NULL) {
+    if (!out->text) {
         *error = "out of memory";
         return HEAPD_OOM;
     }
     const char *wrong = parse(out->text, &out->options);
-    if (wrong == NULL) return HEAPD_OK;
+    if (!wrong) return HEAPD_OK;
     heapd_url_fini(out);
     *error = wrong;
     return HEAPD_INVALID;

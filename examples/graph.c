@@ -5,7 +5,7 @@
 static bool set_init(const struct index *ix, struct graph_set *set)
 {
     *set = (struct graph_set){.has = calloc(ix->package_count + 1, sizeof *set->has)};
-    return set->has != NULL;
+    return set->has;
 }
 
 void graph_set_fini(struct graph_set *set)

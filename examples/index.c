@@ -218,7 +218,7 @@ static bool find_edges(struct index *ix)
 {
     static const char *const fields[] = {"Depends", "Pre-Depends", "Recommends", "Suggests"};
     uint32_t *last_by = calloc(ix->package_count + 1, sizeof *last_by);
-    bool ok = last_by != NULL;
+    bool ok = last_by;
     for (uint32_t i = 0; ok && i < ix->package_count; i++) {
         ix->packages[i].edge = ix->edge_count;
         for (size_t f = 0; ok && f < sizeof fields / sizeof fields[0]; f++) {

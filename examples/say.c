@@ -136,24 +136,24 @@ void say_command(size_t argc, const struct proto_view *argv, const char *remark)
     end_line(column, remark);
 }
 
-void say_reply(const struct reply *reply, const char *remark)
+void say_reply(const struct heapd_reply *reply, const char *remark)
 {
     int column = printf("%*s", INDENT + 2, "");
     switch (reply->type) {
-    case REPLY_INTEGER: column += printf("(integer) %" PRId64, reply->integer); break;
-    case REPLY_ERROR: column += printf("(error) %s", reply->text); break;
-    case REPLY_BULK:
-    case REPLY_VERBATIM: column += printf("\"%s\"", reply->text); break;
-    case REPLY_SIMPLE:
-    case REPLY_DOUBLE:
-    case REPLY_BIG_NUMBER: column += printf("%s", reply->text); break;
-    case REPLY_NULL: column += printf("(nil)"); break;
-    case REPLY_BOOL: column += printf(reply->integer ? "(true)" : "(false)"); break;
-    case REPLY_ARRAY:
-    case REPLY_MAP:
-    case REPLY_SET:
-    case REPLY_PUSH:
-    case REPLY_ATTRIBUTE: column += printf("(%zu items)", reply->n); break;
+    case HEAPD_REPLY_INTEGER: column += printf("(integer) %" PRId64, reply->integer); break;
+    case HEAPD_REPLY_ERROR: column += printf("(error) %s", reply->text); break;
+    case HEAPD_REPLY_BULK:
+    case HEAPD_REPLY_VERBATIM: column += printf("\"%s\"", reply->text); break;
+    case HEAPD_REPLY_SIMPLE:
+    case HEAPD_REPLY_DOUBLE:
+    case HEAPD_REPLY_BIG_NUMBER: column += printf("%s", reply->text); break;
+    case HEAPD_REPLY_NULL: column += printf("(nil)"); break;
+    case HEAPD_REPLY_BOOL: column += printf(reply->integer ? "(true)" : "(false)"); break;
+    case HEAPD_REPLY_ARRAY:
+    case HEAPD_REPLY_MAP:
+    case HEAPD_REPLY_SET:
+    case HEAPD_REPLY_PUSH:
+    case HEAPD_REPLY_ATTRIBUTE: column += printf("(%zu items)", reply->n); break;
     }
     end_line(column, remark);
 }

@@ -28,7 +28,7 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A command as a client would type it. */
 void say_command(size_t argc, const struct proto_view *argv, const char *remark);
 /* A line of the reply's kind, with a remark behind it (NULL: none). */
-void say_reply(const struct reply *reply, const char *remark);
+void say_reply(const struct heapd_reply *reply, const char *remark);
 void say_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -279,16 +279,16 @@ static bool look_along_path(struct tour *t)
 {
     uint32_t end = t->path[t->path_count - 1];
     struct text version = index_value(t->ix, end, "Version");
-    struct reply *reply =
+    struct heapd_reply *reply =
         t->path_count == 3
             ? wire_show(t->wire, "five steps, one command", "GETIN", key(t, t->root), "deps",
                         name(t, t->path[1]), "deps", name(t, end), "Version", NULL)
             : wire_show(t->wire, NULL, "GETIN", key(t, t->root), "Version", NULL);
     if (!reply) return false;
-    bool same = reply->type == REPLY_BULK && version.p && reply->n == version.n &&
+    bool same = reply->type == HEAPD_REPLY_BULK && version.p && reply->n == version.n &&
                 memcmp(reply->text, version.p, version.n) == 0;
-    same = same || (reply->type == REPLY_NULL && !version.p);
-    reply_free(reply);
+    same = same || (reply->type == HEAPD_REPLY_NULL && !version.p);
+    heapd_reply_free(reply);
     return same || wire_fail(t->wire, "GETIN does not answer what the index says");
 }
 
@@ -296,20 +296,21 @@ static bool look_along_path(struct tour *t)
 static bool look_at_identity(struct tour *t)
 {
     uint32_t from = t->path_count == 3 ? t->path[1] : t->root;
-    struct reply *handle =
+    struct heapd_reply *handle =
         t->path_count == 3
             ? wire_show(t->wire, "a handle: the object itself", "REF", "GETIN", key(t, t->root),
                         "deps", name(t, from), NULL)
             : wire_show(t->wire, "a handle: the object itself", "REF", "GET", key(t, from), NULL);
     if (!handle) return false;
-    struct reply *identity =
+    struct heapd_reply *identity =
         wire_show(t->wire, "the same number: the same object", "OBJECT", "ID", key(t, from), NULL);
-    bool same = identity && handle->type == REPLY_BULK && identity->type == REPLY_BULK &&
-                handle->n > 1 && strcmp(handle->text + 1, identity->text + 1) == 0;
+    bool same = identity && handle->type == HEAPD_REPLY_BULK &&
+                identity->type == HEAPD_REPLY_BULK && handle->n > 1 &&
+                strcmp(handle->text + 1, identity->text + 1) == 0;
     if (identity && !same) wire_fail(t->wire, "the path and the name lead to different objects");
-    if (same) reply_free(wire_show(t->wire, NULL, "RELEASE", handle->text, NULL));
-    reply_free(identity);
-    reply_free(handle);
+    if (same) heapd_reply_free(wire_show(t->wire, NULL, "RELEASE", handle->text, NULL));
+    heapd_reply_free(identity);
+    heapd_reply_free(handle);
     return same && !t->wire->error[0];
 }
 
@@ -319,11 +320,11 @@ bool tour_look(struct tour *t)
     say_heading(3, "A look around");
     snprintf(remark, sizeof remark, "its name, and %s packages that depend on it",
              COUNT(t->dependents));
-    struct reply *count =
+    struct heapd_reply *count =
         wire_show(t->wire, remark, "OBJECT", "REFCOUNT", key(t, t->popular), NULL);
     if (!count) return false;
-    t->refcount = count->type == REPLY_INTEGER ? (uint64_t)count->integer : 0;
-    reply_free(count);
+    t->refcount = count->type == HEAPD_REPLY_INTEGER ? (uint64_t)count->integer : 0;
+    heapd_reply_free(count);
     return expect(t, t->refcount, t->dependents + 1ull, "references to the most popular package") &&
            look_along_path(t) && look_at_identity(t);
 }
@@ -334,10 +335,10 @@ bool tour_keep(struct tour *t)
     const struct figures *before = &t->at[AT_LINKED];
     struct figures *now = &t->at[AT_KEPT];
     say_heading(4, "One name keeps a world alive");
-    struct reply *alias = wire_show(t->wire, "a second name for one object", "REF", "SET", ALIAS,
-                                    key(t, t->root), NULL);
+    struct heapd_reply *alias = wire_show(t->wire, "a second name for one object", "REF", "SET",
+                                          ALIAS, key(t, t->root), NULL);
     if (!alias) return false;
-    reply_free(alias);
+    heapd_reply_free(alias);
     const struct proto_view first[] = {word("DEL"), t->keys[0]};
     snprintf(remark, sizeof remark, "and so on: all %s of them", COUNT(t->ix->package_count));
     say_command(2, first, remark);
@@ -349,10 +350,11 @@ bool tour_keep(struct tour *t)
     }
     if (!wire_pipeline_end(t->wire)) return false;
     uint64_t deleted = t->wire->sum, took = now_us() - begin;
-    struct reply *found = wire_show(t->wire, "found in circles by now", "GC", "COLLECT", NULL);
+    struct heapd_reply *found =
+        wire_show(t->wire, "found in circles by now", "GC", "COLLECT", NULL);
     if (!found) return false;
-    uint64_t late = found->type == REPLY_INTEGER ? (uint64_t)found->integer : 0;
-    reply_free(found);
+    uint64_t late = found->type == HEAPD_REPLY_INTEGER ? (uint64_t)found->integer : 0;
+    heapd_reply_free(found);
     if (!wire_settled_figures(t->wire, now)) return false;
     uint64_t collected = now->gc_collected_objects - before->gc_collected_objects;
     say("%s names went in %s; one is left, %s. Through it %s packages live on: all that %s depends "
@@ -384,11 +386,11 @@ bool tour_drop(struct tour *t)
     char remark[SAY_REMARK_BYTES];
     struct figures *dropped = &t->at[AT_DROPPED], *end = &t->at[AT_END];
     say_heading(5, "The last name goes");
-    struct reply *off =
+    struct heapd_reply *off =
         wire_show(t->wire, "to see what counting alone can do", "GC", "DISABLE", NULL);
     if (!off) return false;
-    reply_free(off);
-    reply_free(wire_show(t->wire, NULL, "DEL", ALIAS, NULL));
+    heapd_reply_free(off);
+    heapd_reply_free(wire_show(t->wire, NULL, "DEL", ALIAS, NULL));
     if (!wire_settled_figures(t->wire, dropped)) return false;
     uint64_t left = dropped->heap_objects_hash;
     uint64_t freed = t->at[AT_KEPT].heap_objects_hash - left;
@@ -402,15 +404,15 @@ bool tour_drop(struct tour *t)
             "collector can free them.",
             freed ? COUNT(freed) : "none of them", COUNT(left));
     uint64_t begin = now_us();
-    struct reply *found = wire_ask(t->wire, "GC", "COLLECT", NULL);
+    struct heapd_reply *found = wire_ask(t->wire, "GC", "COLLECT", NULL);
     if (!found) return false;
     snprintf(remark, sizeof remark, "hashes that refer to hashes, found dead in %s",
              show_us(now_us() - begin).text);
     const struct proto_view collect[] = {word("GC"), word("COLLECT")};
     say_command(2, collect, NULL);
     say_reply(found, remark);
-    reply_free(found);
-    reply_free(wire_show(t->wire, NULL, "GC", "ENABLE", NULL));
+    heapd_reply_free(found);
+    heapd_reply_free(wire_show(t->wire, NULL, "GC", "ENABLE", NULL));
     if (!wire_settled_figures(t->wire, end)) return false;
     t->collected = end->gc_collected_objects - dropped->gc_collected_objects;
     say("All %s are gone: what the collector found, and with it what only that referred to. It "
@@ -438,7 +440,8 @@ void tour_sum(const struct tour *t)
         say_line("%-22s %8s %9s %11s %13s %11s", moments[i], COUNT(t->at[i].heap_names),
                  COUNT(t->at[i].heap_objects), BYTES(live_bytes(&t->at[i])),
                  BYTES(t->at[i].used_memory), BYTES(t->at[i].used_memory_rss));
-    say("live: the objects themselves. used_memory: with the server's tables and buffers. resident: "
+    say("live: the objects themselves. used_memory: with the server's tables and buffers. "
+        "resident: "
         "with what the pools keep free; a pool goes back to the system when its last object does.");
     say("Try it yourself: ./run serves on port 7379, and build/bin/heapctl or redis-cli talks to "
         "it.");

@@ -33,21 +33,21 @@ static size_t gather(struct proto_view *argv, va_list words)
     return argc;
 }
 
-static struct reply *call(struct wire *w, size_t argc, const struct proto_view *argv)
+static struct heapd_reply *call(struct wire *w, size_t argc, const struct proto_view *argv)
 {
     if (w->error[0]) return NULL;
-    struct reply *reply = heapd_call_argv(w->h, argc, argv);
+    struct heapd_reply *reply = heapd_call_argv(w->h, argc, argv);
     if (!reply) {
         wire_fail(w, "%s", heapd_error(w->h));
     } else if (heapd_is_error(reply)) {
         wire_fail(w, "%.*s was refused: %s", (int)argv[0].n, argv[0].p, reply->text);
-        reply_free(reply);
+        heapd_reply_free(reply);
         reply = NULL;
     }
     return reply;
 }
 
-struct reply *wire_ask(struct wire *w, ...)
+struct heapd_reply *wire_ask(struct wire *w, ...)
 {
     struct proto_view argv[WIRE_SHOWN_ARGUMENTS_MAX];
     va_list words;
@@ -57,14 +57,14 @@ struct reply *wire_ask(struct wire *w, ...)
     return call(w, argc, argv);
 }
 
-struct reply *wire_show(struct wire *w, const char *remark, ...)
+struct heapd_reply *wire_show(struct wire *w, const char *remark, ...)
 {
     struct proto_view argv[WIRE_SHOWN_ARGUMENTS_MAX];
     va_list words;
     va_start(words, remark);
     size_t argc = gather(argv, words);
     va_end(words);
-    struct reply *reply = call(w, argc, argv);
+    struct heapd_reply *reply = call(w, argc, argv);
     if (!reply) return NULL;
     say_command(argc, argv, NULL);
     say_reply(reply, remark);
@@ -73,14 +73,14 @@ struct reply *wire_show(struct wire *w, const char *remark, ...)
 
 /* --- many commands --- */
 
-static void take_reply(void *context, struct reply *reply)
+static void take_reply(void *context, struct heapd_reply *reply)
 {
     struct wire *w = context;
-    if (reply->type == REPLY_INTEGER)
+    if (reply->type == HEAPD_REPLY_INTEGER)
         w->sum += (uint64_t)reply->integer;
     else if (heapd_is_error(reply))
         wire_fail(w, "a command of the pipeline was refused: %s", reply->text);
-    reply_free(reply);
+    heapd_reply_free(reply);
 }
 
 bool wire_pipeline_begin(struct wire *w)
@@ -150,15 +150,15 @@ static bool info_number(const char *text, const char *name, uint64_t *out)
 
 bool wire_figures(struct wire *w, struct figures *out)
 {
-    struct reply *reply = wire_ask(w, "INFO", "everything", NULL);
+    struct heapd_reply *reply = wire_ask(w, "INFO", "everything", NULL);
     if (!reply) return false;
-    bool ok = reply->type == REPLY_VERBATIM || reply->type == REPLY_BULK;
+    bool ok = reply->type == HEAPD_REPLY_VERBATIM || reply->type == HEAPD_REPLY_BULK;
     for (size_t i = 0; ok && i < sizeof rows / sizeof rows[0]; i++) {
         uint64_t *figure = (uint64_t *)((char *)out + rows[i].offset);
         ok = info_number(reply->text, rows[i].name, figure) ||
              wire_fail(w, "INFO has no %s: this is not heapd", rows[i].name);
     }
-    reply_free(reply);
+    heapd_reply_free(reply);
     return ok || wire_fail(w, "INFO answered no text");
 }
 

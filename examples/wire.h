@@ -5,7 +5,7 @@
  *
  * Invariants
  *  1. A reply that comes out is no error reply.
- * Ownership: struct wire owns its connection; replies belong to the caller (reply_free).
+ * Ownership: struct wire owns its connection; replies belong to the caller (heapd_reply_free).
  */
 #ifndef EXAMPLES_WIRE_H
 #define EXAMPLES_WIRE_H
@@ -36,8 +36,8 @@ bool wire_fail(struct wire *w, const char *format, ...) __attribute__((format(pr
 
 /* The words up to NULL, as one command, shown with its reply and a remark behind that (NULL: none).
  * At most WIRE_SHOWN_ARGUMENTS_MAX words. */
-struct reply *wire_show(struct wire *w, const char *remark, ...) __attribute__((sentinel));
-struct reply *wire_ask(struct wire *w, ...) __attribute__((sentinel));
+struct heapd_reply *wire_show(struct wire *w, const char *remark, ...) __attribute__((sentinel));
+struct heapd_reply *wire_ask(struct wire *w, ...) __attribute__((sentinel));
 
 /* A pipeline: begin, any number of commands, end. `sum` then has what was answered. */
 bool wire_pipeline_begin(struct wire *w);

@@ -1,7 +1,6 @@
 /*
- * The two shapes of bytes that every module of proto/ passes about: a view (bytes borrowed from
- * somebody) and a growable buffer (bytes owned). The server writes each reply through proto_buf and
- * the client each request; neither does any input or output here.
+ * A growable buffer of bytes, which every module of proto/ passes about. The server writes each
+ * reply through proto_buf and the client each request; neither does any input or output here.
  *
  * Invariants
  *  1. n <= cap, and p holds cap bytes (p may be NULL while cap is 0).
@@ -21,14 +20,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "proto/view.h"
+
 /* The first allocation of a buffer: most replies fit, and it is one size class of an allocator. */
 #define PROTO_BUF_BYTES_FIRST 512
-
-/* Bytes borrowed from a buffer; not terminated by a NUL. */
-struct proto_view {
-    const char *p;
-    size_t n;
-};
 
 struct proto_buf {
     char *p;

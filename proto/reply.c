@@ -31,9 +31,9 @@ void reply_reader_init(struct reply_reader *r, const struct reply_limits *limits
 
 void reply_reader_fini(struct reply_reader *r)
 {
-    for (uint32_t i = 0; i < r->depth; i++) reply_free(r->stack[i].attributes);
-    reply_free(r->attributes);
-    reply_free(r->root);
+    for (uint32_t i = 0; i < r->depth; i++) heapd_reply_free(r->stack[i].attributes);
+    heapd_reply_free(r->attributes);
+    heapd_reply_free(r->root);
     free(r->stack);
     proto_buf_fini(&r->in);
     struct reply_limits limits = r->limits;
@@ -203,22 +203,22 @@ static enum reply_status text_item(struct reply_reader *r, struct reply_event *o
     out->text = p;
     out->n = n;
     switch (r->type) {
-    case '+': out->type = REPLY_SIMPLE; return REPLY_READY;
-    case '-': out->type = REPLY_ERROR; return REPLY_READY;
+    case '+': out->type = HEAPD_REPLY_SIMPLE; return REPLY_READY;
+    case '-': out->type = HEAPD_REPLY_ERROR; return REPLY_READY;
     case ',':
-        out->type = REPLY_DOUBLE;
+        out->type = HEAPD_REPLY_DOUBLE;
         return read_double(p, n, &out->number) ? REPLY_READY : broken(r, "not a double");
     case '(':
-        out->type = REPLY_BIG_NUMBER;
+        out->type = HEAPD_REPLY_BIG_NUMBER;
         return is_big_number(p, n) ? REPLY_READY : broken(r, "not a big number");
     case '#':
-        out->type = REPLY_BOOL;
+        out->type = HEAPD_REPLY_BOOL;
         out->integer = n == 1 && p[0] == 't';
         out->text = NULL;
         out->n = 0;
         return n == 1 && (p[0] == 't' || p[0] == 'f') ? REPLY_READY : broken(r, "not a boolean");
     default:
-        out->type = REPLY_NULL;
+        out->type = HEAPD_REPLY_NULL;
         out->text = NULL;
         out->n = 0;
         return n == 0 ? REPLY_READY : broken(r, "a null with text");
@@ -243,11 +243,11 @@ static enum reply_status container_item(struct reply_reader *r, uint64_t n, stru
     bool pairs = r->type == '%' || r->type == '|';
     if (n > r->limits.children_max || n > SIZE_MAX / 2) return broken(r, "too many children");
     switch (r->type) {
-    case '*': out->type = REPLY_ARRAY; break;
-    case '%': out->type = REPLY_MAP; break;
-    case '~': out->type = REPLY_SET; break;
-    case '>': out->type = REPLY_PUSH; break;
-    default: out->type = REPLY_ATTRIBUTE; break;
+    case '*': out->type = HEAPD_REPLY_ARRAY; break;
+    case '%': out->type = HEAPD_REPLY_MAP; break;
+    case '~': out->type = HEAPD_REPLY_SET; break;
+    case '>': out->type = HEAPD_REPLY_PUSH; break;
+    default: out->type = HEAPD_REPLY_ATTRIBUTE; break;
     }
     out->n = (size_t)n;
     if (n == 0) return REPLY_READY;
@@ -261,12 +261,12 @@ static enum reply_status number_item(struct reply_reader *r, struct reply_event 
     int64_t n;
     if (!proto_number_end(&r->number, &n)) return broken(r, "not a number");
     if (r->type == ':') {
-        out->type = REPLY_INTEGER;
+        out->type = HEAPD_REPLY_INTEGER;
         out->integer = n;
         return REPLY_READY;
     }
     if (n == -1 && (r->type == '$' || r->type == '*')) {
-        out->type = REPLY_NULL;
+        out->type = HEAPD_REPLY_NULL;
         return REPLY_READY;
     }
     if (n < 0) return broken(r, "a negative length");
@@ -284,12 +284,12 @@ static enum reply_status bulk_item(struct reply_reader *r, struct reply_event *o
     const char *p = r->in.p + r->at;
     if (p[r->bulk] != '\r' || p[r->bulk + 1] != '\n')
         return broken(r, "a bulk does not end with \\r\\n");
-    out->type = r->type == '!' ? REPLY_ERROR : REPLY_BULK;
+    out->type = r->type == '!' ? HEAPD_REPLY_ERROR : HEAPD_REPLY_BULK;
     out->text = p;
     out->n = r->bulk;
     if (r->type == '=') {
         if (r->bulk < 4 || p[3] != ':') return broken(r, "a verbatim string without its format");
-        out->type = REPLY_VERBATIM;
+        out->type = HEAPD_REPLY_VERBATIM;
         memcpy(out->format, p, 3);
         out->text += 4;
         out->n -= 4;
@@ -332,7 +332,7 @@ enum reply_status reply_reader_event(struct reply_reader *r, struct reply_event 
         r->scan = r->at;
     }
     bool opened = r->depth > depth;
-    if (!opened && event.type != REPLY_ATTRIBUTE) event.last = item_ends_reply(r);
+    if (!opened && event.type != HEAPD_REPLY_ATTRIBUTE) event.last = item_ends_reply(r);
     *out = event;
     return REPLY_READY;
 }

@@ -11,11 +11,10 @@
  *     searched once, however it arrives.
  *  2. depth <= REPLY_DEPTH_MAX, and depth <= stack_room.
  *  3. Memory follows the bytes that have arrived, not the lengths that were announced.
- *  4. A null or scalar has no children; a container has no text.
- *  5. Nothing recurses: reading and freeing keep their place in data.
+ *  4. Nothing recurses: reading keeps its place in data.
  *
  * Ownership: the reader owns what was fed and the unfinished tree. A tree handed out belongs to the
- * caller (reply_free). The text of an event is borrowed until the next call on the reader.
+ * caller (heapd_reply_free). The text of an event is borrowed until the next call on the reader.
  *
  * Cost: O(bytes). An event allocates nothing but stack for depth; a tree allocates once for each
  * text, once for each container and again as it doubles.
@@ -25,6 +24,7 @@
 
 #include "proto/buf.h"
 #include "proto/number.h"
+#include "proto/reply_tree.h"
 
 #include <stdint.h>
 
@@ -33,23 +33,6 @@
 #define REPLY_ERROR_BYTES 96
 /* An empty reader keeps at most this much room for input. */
 #define REPLY_BYTES_KEPT ((size_t)1024 * 1024)
-
-enum reply_type {
-    REPLY_SIMPLE,     /* + text */
-    REPLY_ERROR,      /* - or ! text */
-    REPLY_INTEGER,    /* : integer */
-    REPLY_BULK,       /* $ text */
-    REPLY_ARRAY,      /* * children */
-    REPLY_NULL,       /* _ and $-1 and *-1 */
-    REPLY_BOOL,       /* # integer: 0 or 1 */
-    REPLY_DOUBLE,     /* , number, and text as sent */
-    REPLY_BIG_NUMBER, /* ( text */
-    REPLY_VERBATIM,   /* = text without its format; format */
-    REPLY_MAP,        /* % 2n children: key, value, key, ... */
-    REPLY_SET,        /* ~ children */
-    REPLY_PUSH,       /* > children */
-    REPLY_ATTRIBUTE   /* | 2n children; only as an event, or as `attributes` of another reply */
-};
 
 struct reply_limits {
     size_t bulk_bytes_max;
@@ -71,23 +54,9 @@ enum reply_status {
     REPLY_OOM     /* no memory; the reader is of no more use */
 };
 
-struct reply {
-    enum reply_type type;
-    char format[4]; /* VERBATIM: "txt" or "mkd"; else "" */
-    int64_t integer;
-    double number;
-    size_t n; /* bytes of text, or children (a map: pairs) */
-    union {
-        char *text;       /* n bytes and a NUL; NULL in containers and nulls */
-        struct reply *up; /* used while a tree is being freed */
-    };
-    struct reply *children;   /* n of them, or 2n in a map or attribute; NULL if none */
-    struct reply *attributes; /* of type ATTRIBUTE, or NULL */
-};
-
 /* One item. The children of a container are the events that follow it. */
 struct reply_event {
-    enum reply_type type;
+    enum heapd_reply_type type;
     char format[4];
     int64_t integer;
     double number;
@@ -99,11 +68,11 @@ struct reply_event {
 
 /* A container of which items are still to come; the fields of the tree are unused by events. */
 struct reply_frame {
-    uint64_t left;            /* items still to come; a pair is two */
-    bool attribute;           /* does not count as an item of the frame below */
-    struct reply *node;       /* the container */
-    struct reply *attributes; /* of the next child */
-    size_t used, room;        /* of node->children */
+    uint64_t left;                  /* items still to come; a pair is two */
+    bool attribute;                 /* does not count as an item of the frame below */
+    struct heapd_reply *node;       /* the container */
+    struct heapd_reply *attributes; /* of the next child */
+    size_t used, room;              /* of node->children */
 };
 
 struct reply_reader {
@@ -121,8 +90,8 @@ struct reply_reader {
     size_t bulk;
     struct reply_frame *stack;
     uint32_t depth, stack_room;
-    struct reply *root;       /* the unfinished tree */
-    struct reply *attributes; /* of the root */
+    struct heapd_reply *root;       /* the unfinished tree */
+    struct heapd_reply *attributes; /* of the root */
 };
 
 /* NULL limits are REPLY_LIMITS_DEFAULT. */
@@ -133,16 +102,10 @@ void reply_reader_fini(struct reply_reader *r);
 enum reply_status reply_reader_feed(struct reply_reader *r, const char *p, size_t n);
 
 /* READY: *out is the next reply, the caller's. Do not mix with events within one reply. */
-enum reply_status reply_reader_next(struct reply_reader *r, struct reply **out);
+enum reply_status reply_reader_next(struct reply_reader *r, struct heapd_reply **out);
 
 /* READY: *out is the next item. */
 enum reply_status reply_reader_event(struct reply_reader *r, struct reply_event *out);
-
-/* Frees a tree; NULL is allowed. */
-void reply_free(struct reply *reply);
-
-/* How many children the array holds: n, or 2n for pairs; 0 for scalars. */
-size_t reply_children(const struct reply *reply);
 
 /* The number of the invariant above that does not hold, or 0. */
 int reply_reader_check(const struct reply_reader *r);

@@ -5,37 +5,38 @@
 /* The first allocation of a container's children, unless fewer were announced. */
 #define CHILDREN_FIRST 16
 
-static bool is_pairs(enum reply_type type)
+static bool is_pairs(enum heapd_reply_type type)
 {
-    return type == REPLY_MAP || type == REPLY_ATTRIBUTE;
+    return type == HEAPD_REPLY_MAP || type == HEAPD_REPLY_ATTRIBUTE;
 }
 
-static bool is_container(enum reply_type type)
+static bool is_container(enum heapd_reply_type type)
 {
-    return type == REPLY_ARRAY || type == REPLY_SET || type == REPLY_PUSH || is_pairs(type);
+    return type == HEAPD_REPLY_ARRAY || type == HEAPD_REPLY_SET || type == HEAPD_REPLY_PUSH ||
+           is_pairs(type);
 }
 
-size_t reply_children(const struct reply *reply)
+size_t heapd_reply_children(const struct heapd_reply *reply)
 {
     if (!is_container(reply->type)) return 0;
     return is_pairs(reply->type) ? 2 * reply->n : reply->n;
 }
 
 /* From here on `up` leads back, and n counts the children that are still to be freed. */
-static void free_enter(struct reply *node, struct reply *up)
+static void free_enter(struct heapd_reply *node, struct heapd_reply *up)
 {
     if (!is_container(node->type)) free(node->text);
-    node->n = reply_children(node);
+    node->n = heapd_reply_children(node);
     node->up = up;
 }
 
-void reply_free(struct reply *reply)
+void heapd_reply_free(struct heapd_reply *reply)
 {
     if (reply == NULL) return;
-    struct reply *node = reply;
+    struct heapd_reply *node = reply;
     free_enter(node, NULL);
     while (node != NULL) {
-        struct reply *child = node->attributes;
+        struct heapd_reply *child = node->attributes;
         if (child != NULL)
             node->attributes = NULL;
         else if (node->n > 0)
@@ -45,10 +46,10 @@ void reply_free(struct reply *reply)
             node = child;
             continue;
         }
-        struct reply *up = node->up;
+        struct heapd_reply *up = node->up;
         free(node->children);
         /* Attributes and the root are alone in their memory; other nodes go with their array. */
-        if (node->type == REPLY_ATTRIBUTE || node == reply) free(node);
+        if (node->type == HEAPD_REPLY_ATTRIBUTE || node == reply) free(node);
         node = up;
     }
 }
@@ -61,8 +62,8 @@ static bool children_grow(struct reply_frame *frame)
     uint64_t announced = frame->left + 1 + frame->used;
     size_t room = frame->room == 0 ? CHILDREN_FIRST : frame->room * 2;
     if (room > announced) room = (size_t)announced;
-    if (room > SIZE_MAX / sizeof(struct reply)) return false;
-    struct reply *children = realloc(frame->node->children, room * sizeof(*children));
+    if (room > SIZE_MAX / sizeof(struct heapd_reply)) return false;
+    struct heapd_reply *children = realloc(frame->node->children, room * sizeof(*children));
     if (children == NULL) return false;
     frame->node->children = children;
     frame->room = room;
@@ -70,11 +71,11 @@ static bool children_grow(struct reply_frame *frame)
 }
 
 /* A slot for the next child, or NULL. */
-static struct reply *child_add(struct reply_frame *frame)
+static struct heapd_reply *child_add(struct reply_frame *frame)
 {
-    struct reply *node = frame->node;
+    struct heapd_reply *node = frame->node;
     if (frame->used == frame->room && !children_grow(frame)) return NULL;
-    struct reply *child = &node->children[frame->used];
+    struct heapd_reply *child = &node->children[frame->used];
     bool pairs = is_pairs(node->type);
     /* A key comes with an empty value, so that n pairs are whole at any time. */
     bool key = pairs && frame->used % 2 == 0;
@@ -84,7 +85,7 @@ static struct reply *child_add(struct reply_frame *frame)
     return child;
 }
 
-static bool set_text(struct reply *node, const char *text, size_t n)
+static bool set_text(struct heapd_reply *node, const char *text, size_t n)
 {
     node->text = malloc(n + 1);
     if (node->text == NULL) return false;
@@ -96,13 +97,13 @@ static bool set_text(struct reply *node, const char *text, size_t n)
 
 /* Attributes that follow each other before one item become one. */
 static bool open_attribute(struct reply_reader *r, const struct reply_event *event,
-                           struct reply **attributes)
+                           struct heapd_reply **attributes)
 {
     if (event->n == 0) return true;
     if (*attributes == NULL) {
         *attributes = calloc(1, sizeof(**attributes));
         if (*attributes == NULL) return false;
-        (*attributes)->type = REPLY_ATTRIBUTE;
+        (*attributes)->type = HEAPD_REPLY_ATTRIBUTE;
     }
     struct reply_frame *frame = &r->stack[event->depth];
     frame->node = *attributes;
@@ -116,12 +117,12 @@ static bool open_attribute(struct reply_reader *r, const struct reply_event *eve
 static bool place(struct reply_reader *r, const struct reply_event *event)
 {
     struct reply_frame *parent = event->depth > 0 ? &r->stack[event->depth - 1] : NULL;
-    struct reply **attributes = parent != NULL ? &parent->attributes : &r->attributes;
-    if (event->type == REPLY_ATTRIBUTE) return open_attribute(r, event, attributes);
-    struct reply *node = parent != NULL ? child_add(parent) : calloc(1, sizeof(*node));
+    struct heapd_reply **attributes = parent != NULL ? &parent->attributes : &r->attributes;
+    if (event->type == HEAPD_REPLY_ATTRIBUTE) return open_attribute(r, event, attributes);
+    struct heapd_reply *node = parent != NULL ? child_add(parent) : calloc(1, sizeof(*node));
     if (node == NULL) {
         /* A frame that has been left is nobody's to clear but ours. */
-        reply_free(*attributes);
+        heapd_reply_free(*attributes);
         *attributes = NULL;
         return false;
     }
@@ -137,7 +138,7 @@ static bool place(struct reply_reader *r, const struct reply_event *event)
     return true;
 }
 
-enum reply_status reply_reader_next(struct reply_reader *r, struct reply **out)
+enum reply_status reply_reader_next(struct reply_reader *r, struct heapd_reply **out)
 {
     for (;;) {
         struct reply_event event;

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
 
 static bool ends_blank(const char *line, size_t n)
 {
@@ -32,18 +33,18 @@ bool complete_init(struct complete *c, const struct docs *docs, const char *line
     *c = (struct complete){0};
     struct words words;
     if (words_split(line, n, &words) != WORDS_OK) return false;
-    c->words = calloc(COMPLETE_WORDS_MAX, sizeof(*c->words));
-    struct proto_view *argv = calloc(words.argc + 1, sizeof(*argv));
-    if (c->words != NULL && argv != NULL) {
+    c->words = calloc(COMPLETE_WORDS_MAX, sizeof *c->words);
+    struct proto_view *argv = calloc(words.argc + 1, sizeof *argv);
+    if (c->words && argv) {
         size_t argc = words.argc;
-        if (argc > 0) memcpy(argv, words.argv, argc * sizeof(*argv));
+        if (argc > 0) memcpy(argv, words.argv, argc * sizeof *argv);
         if (ends_blank(line, n)) argv[argc++] = (struct proto_view){"", 0};
         c->typed = argv[argc - 1].n;
         struct proto_view like = c->typed > 0 || argc == 1 ? argv[argc - 1] : argv[argc - 2];
         c->lower = like.n > 0 && islower((unsigned char)like.p[0]);
         docs_complete(docs, argc, argv, found, c);
     }
-    bool done = c->words != NULL && argv != NULL;
+    bool done = c->words && argv;
     if (!done) complete_fini(c);
     free(argv);
     words_fini(&words);
@@ -78,7 +79,7 @@ void complete_hint(const struct docs *docs, const char *line, size_t n, char *to
     if (words_split(line, n, &words) != WORDS_OK) return;
     size_t used;
     const struct doc *doc = docs_find(docs, words.argc, words.argv, &used);
-    if (doc != NULL) {
+    if (doc) {
         size_t given = words.argc - used;
         /* The word that is being written is still hinted at. */
         if (given > 0 && !ends_blank(line, n)) given--;

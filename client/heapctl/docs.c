@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ROOM_FIRST ((size_t)64)
 /* The longest name of a command that is looked for. */
@@ -15,46 +16,48 @@ static void put(struct proto_buf *to, const char *text)
 }
 
 /* The value of a field in a map, or in an array that is one in RESP2; NULL if there is none. */
-static const struct reply *field(const struct reply *map, const char *name)
+static const struct heapd_reply *field(const struct heapd_reply *map, const char *name)
 {
-    if (map->type != REPLY_MAP && map->type != REPLY_ARRAY) return NULL;
-    size_t n = reply_children(map);
+    if (map->type != HEAPD_REPLY_MAP && map->type != HEAPD_REPLY_ARRAY) return NULL;
+    size_t n = heapd_reply_children(map);
     for (size_t i = 0; i + 1 < n; i += 2) {
-        const struct reply *key = &map->children[i];
-        if (key->text != NULL && strcmp(key->text, name) == 0) return &map->children[i + 1];
+        const struct heapd_reply *key = &map->children[i];
+        if (key->text && strcmp(key->text, name) == 0) return &map->children[i + 1];
     }
     return NULL;
 }
 
-static const char *field_text(const struct reply *map, const char *name)
+static const char *field_text(const struct heapd_reply *map, const char *name)
 {
-    const struct reply *found = field(map, name);
-    return found != NULL && found->text != NULL ? found->text : "";
+    const struct heapd_reply *found = field(map, name);
+    return found && found->text ? found->text : "";
 }
 
-static bool flagged(const struct reply *argument, const char *flag)
+static bool flagged(const struct heapd_reply *argument, const char *flag)
 {
-    const struct reply *flags = field(argument, "flags");
-    if (flags == NULL || (flags->type != REPLY_ARRAY && flags->type != REPLY_SET)) return false;
+    const struct heapd_reply *flags = field(argument, "flags");
+    if (!flags || (flags->type != HEAPD_REPLY_ARRAY && flags->type != HEAPD_REPLY_SET))
+        return false;
     for (size_t i = 0; i < flags->n; i++) {
         const char *text = flags->children[i].text;
-        if (text != NULL && strcmp(text, flag) == 0) return true;
+        if (text && strcmp(text, flag) == 0) return true;
     }
     return false;
 }
 
-static void put_arguments(struct proto_buf *to, const struct reply *arguments, const char *between);
+static void put_arguments(struct proto_buf *to, const struct heapd_reply *arguments,
+                          const char *between);
 
 /* Its token, and its value or what it is made of. */
-static void put_plain(struct proto_buf *to, const struct reply *argument)
+static void put_plain(struct proto_buf *to, const struct heapd_reply *argument)
 {
     const char *token = field_text(argument, "token"), *type = field_text(argument, "type");
     put(to, token);
     if (strcmp(type, "pure-token") == 0) return;
     if (*token != 0) put(to, " ");
-    const struct reply *parts = field(argument, "arguments");
+    const struct heapd_reply *parts = field(argument, "arguments");
     bool one_of = strcmp(type, "oneof") == 0;
-    if (parts == NULL) {
+    if (!parts) {
         put(to, field_text(argument, "name"));
     } else if (one_of && !flagged(argument, "optional")) {
         put(to, "<");
@@ -66,7 +69,7 @@ static void put_plain(struct proto_buf *to, const struct reply *argument)
 }
 
 /* In Redis' manner: [optional], several [several ...]. */
-static void put_argument(struct proto_buf *to, const struct reply *argument)
+static void put_argument(struct proto_buf *to, const struct heapd_reply *argument)
 {
     bool optional = flagged(argument, "optional");
     if (optional) put(to, "[");
@@ -80,9 +83,10 @@ static void put_argument(struct proto_buf *to, const struct reply *argument)
 }
 
 /* Recurses as deep as the tree is, REPLY_DEPTH_MAX at most. */
-static void put_arguments(struct proto_buf *to, const struct reply *arguments, const char *between)
+static void put_arguments(struct proto_buf *to, const struct heapd_reply *arguments,
+                          const char *between)
 {
-    if (arguments->type != REPLY_ARRAY) return;
+    if (arguments->type != HEAPD_REPLY_ARRAY) return;
     for (size_t i = 0; i < arguments->n; i++) {
         if (i > 0) put(to, between);
         put_argument(to, &arguments->children[i]);
@@ -90,13 +94,13 @@ static void put_arguments(struct proto_buf *to, const struct reply *arguments, c
 }
 
 /* NULL: no memory. */
-static char *syntax_of(const struct reply *doc)
+static char *syntax_of(const struct heapd_reply *doc)
 {
-    const struct reply *ready = field(doc, "syntax"), *arguments = field(doc, "arguments");
-    if (ready != NULL && ready->text != NULL) return strdup(ready->text);
+    const struct heapd_reply *ready = field(doc, "syntax"), *arguments = field(doc, "arguments");
+    if (ready && ready->text) return strdup(ready->text);
     struct proto_buf text;
     proto_buf_init(&text);
-    if (arguments != NULL) put_arguments(&text, arguments, " ");
+    if (arguments) put_arguments(&text, arguments, " ");
     proto_buf_append(&text, "", 1);
     if (!text.failed) return text.p;
     proto_buf_fini(&text);
@@ -106,17 +110,16 @@ static char *syntax_of(const struct reply *doc)
 static char *name_of(const char *name)
 {
     char *out = strdup(name);
-    for (char *p = out; p != NULL && *p != 0; p++)
-        *p = *p == '|' ? ' ' : (char)toupper((unsigned char)*p);
+    for (char *p = out; p && *p != 0; p++) *p = *p == '|' ? ' ' : (char)toupper((unsigned char)*p);
     return out;
 }
 
-static bool add(struct docs *docs, const char *name, const struct reply *doc)
+static bool add(struct docs *docs, const char *name, const struct heapd_reply *doc)
 {
     if (docs->count == docs->room) {
         size_t room = docs->room > 0 ? 2 * docs->room : ROOM_FIRST;
-        struct doc *rows = realloc(docs->rows, room * sizeof(*rows));
-        if (rows == NULL) return false;
+        struct doc *rows = realloc(docs->rows, room * sizeof *rows);
+        if (!rows) return false;
         docs->rows = rows;
         docs->room = room;
     }
@@ -129,20 +132,19 @@ static bool add(struct docs *docs, const char *name, const struct reply *doc)
         .group = strdup(field_text(doc, "group")),
         .complexity = strdup(field_text(doc, "complexity")),
     };
-    return row->name != NULL && row->syntax != NULL && row->summary != NULL && row->since != NULL &&
-           row->group != NULL && row->complexity != NULL;
+    return row->name && row->syntax && row->summary && row->since && row->group && row->complexity;
 }
 
 /* The commands of a map, and their subcommands, which have none of their own. */
-static bool add_all(struct docs *docs, const struct reply *map, bool subcommands)
+static bool add_all(struct docs *docs, const struct heapd_reply *map, bool subcommands)
 {
-    if (map->type != REPLY_MAP && map->type != REPLY_ARRAY) return false;
-    size_t n = reply_children(map);
+    if (map->type != HEAPD_REPLY_MAP && map->type != HEAPD_REPLY_ARRAY) return false;
+    size_t n = heapd_reply_children(map);
     for (size_t i = 0; i + 1 < n; i += 2) {
-        const struct reply *name = &map->children[i], *doc = &map->children[i + 1];
-        if (name->text == NULL || !add(docs, name->text, doc)) return false;
-        const struct reply *below = subcommands ? field(doc, "subcommands") : NULL;
-        if (below != NULL && !add_all(docs, below, false)) return false;
+        const struct heapd_reply *name = &map->children[i], *doc = &map->children[i + 1];
+        if (!name->text || !add(docs, name->text, doc)) return false;
+        const struct heapd_reply *below = subcommands ? field(doc, "subcommands") : NULL;
+        if (below && !add_all(docs, below, false)) return false;
     }
     return true;
 }
@@ -153,14 +155,14 @@ static int by_name(const void *a, const void *b)
     return strcmp(left->name, right->name);
 }
 
-bool docs_init(struct docs *docs, const struct reply *reply)
+bool docs_init(struct docs *docs, const struct heapd_reply *reply)
 {
     *docs = (struct docs){0};
     if (!add_all(docs, reply, true)) {
         docs_fini(docs);
         return false;
     }
-    if (docs->count > 0) qsort(docs->rows, docs->count, sizeof(*docs->rows), by_name);
+    if (docs->count > 0) qsort(docs->rows, docs->count, sizeof *docs->rows, by_name);
     return true;
 }
 
@@ -186,7 +188,7 @@ static const struct doc *find_words(const struct docs *docs, size_t n,
     char name[NAME_BYTES_MAX];
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
-        if (argv[i].n + 2 > sizeof(name) - at) return NULL;
+        if (argv[i].n + 2 > sizeof name - at) return NULL;
         if (i > 0) name[at++] = ' ';
         for (size_t k = 0; k < argv[i].n; k++)
             name[at++] = (char)toupper((unsigned char)argv[i].p[k]);
@@ -194,7 +196,7 @@ static const struct doc *find_words(const struct docs *docs, size_t n,
     name[at] = 0;
     const struct doc key = {.name = name};
     return docs->count == 0 ? NULL
-                            : bsearch(&key, docs->rows, docs->count, sizeof(*docs->rows), by_name);
+                            : bsearch(&key, docs->rows, docs->count, sizeof *docs->rows, by_name);
 }
 
 /* REF and WEAKREF are commands, and stand before others. */
@@ -208,8 +210,8 @@ static const struct doc *find_longest(const struct docs *docs, size_t argc,
                                       const struct proto_view *argv, size_t *used)
 {
     const struct doc *found = argc > 1 ? find_words(docs, 2, argv) : NULL;
-    *used = found != NULL ? 2 : 1;
-    return found == NULL && argc > 0 ? find_words(docs, 1, argv) : found;
+    *used = found ? 2 : 1;
+    return !found && argc > 0 ? find_words(docs, 1, argv) : found;
 }
 
 const struct doc *docs_find(const struct docs *docs, size_t argc, const struct proto_view *argv,
@@ -219,7 +221,7 @@ const struct doc *docs_find(const struct docs *docs, size_t argc, const struct p
     if (argc < 2 || *used == 2 || !is_prefix(argv[0])) return found;
     size_t behind;
     const struct doc *prefixed = find_longest(docs, argc - 1, argv + 1, &behind);
-    if (prefixed == NULL) return found;
+    if (!prefixed) return found;
     *used = 1 + behind;
     return prefixed;
 }

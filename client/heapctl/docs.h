@@ -29,7 +29,7 @@ struct docs {
 
 /* Takes the rows out of the answer to COMMAND DOCS, RESP2 or RESP3; false: no memory, or another
  * answer. *docs is then empty. */
-bool docs_init(struct docs *docs, const struct reply *reply);
+bool docs_init(struct docs *docs, const struct heapd_reply *reply);
 void docs_fini(struct docs *docs);
 
 /* The command that the words begin, with REF or WEAKREF before it or not. *used is how many words

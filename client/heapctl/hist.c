@@ -13,7 +13,7 @@ static FILE *open_private(const char *path, int flags, const char *mode)
     int fd = open(path, flags | O_CLOEXEC, 0600);
     if (fd < 0) return NULL;
     FILE *file = fchmod(fd, 0600) == 0 ? fdopen(fd, mode) : NULL;
-    if (file == NULL) close(fd);
+    if (!file) close(fd);
     return file;
 }
 
@@ -30,7 +30,7 @@ static void rewrite(struct hist *hist)
     char *beside = NULL;
     if (asprintf(&beside, "%s.new", hist->path) < 0) return;
     FILE *file = open_private(beside, O_WRONLY | O_CREAT | O_TRUNC, "w");
-    if (file != NULL) {
+    if (file) {
         HistEvent event;
         int found = history(hist->lines, &event, H_LAST);
         for (; found >= 0; found = history(hist->lines, &event, H_PREV))
@@ -43,7 +43,7 @@ static void rewrite(struct hist *hist)
 static void load(struct hist *hist)
 {
     FILE *file = fopen(hist->path, "re");
-    if (file == NULL) return;
+    if (!file) return;
     char *line = NULL;
     size_t room = 0, count = 0;
     ssize_t n;
@@ -60,19 +60,19 @@ static void load(struct hist *hist)
 bool hist_init(struct hist *hist)
 {
     *hist = (struct hist){.lines = history_init()};
-    if (hist->lines == NULL) return false;
+    if (!hist->lines) return false;
     HistEvent event;
     history(hist->lines, &event, H_SETSIZE, HIST_LINES_KEPT);
     history(hist->lines, &event, H_SETUNIQUE, 1);
     const char *home = getenv("HOME");
-    if (home != NULL && asprintf(&hist->path, "%s/" HIST_FILE, home) < 0) hist->path = NULL;
-    if (hist->path != NULL) load(hist);
+    if (home && asprintf(&hist->path, "%s/" HIST_FILE, home) < 0) hist->path = NULL;
+    if (hist->path) load(hist);
     return true;
 }
 
 void hist_fini(struct hist *hist)
 {
-    if (hist->lines != NULL) history_end(hist->lines);
+    if (hist->lines) history_end(hist->lines);
     free(hist->path);
     *hist = (struct hist){0};
 }
@@ -80,11 +80,10 @@ void hist_fini(struct hist *hist)
 void hist_add(struct hist *hist, const char *line, size_t n)
 {
     char *copy = strndup(line, n);
-    if (copy == NULL) return;
+    if (!copy) return;
     remember(hist, copy);
-    FILE *file =
-        hist->path == NULL ? NULL : open_private(hist->path, O_WRONLY | O_CREAT | O_APPEND, "a");
-    if (file != NULL) {
+    FILE *file = !hist->path ? NULL : open_private(hist->path, O_WRONLY | O_CREAT | O_APPEND, "a");
+    if (file) {
         fprintf(file, "%s\n", copy);
         fclose(file);
     }

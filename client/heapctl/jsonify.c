@@ -4,12 +4,13 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static json_t *base64(const char *p, size_t n)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char *text = malloc((n + 2) / 3 * 4 + 1), *to = text;
-    if (text == NULL) return NULL;
+    if (!text) return NULL;
     for (; n > 0; p += n < 3 ? n : 3, n -= n < 3 ? n : 3) {
         const unsigned char *in = (const unsigned char *)p;
         unsigned bits = (unsigned)in[0] << 16;
@@ -29,20 +30,20 @@ static json_t *bytes(const char *p, size_t n)
 {
     /* jansson refuses what is not UTF-8; lack of memory shows at the second try. */
     json_t *out = json_stringn(p, n);
-    return out != NULL ? out : base64(p, n);
+    return out ? out : base64(p, n);
 }
 
 /* {"name": text} */
-static json_t *named(const char *name, const struct reply *reply)
+static json_t *named(const char *name, const struct heapd_reply *reply)
 {
     json_t *text = bytes(reply->text, reply->n);
-    return text != NULL ? json_pack("{s:o}", name, text) : NULL;
+    return text ? json_pack("{s:o}", name, text) : NULL;
 }
 
-static json_t *array(const struct reply *children, size_t n)
+static json_t *array(const struct heapd_reply *children, size_t n)
 {
     json_t *out = json_array();
-    for (size_t i = 0; i < n && out != NULL; i++) {
+    for (size_t i = 0; i < n && out; i++) {
         /* Steals, and fails on NULL. */
         if (json_array_append_new(out, jsonify_reply(&children[i])) == 0) continue;
         json_decref(out);
@@ -51,10 +52,10 @@ static json_t *array(const struct reply *children, size_t n)
     return out;
 }
 
-static json_t *pairs(const struct reply *map)
+static json_t *pairs(const struct heapd_reply *map)
 {
     json_t *out = json_array();
-    for (size_t i = 0; i < map->n && out != NULL; i++) {
+    for (size_t i = 0; i < map->n && out; i++) {
         if (json_array_append_new(out, array(&map->children[2 * i], 2)) == 0) continue;
         json_decref(out);
         out = NULL;
@@ -63,36 +64,37 @@ static json_t *pairs(const struct reply *map)
 }
 
 /* The text of a key; `number` has PROTO_I64_BYTES_MAX bytes. p is NULL if it cannot be one. */
-static struct proto_view key_text(const struct reply *key, char *number)
+static struct proto_view key_text(const struct heapd_reply *key, char *number)
 {
     switch (key->type) {
-    case REPLY_SIMPLE:
-    case REPLY_BULK:
-    case REPLY_DOUBLE:
-    case REPLY_BIG_NUMBER: return (struct proto_view){key->text, key->n};
-    case REPLY_INTEGER: return (struct proto_view){number, proto_format_i64(number, key->integer)};
-    case REPLY_ERROR:
-    case REPLY_ARRAY:
-    case REPLY_NULL:
-    case REPLY_BOOL:
-    case REPLY_VERBATIM:
-    case REPLY_MAP:
-    case REPLY_SET:
-    case REPLY_PUSH:
-    case REPLY_ATTRIBUTE: break;
+    case HEAPD_REPLY_SIMPLE:
+    case HEAPD_REPLY_BULK:
+    case HEAPD_REPLY_DOUBLE:
+    case HEAPD_REPLY_BIG_NUMBER: return (struct proto_view){key->text, key->n};
+    case HEAPD_REPLY_INTEGER:
+        return (struct proto_view){number, proto_format_i64(number, key->integer)};
+    case HEAPD_REPLY_ERROR:
+    case HEAPD_REPLY_ARRAY:
+    case HEAPD_REPLY_NULL:
+    case HEAPD_REPLY_BOOL:
+    case HEAPD_REPLY_VERBATIM:
+    case HEAPD_REPLY_MAP:
+    case HEAPD_REPLY_SET:
+    case HEAPD_REPLY_PUSH:
+    case HEAPD_REPLY_ATTRIBUTE: break;
     }
     return (struct proto_view){NULL, 0};
 }
 
 /* An object of the keys, with nulls; NULL if they cannot be one. Looked at before any value is
  * made, for a retreat behind the values would double the work at every level. */
-static json_t *keys(const struct reply *map)
+static json_t *keys(const struct heapd_reply *map)
 {
     json_t *out = json_object();
-    for (size_t i = 0; i < map->n && out != NULL; i++) {
+    for (size_t i = 0; i < map->n && out; i++) {
         char number[PROTO_I64_BYTES_MAX];
         struct proto_view key = key_text(&map->children[2 * i], number);
-        if (key.p != NULL && json_object_getn(out, key.p, key.n) == NULL &&
+        if (key.p && !json_object_getn(out, key.p, key.n) &&
             json_object_setn_new(out, key.p, key.n, json_null()) == 0)
             continue;
         json_decref(out);
@@ -101,11 +103,11 @@ static json_t *keys(const struct reply *map)
     return out;
 }
 
-static json_t *object(const struct reply *map)
+static json_t *object(const struct heapd_reply *map)
 {
     json_t *out = keys(map);
-    if (out == NULL) return pairs(map);
-    for (size_t i = 0; i < map->n && out != NULL; i++) {
+    if (!out) return pairs(map);
+    for (size_t i = 0; i < map->n && out; i++) {
         char number[PROTO_I64_BYTES_MAX];
         struct proto_view key = key_text(&map->children[2 * i], number);
         json_t *value = jsonify_reply(&map->children[2 * i + 1]);
@@ -117,34 +119,34 @@ static json_t *object(const struct reply *map)
     return out;
 }
 
-json_t *jsonify_reply(const struct reply *reply)
+json_t *jsonify_reply(const struct heapd_reply *reply)
 {
     switch (reply->type) {
-    case REPLY_SIMPLE:
-    case REPLY_BULK:
-    case REPLY_BIG_NUMBER: return bytes(reply->text, reply->n);
-    case REPLY_ERROR: return named("error", reply);
-    case REPLY_INTEGER: return json_integer(reply->integer);
-    case REPLY_NULL: return json_null();
-    case REPLY_BOOL: return json_boolean(reply->integer != 0);
-    case REPLY_DOUBLE:
+    case HEAPD_REPLY_SIMPLE:
+    case HEAPD_REPLY_BULK:
+    case HEAPD_REPLY_BIG_NUMBER: return bytes(reply->text, reply->n);
+    case HEAPD_REPLY_ERROR: return named("error", reply);
+    case HEAPD_REPLY_INTEGER: return json_integer(reply->integer);
+    case HEAPD_REPLY_NULL: return json_null();
+    case HEAPD_REPLY_BOOL: return json_boolean(reply->integer != 0);
+    case HEAPD_REPLY_DOUBLE:
         return isfinite(reply->number) ? json_real(reply->number) : bytes(reply->text, reply->n);
-    case REPLY_VERBATIM:
+    case HEAPD_REPLY_VERBATIM:
         if (strcmp(reply->format, "ref") == 0) return named("ref", reply);
         return bytes(reply->text, reply->n);
-    case REPLY_ARRAY:
-    case REPLY_SET:
-    case REPLY_PUSH: return array(reply->children, reply->n);
-    case REPLY_MAP:
-    case REPLY_ATTRIBUTE: return object(reply);
+    case HEAPD_REPLY_ARRAY:
+    case HEAPD_REPLY_SET:
+    case HEAPD_REPLY_PUSH: return array(reply->children, reply->n);
+    case HEAPD_REPLY_MAP:
+    case HEAPD_REPLY_ATTRIBUTE: return object(reply);
     }
     return NULL;
 }
 
-bool jsonify_print(FILE *to, const struct reply *reply)
+bool jsonify_print(FILE *to, const struct heapd_reply *reply)
 {
     json_t *json = jsonify_reply(reply);
-    bool done = json != NULL && json_dumpf(json, to, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
+    bool done = json && json_dumpf(json, to, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
     json_decref(json);
     putc('\n', to);
     return done;

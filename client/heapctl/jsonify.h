@@ -20,9 +20,9 @@
 #include <stdio.h>
 
 /* NULL: no memory. */
-json_t *jsonify_reply(const struct reply *reply);
+json_t *jsonify_reply(const struct heapd_reply *reply);
 
 /* One line; false: no memory. */
-bool jsonify_print(FILE *to, const struct reply *reply);
+bool jsonify_print(FILE *to, const struct heapd_reply *reply);
 
 #endif

@@ -2,13 +2,14 @@
 #include "client/heapctl/repl.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static int one_shot(struct run *run)
 {
     size_t argc = (size_t)run->options->argc;
-    struct proto_view *argv = calloc(argc, sizeof(*argv));
-    if (argv == NULL) {
+    struct proto_view *argv = calloc(argc, sizeof *argv);
+    if (!argv) {
         fputs("heapctl: out of memory\n", stderr);
         return EXIT_NO_CONNECTION;
     }

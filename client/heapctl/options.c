@@ -109,21 +109,21 @@ static enum options_result take(struct options *o, struct given *g, int option)
 static enum options_result merge(struct options *o, const struct given *g)
 {
     const char *why = NULL;
-    if (g->url != NULL && heapd_url_parse(g->url, &o->url, &why) != HEAPD_OK)
+    if (g->url && heapd_url_parse(g->url, &o->url, &why) != HEAPD_OK)
         return wrong("-u", g->url, why);
     struct heapd_options *to = &o->connect;
     *to = o->url.options;
-    if (g->connect.host != NULL) to->host = g->connect.host;
+    if (g->connect.host) to->host = g->connect.host;
     if (g->connect.port != 0) to->port = g->connect.port;
-    if (g->connect.user != NULL) to->user = g->connect.user;
-    if (g->connect.password != NULL) to->password = g->connect.password;
+    if (g->connect.user) to->user = g->connect.user;
+    if (g->connect.password) to->password = g->connect.password;
     if (g->db) to->db = g->connect.db;
     to->timeout_ms = g->connect.timeout_ms;
     to->protocol = g->connect.protocol;
     if (to->protocol == 0) to->protocol = o->format == FORMAT_JSON ? 3 : 2;
-    if (to->host == NULL) to->host = HEAPD_HOST_DEFAULT;
+    if (!to->host) to->host = HEAPD_HOST_DEFAULT;
     if (to->port == 0) to->port = HEAPD_PORT_DEFAULT;
-    if (to->password == NULL) to->password = getenv("REDISCLI_AUTH");
+    if (!to->password) to->password = getenv("REDISCLI_AUTH");
     if (o->pipe && o->argc > 0)
         return wrong("--pipe", o->argv[0], "commands come from stdin, none from the command line");
     return OPTIONS_RUN;

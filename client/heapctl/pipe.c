@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -62,7 +63,7 @@ static void progress(struct pipe *p, bool always)
     fflush(stderr);
 }
 
-static void count(void *context, struct reply *reply)
+static void count(void *context, struct heapd_reply *reply)
 {
     struct pipe *p = context;
     p->replies++;
@@ -74,7 +75,7 @@ static void count(void *context, struct reply *reply)
         }
         if (p->errors == ERRORS_SHOWN_MAX) fputs("(further errors are only counted)\n", stderr);
     }
-    reply_free(reply);
+    heapd_reply_free(reply);
     progress(p, false);
 }
 
@@ -83,7 +84,7 @@ static bool send_all(struct pipe *p, int fd, int *code)
 {
     char chunk[CHUNK_BYTES];
     for (;;) {
-        ssize_t n = read(fd, chunk, sizeof(chunk));
+        ssize_t n = read(fd, chunk, sizeof chunk);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) {
             fprintf(stderr, "heapctl: reading stdin: %s\n", strerror(errno));
@@ -101,9 +102,9 @@ static bool send_all(struct pipe *p, int fd, int *code)
     }
 }
 
-static bool is_magic(const struct reply *reply, const char *magic)
+static bool is_magic(const struct heapd_reply *reply, const char *magic)
 {
-    return reply->type == REPLY_BULK && reply->n == MAGIC_BYTES &&
+    return reply->type == HEAPD_REPLY_BULK && reply->n == MAGIC_BYTES &&
            memcmp(reply->text, magic, MAGIC_BYTES) == 0;
 }
 
@@ -111,19 +112,19 @@ static bool is_magic(const struct reply *reply, const char *magic)
 static bool wait_for_end(struct pipe *p)
 {
     char magic[MAGIC_BYTES];
-    if (getrandom(magic, sizeof(magic), 0) != (ssize_t)sizeof(magic)) return false;
+    if (getrandom(magic, sizeof magic, 0) != (ssize_t)sizeof magic) return false;
     struct proto_buf echo;
     proto_buf_init(&echo);
-    const struct proto_view argv[] = {{"ECHO", 4}, {magic, sizeof(magic)}};
+    const struct proto_view argv[] = {{"ECHO", 4}, {magic, sizeof magic}};
     proto_request(&echo, 2, argv);
     heapd_on_reply(p->h, NULL, NULL);
     bool going = !echo.failed && heapd_append_raw(p->h, echo.p, echo.n) == HEAPD_OK;
     proto_buf_fini(&echo);
     while (going) {
-        struct reply *reply;
+        struct heapd_reply *reply;
         if (heapd_read(p->h, &reply) != HEAPD_OK) return false;
         if (is_magic(reply, magic)) {
-            reply_free(reply);
+            heapd_reply_free(reply);
             return true;
         }
         count(p, reply);
@@ -134,7 +135,7 @@ static bool wait_for_end(struct pipe *p)
 /* What the server said before it closed. */
 static void count_left(struct pipe *p)
 {
-    struct reply *reply;
+    struct heapd_reply *reply;
     while (heapd_read(p->h, &reply) == HEAPD_OK) count(p, reply);
 }
 
@@ -150,7 +151,7 @@ int pipe_run(struct heapd *h, int fd)
     bool ended = send_all(&p, fd, &code) && wait_for_end(&p);
     heapd_on_reply(h, NULL, NULL);
     char why[256];
-    snprintf(why, sizeof(why), "%s", heapd_error(h));
+    snprintf(why, sizeof why, "%s", heapd_error(h));
     if (!ended && !heapd_connected(h)) count_left(&p);
     progress(&p, true);
     if (p.terminal) fputc('\n', stderr);

@@ -1,6 +1,7 @@
 #include "client/heapctl/print.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 void print_quoted(FILE *to, const char *p, size_t n)
 {
@@ -25,107 +26,109 @@ void print_quoted(FILE *to, const char *p, size_t n)
     putc('"', to);
 }
 
-static void text(FILE *to, const char *before, const struct reply *reply)
+static void text(FILE *to, const char *before, const struct heapd_reply *reply)
 {
     fputs(before, to);
     fwrite(reply->text, 1, reply->n, to);
 }
 
-static void pretty(FILE *to, const struct reply *reply, int indent);
+static void pretty(FILE *to, const struct heapd_reply *reply, int indent);
 
-static const char *empty_name(enum reply_type type)
+static const char *empty_name(enum heapd_reply_type type)
 {
-    return type == REPLY_MAP    ? "(empty hash)"
-           : type == REPLY_SET  ? "(empty set)"
-           : type == REPLY_PUSH ? "(empty push)"
-                                : "(empty array)";
+    return type == HEAPD_REPLY_MAP    ? "(empty hash)"
+           : type == HEAPD_REPLY_SET  ? "(empty set)"
+           : type == HEAPD_REPLY_PUSH ? "(empty push)"
+                                      : "(empty array)";
 }
 
 /* Whether it takes several lines: the only child of an only child may. */
-static bool several(const struct reply *reply)
+static bool several(const struct heapd_reply *reply)
 {
-    while (reply->n == 1 && reply_children(reply) > 0)
-        reply = &reply->children[reply_children(reply) - 1];
-    return reply->n > 1 && reply_children(reply) > 0;
+    while (reply->n == 1 && heapd_reply_children(reply) > 0)
+        reply = &reply->children[heapd_reply_children(reply) - 1];
+    return reply->n > 1 && heapd_reply_children(reply) > 0;
 }
 
 /* The first child stands on the line of its parent, but for a value of several; each further one on
  * its own, indented. */
-static void pretty_children(FILE *to, const struct reply *reply, int indent)
+static void pretty_children(FILE *to, const struct heapd_reply *reply, int indent)
 {
     if (reply->n == 0) {
         fputs(empty_name(reply->type), to);
         return;
     }
-    char mark = reply->type == REPLY_MAP ? '#' : reply->type == REPLY_SET ? '~' : ')';
+    char mark = reply->type == HEAPD_REPLY_MAP ? '#' : reply->type == HEAPD_REPLY_SET ? '~' : ')';
     int width = snprintf(NULL, 0, "%zu", reply->n);
     for (size_t i = 0; i < reply->n; i++) {
         if (i > 0) fprintf(to, "\n%*s", indent, "");
         fprintf(to, "%*zu%c ", width, i + 1, mark);
-        if (reply->type != REPLY_MAP) {
+        if (reply->type != HEAPD_REPLY_MAP) {
             pretty(to, &reply->children[i], indent + width + 2);
             continue;
         }
         pretty(to, &reply->children[2 * i], indent + width + 2);
         fputs(" => ", to);
-        const struct reply *value = &reply->children[2 * i + 1];
+        const struct heapd_reply *value = &reply->children[2 * i + 1];
         if (several(value)) fprintf(to, "\n%*s", indent + width + 2, "");
         pretty(to, value, indent + width + 2);
     }
 }
 
 /* Without the newline at its end. */
-static void pretty(FILE *to, const struct reply *reply, int indent)
+static void pretty(FILE *to, const struct heapd_reply *reply, int indent)
 {
     switch (reply->type) {
-    case REPLY_SIMPLE: text(to, "", reply); break;
-    case REPLY_ERROR: text(to, "(error) ", reply); break;
-    case REPLY_INTEGER: fprintf(to, "(integer) %" PRId64, reply->integer); break;
-    case REPLY_BULK: print_quoted(to, reply->text, reply->n); break;
-    case REPLY_NULL: fputs("(nil)", to); break;
-    case REPLY_BOOL: fputs(reply->integer != 0 ? "(true)" : "(false)", to); break;
-    case REPLY_DOUBLE: text(to, "(double) ", reply); break;
-    case REPLY_BIG_NUMBER: text(to, "(big number) ", reply); break;
-    case REPLY_VERBATIM: text(to, strcmp(reply->format, "ref") == 0 ? "(ref) " : "", reply); break;
-    case REPLY_ARRAY:
-    case REPLY_MAP:
-    case REPLY_SET:
-    case REPLY_PUSH:
-    case REPLY_ATTRIBUTE: pretty_children(to, reply, indent); break;
+    case HEAPD_REPLY_SIMPLE: text(to, "", reply); break;
+    case HEAPD_REPLY_ERROR: text(to, "(error) ", reply); break;
+    case HEAPD_REPLY_INTEGER: fprintf(to, "(integer) %" PRId64, reply->integer); break;
+    case HEAPD_REPLY_BULK: print_quoted(to, reply->text, reply->n); break;
+    case HEAPD_REPLY_NULL: fputs("(nil)", to); break;
+    case HEAPD_REPLY_BOOL: fputs(reply->integer != 0 ? "(true)" : "(false)", to); break;
+    case HEAPD_REPLY_DOUBLE: text(to, "(double) ", reply); break;
+    case HEAPD_REPLY_BIG_NUMBER: text(to, "(big number) ", reply); break;
+    case HEAPD_REPLY_VERBATIM:
+        text(to, strcmp(reply->format, "ref") == 0 ? "(ref) " : "", reply);
+        break;
+    case HEAPD_REPLY_ARRAY:
+    case HEAPD_REPLY_MAP:
+    case HEAPD_REPLY_SET:
+    case HEAPD_REPLY_PUSH:
+    case HEAPD_REPLY_ATTRIBUTE: pretty_children(to, reply, indent); break;
     }
 }
 
-void print_pretty(FILE *to, const struct reply *reply)
+void print_pretty(FILE *to, const struct heapd_reply *reply)
 {
     pretty(to, reply, 0);
     putc('\n', to);
 }
 
-static void raw(FILE *to, const struct reply *reply)
+static void raw(FILE *to, const struct heapd_reply *reply)
 {
     switch (reply->type) {
-    case REPLY_SIMPLE:
-    case REPLY_BULK:
-    case REPLY_DOUBLE:
-    case REPLY_BIG_NUMBER:
-    case REPLY_VERBATIM: text(to, "", reply); break;
-    case REPLY_ERROR:
+    case HEAPD_REPLY_SIMPLE:
+    case HEAPD_REPLY_BULK:
+    case HEAPD_REPLY_DOUBLE:
+    case HEAPD_REPLY_BIG_NUMBER:
+    case HEAPD_REPLY_VERBATIM: text(to, "", reply); break;
+    case HEAPD_REPLY_ERROR:
         text(to, "", reply);
         putc('\n', to);
         break;
-    case REPLY_INTEGER: fprintf(to, "%" PRId64, reply->integer); break;
-    case REPLY_NULL: break;
-    case REPLY_BOOL: fputs(reply->integer != 0 ? "(true)" : "(false)", to); break;
-    case REPLY_ARRAY:
-    case REPLY_SET:
-    case REPLY_PUSH:
+    case HEAPD_REPLY_INTEGER: fprintf(to, "%" PRId64, reply->integer); break;
+    case HEAPD_REPLY_NULL: break;
+    case HEAPD_REPLY_BOOL: fputs(reply->integer != 0 ? "(true)" : "(false)", to); break;
+    case HEAPD_REPLY_ARRAY:
+    case HEAPD_REPLY_SET:
+    case HEAPD_REPLY_PUSH:
         for (size_t i = 0; i < reply->n; i++) {
             if (i > 0) putc('\n', to);
             raw(to, &reply->children[i]);
         }
         break;
-    case REPLY_MAP:
-    case REPLY_ATTRIBUTE:
+    case HEAPD_REPLY_MAP:
+    case HEAPD_REPLY_ATTRIBUTE:
         for (size_t i = 0; i < reply->n; i++) {
             if (i > 0) putc('\n', to);
             raw(to, &reply->children[2 * i]);
@@ -136,14 +139,14 @@ static void raw(FILE *to, const struct reply *reply)
     }
 }
 
-void print_raw(FILE *to, const struct reply *reply)
+void print_raw(FILE *to, const struct heapd_reply *reply)
 {
     raw(to, reply);
     putc('\n', to);
 }
 
-void print_text(FILE *to, const struct reply *reply)
+void print_text(FILE *to, const struct heapd_reply *reply)
 {
     raw(to, reply);
-    if (reply->text == NULL || reply->n == 0 || reply->text[reply->n - 1] != '\n') putc('\n', to);
+    if (!reply->text || reply->n == 0 || reply->text[reply->n - 1] != '\n') putc('\n', to);
 }

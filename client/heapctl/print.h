@@ -17,10 +17,10 @@
 
 #include <stdio.h>
 
-void print_pretty(FILE *to, const struct reply *reply);
-void print_raw(FILE *to, const struct reply *reply);
+void print_pretty(FILE *to, const struct heapd_reply *reply);
+void print_raw(FILE *to, const struct heapd_reply *reply);
 /* Raw, without a second newline: for what is written for people anyhow, such as INFO. */
-void print_text(FILE *to, const struct reply *reply);
+void print_text(FILE *to, const struct heapd_reply *reply);
 /* In double quotes, with escapes for what no terminal shows. */
 void print_quoted(FILE *to, const char *p, size_t n);
 

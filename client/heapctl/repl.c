@@ -9,6 +9,7 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/lsan_interface.h>
+#include <string.h>
 #endif
 
 #define PROMPT_BYTES_MAX 300
@@ -47,9 +48,9 @@ static char *prompt(EditLine *el)
     struct repl *r = repl_of(el);
     const struct heapd_options *to = &r->run->options->connect;
     if (heapd_connected(r->run->h))
-        snprintf(r->prompt, sizeof(r->prompt), "%s:%u> ", to->host, (unsigned)to->port);
+        snprintf(r->prompt, sizeof r->prompt, "%s:%u> ", to->host, (unsigned)to->port);
     else
-        snprintf(r->prompt, sizeof(r->prompt), "not connected> ");
+        snprintf(r->prompt, sizeof r->prompt, "not connected> ");
     return r->prompt;
 }
 
@@ -62,7 +63,7 @@ static char *right_prompt(EditLine *el)
     size_t n = (size_t)(line->lastchar - line->buffer);
     size_t taken = strlen(r->prompt) + n + HINT_GAP, width = columns();
     size_t room = width > taken ? width - taken : 0;
-    complete_hint(&r->docs, line->buffer, n, r->hint, sizeof(r->hint));
+    complete_hint(&r->docs, line->buffer, n, r->hint, sizeof r->hint);
     if (room < HINT_COLUMNS_MIN)
         r->hint[0] = 0;
     else if (strlen(r->hint) > room)
@@ -80,7 +81,7 @@ static unsigned char on_blank(EditLine *el, int c)
 static unsigned char show_syntax(struct repl *r, const char *line, size_t n)
 {
     char text[2 * HINT_BYTES_MAX];
-    complete_hint(&r->docs, line, n, text, sizeof(text));
+    complete_hint(&r->docs, line, n, text, sizeof text);
     if (*text == 0) return CC_REFRESH_BEEP;
     printf("\n%s\n", text);
     fflush(stdout);
@@ -117,11 +118,11 @@ static void load_docs(struct repl *r)
 {
     if (r->docs_tried || !heapd_connected(r->run->h)) return;
     r->docs_tried = true;
-    struct reply *reply = heapd_call(r->run->h, "COMMAND", "DOCS");
-    if (reply == NULL) return;
+    struct heapd_reply *reply = heapd_call(r->run->h, "COMMAND", "DOCS");
+    if (!reply) return;
     /* An older server does not know it, or wants a password first: no hints then. */
     if (!heapd_is_error(reply)) docs_init(&r->docs, reply);
-    reply_free(reply);
+    heapd_reply_free(reply);
 }
 
 static void help_row(const struct doc *doc)
@@ -136,7 +137,7 @@ static bool help_command(const struct docs *docs, size_t argc, const struct prot
 {
     size_t used;
     const struct doc *doc = docs_find(docs, argc, argv, &used);
-    if (doc == NULL) return false;
+    if (!doc) return false;
     const struct doc *end = docs->rows + docs->count;
     size_t n = strlen(doc->name);
     const char *name = doc->name;
@@ -225,7 +226,7 @@ static bool edit_init(struct repl *r)
     /* The letters alone: numbers stay as the protocol writes them. */
     setlocale(LC_CTYPE, "");
     r->el = el_init("heapctl", stdin, stdout, stderr);
-    if (r->el == NULL) return false;
+    if (!r->el) return false;
     el_set(r->el, EL_CLIENTDATA, r);
     el_set(r->el, EL_PROMPT, prompt);
     el_set(r->el, EL_RPROMPT, right_prompt);
@@ -255,7 +256,7 @@ int repl_run(struct run *run)
         int n = 0;
         load_docs(&r);
         const char *line = el_gets(r.el, &n);
-        if (line == NULL || n <= 0) {
+        if (!line || n <= 0) {
             putchar('\n');
             break;
         }

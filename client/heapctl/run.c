@@ -5,9 +5,10 @@
 #include "client/heapctl/words.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-static void show(const struct run *run, const struct reply *reply)
+static void show(const struct run *run, const struct heapd_reply *reply)
 {
     switch (run->format) {
     case FORMAT_JSON:
@@ -19,18 +20,18 @@ static void show(const struct run *run, const struct reply *reply)
     }
 }
 
-static void show_push(void *context, struct reply *push)
+static void show_push(void *context, struct heapd_reply *push)
 {
     show(context, push);
     fflush(stdout);
-    reply_free(push);
+    heapd_reply_free(push);
 }
 
 /* As in redis-cli, for eyes too. */
-static bool is_text(size_t argc, const struct proto_view *argv, const struct reply *reply)
+static bool is_text(size_t argc, const struct proto_view *argv, const struct heapd_reply *reply)
 {
-    if (reply->type == REPLY_VERBATIM) return strcmp(reply->format, "ref") != 0;
-    if (reply->type != REPLY_BULK) return false;
+    if (reply->type == HEAPD_REPLY_VERBATIM) return strcmp(reply->format, "ref") != 0;
+    if (reply->type != HEAPD_REPLY_BULK) return false;
     if (words_is(argv[0], "INFO")) return true;
     return argc > 1 && words_is(argv[0], "CLIENT") &&
            (words_is(argv[1], "LIST") || words_is(argv[1], "INFO"));
@@ -39,7 +40,7 @@ static bool is_text(size_t argc, const struct proto_view *argv, const struct rep
 int run_init(struct run *run, const struct options *options)
 {
     *run = (struct run){.options = options, .format = options->format, .h = heapd_new()};
-    if (run->h == NULL) {
+    if (!run->h) {
         fputs("heapctl: out of memory\n", stderr);
         return EXIT_NO_CONNECTION;
     }
@@ -90,8 +91,8 @@ int run_command(struct run *run, size_t argc, const struct proto_view *argv)
         code = run_connect(run);
         if (code != EXIT_DONE) return code;
     }
-    struct reply *reply = heapd_call_argv(run->h, argc, argv);
-    if (reply == NULL) {
+    struct heapd_reply *reply = heapd_call_argv(run->h, argc, argv);
+    if (!reply) {
         /* A server that ends as it was told to answers by closing. */
         bool told = words_is(argv[0], "SHUTDOWN") && heapd_last_status(run->h) == HEAPD_CLOSED;
         return told ? EXIT_DONE : lost(run);
@@ -102,7 +103,7 @@ int run_command(struct run *run, size_t argc, const struct proto_view *argv)
         show(run, reply);
     fflush(stdout);
     code = heapd_is_error(reply) ? EXIT_REFUSED : EXIT_DONE;
-    reply_free(reply);
+    heapd_reply_free(reply);
     return code;
 }
 

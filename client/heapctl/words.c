@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A place in the line, and in the text that it is unescaped to. */
 struct cut {
@@ -78,10 +79,10 @@ static bool take_word(struct cut *cut)
 enum words_result words_split(const char *line, size_t n, struct words *out)
 {
     /* A word and the blank behind it take no fewer bytes than its text and its NUL. */
-    struct words words = {.text = malloc(n + 1), .argv = calloc(n / 2 + 1, sizeof(*words.argv))};
+    struct words words = {.text = malloc(n + 1), .argv = calloc(n / 2 + 1, sizeof *words.argv)};
     struct cut cut = {.p = line, .end = line + n, .to = words.text};
     enum words_result result = WORDS_OOM;
-    if (words.text == NULL || words.argv == NULL) goto out;
+    if (!words.text || !words.argv) goto out;
     result = WORDS_UNBALANCED;
     for (;;) {
         while (cut.p < cut.end && isspace((unsigned char)*cut.p)) cut.p++;

@@ -32,9 +32,9 @@ static void demand(bool holds)
     if (!holds) abort();
 }
 
-static void count_tree(struct outcome *outcome, const struct reply *reply)
+static void count_tree(struct outcome *outcome, const struct heapd_reply *reply)
 {
-    size_t n = reply_children(reply);
+    size_t n = heapd_reply_children(reply);
     outcome->replies++;
     outcome->nodes += 1 + n;
     if (n == 0) {
@@ -42,17 +42,17 @@ static void count_tree(struct outcome *outcome, const struct reply *reply)
         demand(reply->text == NULL || reply->text[reply->n] == '\0');
     }
     for (size_t i = 0; i < n; i++) {
-        const struct reply *child = &reply->children[i];
-        outcome->nodes += reply_children(child);
-        if (reply_children(child) == 0) outcome->bytes += child->n;
-        demand(child->attributes == NULL || child->attributes->type == REPLY_ATTRIBUTE);
+        const struct heapd_reply *child = &reply->children[i];
+        outcome->nodes += heapd_reply_children(child);
+        if (heapd_reply_children(child) == 0) outcome->bytes += child->n;
+        demand(child->attributes == NULL || child->attributes->type == HEAPD_REPLY_ATTRIBUTE);
     }
 }
 
 static enum reply_status take(struct reply_reader *r, struct outcome *outcome, bool events)
 {
     for (;;) {
-        struct reply *reply;
+        struct heapd_reply *reply;
         struct reply_event event;
         enum reply_status status =
             events ? reply_reader_event(r, &event) : reply_reader_next(r, &reply);
@@ -62,7 +62,7 @@ static enum reply_status take(struct reply_reader *r, struct outcome *outcome, b
             outcome->replies += event.last;
         } else {
             count_tree(outcome, reply);
-            reply_free(reply);
+            heapd_reply_free(reply);
         }
     }
 }

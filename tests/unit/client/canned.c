@@ -1,9 +1,11 @@
 #include "tests/unit/client/canned.h"
+#include "proto/reply.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -134,10 +136,10 @@ struct heapd *canned_connect(const struct canned *server, int timeout_ms)
     return h;
 }
 
-struct reply *canned_reply(const char *bytes)
+struct heapd_reply *canned_reply(const char *bytes)
 {
     struct reply_reader reader;
-    struct reply *reply = NULL;
+    struct heapd_reply *reply = NULL;
     reply_reader_init(&reader, NULL);
     assert_int_equal(reply_reader_feed(&reader, bytes, strlen(bytes)), REPLY_READY);
     assert_int_equal(reply_reader_next(&reader, &reply), REPLY_READY);

@@ -51,6 +51,6 @@ size_t canned_end(struct canned *server);
 struct heapd *canned_connect(const struct canned *server, int timeout_ms);
 
 /* The reply that the bytes are. */
-struct reply *canned_reply(const char *bytes);
+struct heapd_reply *canned_reply(const char *bytes);
 
 #endif

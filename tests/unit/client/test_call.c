@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define COMMANDS     200000
 #define ANSWER_BYTES 256
@@ -31,9 +32,9 @@ static void test_connect_says_hello(void **state)
     assert_int_equal(heapd_connect(h, &options), HEAPD_REFUSED);
     assert_string_equal(heapd_error(h), "ERR DB index is out of range");
     assert_true(heapd_connected(h));
-    struct reply *reply = heapd_call(h, "PING");
+    struct heapd_reply *reply = heapd_call(h, "PING");
     assert_string_equal(reply->text, "PONG");
-    reply_free(reply);
+    heapd_reply_free(reply);
     heapd_free(h);
     assert_int_equal(canned_end(&server), 3);
 }
@@ -62,9 +63,9 @@ static void test_call_server_closes_with_reason(void **state)
     struct canned server;
     canned_begin(&server, lines);
     struct heapd *h = canned_connect(&server, 0);
-    struct reply *reply = heapd_call(h, "a");
+    struct heapd_reply *reply = heapd_call(h, "a");
     assert_true(heapd_is_error(reply));
-    reply_free(reply);
+    heapd_reply_free(reply);
     assert_null(heapd_call(h, "a"));
     assert_int_equal(heapd_last_status(h), HEAPD_CLOSED);
     assert_null(heapd_call(h, "a"));
@@ -111,16 +112,16 @@ static void test_call_many_arguments(void **state)
     struct canned server;
     canned_begin(&server, lines);
     struct heapd *h = canned_connect(&server, 0);
-    struct reply *reply = heapd_call(h, "1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "1", "2",
-                                     "3", "4", "5", "6", "7", "8", "9", "");
+    struct heapd_reply *reply = heapd_call(h, "1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "1",
+                                           "2", "3", "4", "5", "6", "7", "8", "9", "");
     assert_int_equal(reply->n, 2);
-    assert_int_equal(reply->children[0].type, REPLY_NULL);
-    reply_free(reply);
+    assert_int_equal(reply->children[0].type, HEAPD_REPLY_NULL);
+    heapd_reply_free(reply);
     heapd_free(h);
     assert_int_equal(canned_end(&server), 1);
 }
 
-static void expect_number(const struct reply *reply, size_t number)
+static void expect_number(const struct heapd_reply *reply, size_t number)
 {
     char text[16];
     snprintf(text, sizeof(text), "%010zu", number);
@@ -136,11 +137,11 @@ static void append_line(struct heapd *h)
     assert_int_equal(heapd_append_raw(h, line, sizeof(line) - 1), HEAPD_OK);
 }
 
-static void count_in_order(void *context, struct reply *reply)
+static void count_in_order(void *context, struct heapd_reply *reply)
 {
     size_t *count = context;
     expect_number(reply, (*count)++);
-    reply_free(reply);
+    heapd_reply_free(reply);
 }
 
 static void test_pipeline_with_taker(void **state)
@@ -156,10 +157,10 @@ static void test_pipeline_with_taker(void **state)
     assert_true(count > 0);
     heapd_on_reply(h, NULL, NULL);
     for (; count < COMMANDS; count++) {
-        struct reply *reply;
+        struct heapd_reply *reply;
         assert_int_equal(heapd_read(h, &reply), HEAPD_OK);
         expect_number(reply, count);
-        reply_free(reply);
+        heapd_reply_free(reply);
     }
     assert_int_equal(heapd_poll(h), HEAPD_OK);
     assert_int_equal(heapd_alive(h), HEAPD_OK);
@@ -175,10 +176,10 @@ static void test_pipeline_read_at_the_end(void **state)
     struct heapd *h = canned_connect(&server, 20000);
     for (size_t i = 0; i < COMMANDS; i++) append_line(h);
     for (size_t i = 0; i < COMMANDS; i++) {
-        struct reply *reply;
+        struct heapd_reply *reply;
         assert_int_equal(heapd_read(h, &reply), HEAPD_OK);
         expect_number(reply, i);
-        reply_free(reply);
+        heapd_reply_free(reply);
     }
     heapd_free(h);
     canned_end(&server);
@@ -192,14 +193,14 @@ static void test_call_amid_a_pipeline(void **state)
     struct heapd *h = canned_connect(&server, 20000);
     for (size_t i = 0; i < 40; i++) assert_int_equal(heapd_append(h, "a"), HEAPD_OK);
     assert_int_equal(heapd_pending(h), 40);
-    struct reply *reply = heapd_call(h, "b");
+    struct heapd_reply *reply = heapd_call(h, "b");
     expect_number(reply, 40);
-    reply_free(reply);
+    heapd_reply_free(reply);
     assert_int_equal(heapd_pending(h), 40);
     for (size_t i = 0; i < 40; i++) {
         assert_int_equal(heapd_read(h, &reply), HEAPD_OK);
         expect_number(reply, i);
-        reply_free(reply);
+        heapd_reply_free(reply);
     }
     assert_int_equal(heapd_pending(h), 0);
     size_t count = 41;
@@ -207,7 +208,7 @@ static void test_call_amid_a_pipeline(void **state)
     heapd_on_reply(h, count_in_order, &count);
     reply = heapd_call(h, "b");
     expect_number(reply, 42);
-    reply_free(reply);
+    heapd_reply_free(reply);
     assert_int_equal(count, 42);
     count++;
     assert_int_equal(heapd_append(h, "a"), HEAPD_OK);

@@ -7,6 +7,7 @@
 #include "tests/unit/client/canned.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char heapd_docs[] = "%5\r\n"
                                  "+config\r\n%2\r\n+summary\r\n+Settings\r\n+subcommands\r\n%2\r\n"
@@ -33,9 +34,9 @@ static const char redis_docs[] =
 
 static void load(struct docs *docs, const char *bytes)
 {
-    struct reply *reply = canned_reply(bytes);
+    struct heapd_reply *reply = canned_reply(bytes);
     assert_true(docs_init(docs, reply));
-    reply_free(reply);
+    heapd_reply_free(reply);
 }
 
 static void hint(const struct docs *docs, const char *line, const char *expected)
@@ -91,10 +92,10 @@ static void test_docs_init_other_answers(void **state)
     static const char *const table[] = {":1\r\n", "*2\r\n:1\r\n*0\r\n", "$-1\r\n"};
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
         struct docs docs;
-        struct reply *reply = canned_reply(table[i]);
+        struct heapd_reply *reply = canned_reply(table[i]);
         assert_false(docs_init(&docs, reply));
         assert_int_equal(docs.count, 0);
-        reply_free(reply);
+        heapd_reply_free(reply);
     }
 }
 

@@ -14,19 +14,19 @@ struct row {
     const char *bytes, *text;
 };
 
-static char *printed(void (*print)(FILE *to, const struct reply *reply), const char *bytes)
+static char *printed(void (*print)(FILE *to, const struct heapd_reply *reply), const char *bytes)
 {
     char *text = NULL;
     size_t n = 0;
     FILE *to = open_memstream(&text, &n);
-    struct reply *reply = canned_reply(bytes);
+    struct heapd_reply *reply = canned_reply(bytes);
     print(to, reply);
-    reply_free(reply);
+    heapd_reply_free(reply);
     fclose(to);
     return text;
 }
 
-static void compare(void (*print)(FILE *to, const struct reply *reply), const struct row *row,
+static void compare(void (*print)(FILE *to, const struct heapd_reply *reply), const struct row *row,
                     size_t n)
 {
     for (; n > 0; row++, n--) {
@@ -97,7 +97,7 @@ static void test_print_text(void **state)
     compare(print_text, table, sizeof(table) / sizeof(*table));
 }
 
-static void print_json(FILE *to, const struct reply *reply)
+static void print_json(FILE *to, const struct heapd_reply *reply)
 {
     assert_true(jsonify_print(to, reply));
 }

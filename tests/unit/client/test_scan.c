@@ -33,7 +33,7 @@ static void test_scan_batches_are_lazy(void **state)
     assert_true(heapd_scan_next(&scan, &item));
     assert_string_equal(item.key->text, "a2");
     /* Another command between two batches: the second was not asked for yet. */
-    reply_free(heapd_call(h, "PING"));
+    heapd_reply_free(heapd_call(h, "PING"));
     assert_true(heapd_scan_next(&scan, &item));
     assert_string_equal(item.key->text, "a3");
     assert_false(heapd_scan_next(&scan, &item));

@@ -84,9 +84,9 @@ static void test_scope_of_many(void **state)
             char bytes[40], handle[16];
             int n = snprintf(handle, sizeof(handle), "&:%x", (unsigned)i / 2 + 1);
             snprintf(bytes, sizeof(bytes), "$%d\r\n%s\r\n", n, handle);
-            struct reply *reply = canned_reply(bytes);
+            struct heapd_reply *reply = canned_reply(bytes);
             assert_string_equal(heapd_scope_take(&scope, reply), handle);
-            reply_free(reply);
+            heapd_reply_free(reply);
         }
     }
     heapd_free(h);

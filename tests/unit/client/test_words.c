@@ -5,6 +5,8 @@
 #include "client/heapctl/words.h"
 #include "tests/unit/client/canned.h"
 
+#include <string.h>
+
 static void test_words_split_good(void **state)
 {
     (void)state;

@@ -273,11 +273,11 @@ struct reading {
     uint32_t depth;
 };
 
-static void assert_same(struct reading *r, const struct reply *reply, val v);
+static void assert_same(struct reading *r, const struct heapd_reply *reply, val v);
 
 struct pairs {
     struct reading *r;
-    const struct reply *reply;
+    const struct heapd_reply *reply;
     size_t next;
 };
 
@@ -288,7 +288,7 @@ static void assert_same_pair(void *ctx, val field, val value)
     assert_same(p->r, &p->reply->children[p->next++], value);
 }
 
-static void assert_same_container(struct reading *r, const struct reply *reply, struct obj *o)
+static void assert_same_container(struct reading *r, const struct heapd_reply *reply, struct obj *o)
 {
     for (uint32_t i = 0; i < r->depth; i++) {
         if (r->open[i] != o) continue;
@@ -302,11 +302,11 @@ static void assert_same_container(struct reading *r, const struct reply *reply, 
     if (o->type == OBJ_HASH) {
         uint64_t cursor = 0;
         struct pairs pairs = {r, reply, 0};
-        assert_int_equal(reply->n, (reply->type == REPLY_MAP ? 1 : 2) * hash_length(o));
+        assert_int_equal(reply->n, (reply->type == HEAPD_REPLY_MAP ? 1 : 2) * hash_length(o));
         while (hash_walk(o, &cursor, 16, assert_same_pair, &pairs)) {
         }
     } else {
-        assert_int_equal(reply->type, REPLY_ARRAY);
+        assert_int_equal(reply->type, HEAPD_REPLY_ARRAY);
         assert_int_equal(reply->n, list_length(o));
         for (uint64_t i = 0; i < list_length(o); i++)
             assert_same(r, &reply->children[i], list_get(o, i));
@@ -314,7 +314,7 @@ static void assert_same_container(struct reading *r, const struct reply *reply, 
     r->depth--;
 }
 
-static void assert_same(struct reading *r, const struct reply *reply, val v)
+static void assert_same(struct reading *r, const struct heapd_reply *reply, val v)
 {
     if (val_is_container(v)) {
         assert_same_container(r, reply, val_obj(v));
@@ -366,7 +366,7 @@ static void test_nested_random_graphs(void **state)
             world_run(&w, 0);
             if (world_replied(&w, "-TOOBIG")) continue;
             struct reply_reader reader;
-            struct reply *reply = NULL;
+            struct heapd_reply *reply = NULL;
             reply_reader_init(&reader, NULL);
             assert_int_equal(reply_reader_feed(&reader, w.out.p, w.out.n), REPLY_READY);
             assert_int_equal(reply_reader_next(&reader, &reply), REPLY_READY);
@@ -374,7 +374,7 @@ static void test_nested_random_graphs(void **state)
             assert_same(
                 &r, reply,
                 entry_value(keyspace_find(&w.engine.keyspace, view_of(key))));
-            reply_free(reply);
+            heapd_reply_free(reply);
             reply_reader_fini(&reader);
             compared++;
         }

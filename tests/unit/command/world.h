@@ -143,12 +143,12 @@ static inline const struct command_stats *world_stats_of(const struct world *w, 
 static inline void world_assert_one_reply(struct world *w)
 {
     struct reply_reader reader;
-    struct reply *reply = NULL;
+    struct heapd_reply *reply = NULL;
     reply_reader_init(&reader, NULL);
     if (reply_reader_feed(&reader, w->out.p, w->out.n) != REPLY_READY ||
         reply_reader_next(&reader, &reply) != REPLY_READY)
         fail_msg("%s: no whole reply: %.*s", world_command(w), (int)w->out.n, w->out.p);
-    reply_free(reply);
+    heapd_reply_free(reply);
     if (reply_reader_next(&reader, &reply) != REPLY_MORE)
         fail_msg("%s: more than one reply: %.*s", world_command(w), (int)w->out.n, w->out.p);
     reply_reader_fini(&reader);

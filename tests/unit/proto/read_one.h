@@ -5,10 +5,10 @@
 #include "cmocka_all.h"
 #include "proto/reply.h"
 
-static inline struct reply *read_one(const char *bytes, size_t n)
+static inline struct heapd_reply *read_one(const char *bytes, size_t n)
 {
     struct reply_reader r;
-    struct reply *reply = NULL;
+    struct heapd_reply *reply = NULL;
     reply_reader_init(&r, NULL);
     assert_int_equal(reply_reader_feed(&r, bytes, n), REPLY_READY);
     assert_int_equal(reply_reader_next(&r, &reply), REPLY_READY);

@@ -19,7 +19,7 @@
 static const struct reply_limits SMALL = {
     .bulk_bytes_max = 100, .line_bytes_max = 60, .children_max = 40};
 
-/* One letter a type, in the order of enum reply_type. */
+/* One letter a type, in the order of enum heapd_reply_type. */
 static const char LETTERS[] = "+-:$*_#,(=%~>|";
 
 static void append(char *to, const char *text)
@@ -29,18 +29,18 @@ static void append(char *to, const char *text)
     memmove(to + n, text, more + 1);
 }
 
-static void print_scalar(char *to, enum reply_type type, const char *text, size_t n,
+static void print_scalar(char *to, enum heapd_reply_type type, const char *text, size_t n,
                          int64_t integer)
 {
     char part[200];
-    if (type == REPLY_INTEGER || type == REPLY_BOOL)
+    if (type == HEAPD_REPLY_INTEGER || type == HEAPD_REPLY_BOOL)
         snprintf(part, sizeof(part), "%" PRId64, integer);
     else
         snprintf(part, sizeof(part), "%.*s", (int)n, text == NULL ? "" : text);
     append(to, part);
 }
 
-static void print_head(char *to, enum reply_type type, const char *format)
+static void print_head(char *to, enum heapd_reply_type type, const char *format)
 {
     char part[10] = {LETTERS[type]};
     strcat(part, format);
@@ -48,7 +48,7 @@ static void print_head(char *to, enum reply_type type, const char *format)
 }
 
 /* The tests' trees are shallow: only the reader has to do without recursion. */
-static void print_tree(char *to, const struct reply *reply)
+static void print_tree(char *to, const struct heapd_reply *reply)
 {
     if (reply->attributes != NULL) print_tree(to, reply->attributes);
     print_head(to, reply->type, reply->format);
@@ -59,7 +59,7 @@ static void print_tree(char *to, const struct reply *reply)
         return;
     }
     append(to, "(");
-    for (size_t i = 0; i < reply_children(reply); i++) print_tree(to, &reply->children[i]);
+    for (size_t i = 0; i < heapd_reply_children(reply); i++) print_tree(to, &reply->children[i]);
     append(to, ")");
 }
 
@@ -67,13 +67,13 @@ static void print_tree(char *to, const struct reply *reply)
 static void print_event(char *to, const struct reply_event *event, size_t *open, uint32_t *depth)
 {
     print_head(to, event->type, event->format);
-    bool pairs = event->type == REPLY_MAP || event->type == REPLY_ATTRIBUTE;
+    bool pairs = event->type == HEAPD_REPLY_MAP || event->type == HEAPD_REPLY_ATTRIBUTE;
     bool container = strchr("*%~>|", LETTERS[event->type]) != NULL;
     if (container) {
         append(to, "(");
         size_t n = pairs ? 2 * event->n : event->n;
         assert_int_equal(event->depth, *depth);
-        open[(*depth)++] = event->type == REPLY_ATTRIBUTE ? n | (size_t)1 << 40 : n;
+        open[(*depth)++] = event->type == HEAPD_REPLY_ATTRIBUTE ? n | (size_t)1 << 40 : n;
     } else {
         print_scalar(to, event->type, event->text, event->n, event->integer);
         append(to, ";");
@@ -106,12 +106,12 @@ static enum reply_status take(struct session *s)
             if (status == REPLY_READY) print_event(s->printed, &event, s->open, &s->depth);
             if (status == REPLY_READY && event.last) append(s->printed, "!");
         } else {
-            struct reply *reply;
+            struct heapd_reply *reply;
             status = reply_reader_next(&s->r, &reply);
             if (status == REPLY_READY) {
                 print_tree(s->printed, reply);
                 append(s->printed, "!");
-                reply_free(reply);
+                heapd_reply_free(reply);
             }
         }
         assert_int_equal(reply_reader_check(&s->r), 0);
@@ -288,30 +288,30 @@ static void test_next_doubles(void **state)
         {",-INF\r\n", -INFINITY}, {",+3\r\n", 3},        {",5e-324\r\n", 5e-324},
     };
     for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
-        struct reply *reply = read_one(ROWS[i].bytes, strlen(ROWS[i].bytes));
-        assert_int_equal(reply->type, REPLY_DOUBLE);
+        struct heapd_reply *reply = read_one(ROWS[i].bytes, strlen(ROWS[i].bytes));
+        assert_int_equal(reply->type, HEAPD_REPLY_DOUBLE);
         assert_true(memcmp(&reply->number, &ROWS[i].value, sizeof(double)) == 0);
-        reply_free(reply);
+        heapd_reply_free(reply);
     }
-    struct reply *reply = read_one(",nan\r\n", 6);
+    struct heapd_reply *reply = read_one(",nan\r\n", 6);
     assert_true(isnan(reply->number));
-    reply_free(reply);
+    heapd_reply_free(reply);
 }
 
 static void test_next_text_ends_with_nul(void **state)
 {
     (void)state;
-    struct reply *reply = read_one("$3\r\na\0b\r\n", 9);
+    struct heapd_reply *reply = read_one("$3\r\na\0b\r\n", 9);
     assert_int_equal(reply->n, 3);
     assert_memory_equal(reply->text, "a\0b", 4);
-    reply_free(reply);
+    heapd_reply_free(reply);
     reply = read_one("$0\r\n\r\n", 6);
     assert_string_equal(reply->text, "");
-    reply_free(reply);
+    heapd_reply_free(reply);
     reply = read_one("_\r\n", 3);
     assert_null(reply->text);
-    reply_free(reply);
-    reply_free(NULL);
+    heapd_reply_free(reply);
+    heapd_reply_free(NULL);
 }
 
 static void test_next_random_bytes(void **state)

@@ -23,7 +23,7 @@ static void check_depth(uint32_t depth, enum reply_status expected)
         }
     }
     struct reply_reader r;
-    struct reply *reply;
+    struct heapd_reply *reply;
     reply_reader_init(&r, NULL);
     assert_int_equal(reply_reader_feed(&r, buf.p, buf.n), REPLY_READY);
     assert_int_equal(reply_reader_next(&r, &reply), expected);
@@ -48,18 +48,18 @@ static void test_free_deep_and_wide(void **state)
     proto_buf_init(&buf);
     for (int i = 0; i < REPLY_DEPTH_MAX; i++) proto_put_array(&buf, 1);
     proto_put_bulk(&buf, "x", 1);
-    struct reply *reply = read_one(buf.p, buf.n);
-    struct reply *inner = reply;
-    while (inner->type == REPLY_ARRAY) inner = inner->children;
+    struct heapd_reply *reply = read_one(buf.p, buf.n);
+    struct heapd_reply *inner = reply;
+    while (inner->type == HEAPD_REPLY_ARRAY) inner = inner->children;
     assert_string_equal(inner->text, "x");
-    reply_free(reply);
+    heapd_reply_free(reply);
     proto_buf_clear(&buf, SIZE_MAX);
     proto_put_map(&buf, 50000);
     for (int i = 0; i < 100000; i++) proto_put_bulk_integer(&buf, i);
     reply = read_one(buf.p, buf.n);
-    assert_int_equal(reply_children(reply), 100000);
+    assert_int_equal(heapd_reply_children(reply), 100000);
     assert_string_equal(reply->children[99999].text, "99999");
-    reply_free(reply);
+    heapd_reply_free(reply);
     proto_buf_fini(&buf);
 }
 
@@ -67,7 +67,7 @@ static void test_next_memory_follows_what_arrived(void **state)
 {
     (void)state;
     struct reply_reader r;
-    struct reply *reply;
+    struct heapd_reply *reply;
     reply_reader_init(&r, NULL);
     static const char BYTES[] = "*4294967295\r\n%4294967295\r\n:1\r\n$536870912\r\nx";
     /* Were the announced lengths allocated, this would be hundreds of gigabytes. */
@@ -101,7 +101,7 @@ static void test_feed_gives_large_room_back(void **state)
 {
     (void)state;
     struct reply_reader r;
-    struct reply *reply;
+    struct heapd_reply *reply;
     struct proto_buf buf;
     proto_buf_init(&buf);
     size_t n = 4 * REPLY_BYTES_KEPT;
@@ -113,7 +113,7 @@ static void test_feed_gives_large_room_back(void **state)
     assert_int_equal(reply_reader_feed(&r, buf.p, buf.n), REPLY_READY);
     assert_int_equal(reply_reader_next(&r, &reply), REPLY_READY);
     assert_int_equal(reply->n, n);
-    reply_free(reply);
+    heapd_reply_free(reply);
     assert_int_equal(reply_reader_feed(&r, "+", 1), REPLY_READY);
     assert_true(r.in.cap <= REPLY_BYTES_KEPT);
     reply_reader_fini(&r);
@@ -131,7 +131,7 @@ static void test_next_without_memory(void **state)
     size_t failures = 0;
     for (bool failed = true; failed; failures += failed) {
         struct reply_reader r;
-        struct reply *reply = NULL;
+        struct heapd_reply *reply = NULL;
         reply_reader_init(&r, NULL);
         alloc_fail_after(failures);
         enum reply_status status = reply_reader_feed(&r, BYTES, sizeof(BYTES) - 1);
@@ -139,7 +139,7 @@ static void test_next_without_memory(void **state)
         failed = alloc_fail_end();
         assert_int_equal(status, failed ? REPLY_OOM : REPLY_READY);
         if (failed) assert_int_equal(reply_reader_next(&r, &reply), REPLY_OOM);
-        reply_free(reply);
+        heapd_reply_free(reply);
         reply_reader_fini(&r);
     }
     assert_true(failures >= 30);
@@ -153,7 +153,7 @@ static void test_fini_frees_unfinished_trees(void **state)
         "$1\r\ny\r\n+c\r\n";
     for (size_t n = 0; n < sizeof(BYTES); n++) {
         struct reply_reader r;
-        struct reply *reply;
+        struct heapd_reply *reply;
         reply_reader_init(&r, NULL);
         assert_int_equal(reply_reader_feed(&r, BYTES, n), REPLY_READY);
         assert_int_equal(reply_reader_next(&r, &reply), REPLY_MORE);
