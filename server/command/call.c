@@ -31,6 +31,12 @@ static int key_form(struct view key, uint64_t *number)
     return identity_parse(key, number) ? KEY_IDENTITY : KEY_NAME;
 }
 
+uint32_t call_key_hash(const struct call *c, uint32_t i)
+{
+    bool known = c->key_hash && i == (uint32_t)c->command->first_key;
+    return known ? c->key_hash : keyspace_hash(c->keyspace, c->argv[i]);
+}
+
 enum status call_name(struct call *c, uint32_t i)
 {
     uint64_t number;
@@ -59,8 +65,9 @@ static enum status subject_find(struct call *c, uint32_t i, bool counted, struct
                              "source of REF");
     default: break;
     }
-    s->e = counted ? keyspace_lookup(c->keyspace, c->argv[i])
-                   : keyspace_find(c->keyspace, c->argv[i]);
+    uint32_t hash = call_key_hash(c, i);
+    s->e = counted ? keyspace_lookup_hashed(c->keyspace, c->argv[i], hash)
+                   : keyspace_find_hashed(c->keyspace, c->argv[i], hash);
     if (!s->e) return STATUS_OK;
     if (!counted) keyspace_touch(c->keyspace, s->e);
     s->v = entry_value(s->e);
@@ -211,9 +218,7 @@ enum status call_source(struct call *c, uint32_t i, val *out)
 
 struct needle call_text_needle(const struct call *c, uint32_t i)
 {
-    if (i != c->element_at) return needle_of_text(c->heap, c->argv[i]);
-    DASSERT(c->element->hash == needle_of_text(c->heap, c->argv[i]).hash);
-    return *c->element;
+    return needle_of_text(c->heap, c->argv[i]);
 }
 
 enum status call_needle(struct call *c, uint32_t i, struct needle *out)

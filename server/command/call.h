@@ -49,9 +49,8 @@ struct call {
     const struct view *argv; /* argv[0] is the command's name; no prefix is among them */
     uint32_t argc;
     enum call_form form;
-    uint32_t element_at;          /* an argument whose needle is known already (ahead.h); 0: none */
-    const struct needle *element; /* that needle */
-    const struct given *adopted;  /* arguments that are strings already; NULL: none */
+    uint32_t key_hash;           /* of the first key; 0: not computed yet */
+    const struct given *adopted; /* arguments that are strings already; NULL: none */
     struct proto_buf *out;
     size_t out_start;             /* where this command's reply begins */
     struct reply_refs *refs;      /* large values of the reply; NULL: they are copied */
@@ -71,6 +70,8 @@ enum status call_double(struct call *c, uint32_t i, double *out) MUST_USE; /* ST
 /* Whether argument i is this word, in any case. False past the end. */
 bool call_is(const struct call *c, uint32_t i, const char *word);
 
+/* The hash of a key argument. */
+uint32_t call_key_hash(const struct call *c, uint32_t i);
 /* A key that a command is about to create, change or remove as a name: handles and identities are
  * refused. */
 enum status call_name(struct call *c, uint32_t i) MUST_USE;

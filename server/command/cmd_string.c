@@ -100,6 +100,7 @@ static enum status bind_take(struct call *c, const struct source *source,
         source_drop(c, source);
         return STATUS_OOM;
     }
+    options.hash = call_key_hash(c, 1);
     if (val_is_none(v))
         return keyspace_bind_text(c->keyspace, c->argv[1], source->text, options, NULL);
     enum status s = keyspace_bind_take(c->keyspace, c->argv[1], v, options, NULL);

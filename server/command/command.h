@@ -61,10 +61,19 @@ uint32_t command_index(const struct command *cmd);
 const struct command *command_find(struct view name);
 const struct command *command_find_sub(const struct command *container, struct view name);
 
-/* Runs one request. argc > 0. The reply is appended to `to`; when that fails for lack of memory
+/* One request as net/ read it. The arguments and their bytes stay as they are until it has run. */
+struct request {
+    const struct view *argv;
+    uint32_t argc;                 /* > 0 */
+    const struct command *command; /* its row, where prefetch.h found it; else NULL */
+    uint32_t key_hash;             /* of its first key; 0 where `command` is NULL */
+    const struct given *adopted;   /* arguments that are strings already; NULL: none */
+};
+
+/* Runs one request. The reply is appended to `to`; when that fails for lack of memory
  * to.buf->failed says so. */
-void dispatch(struct engine *engine, struct session *session, uint32_t argc,
-              const struct view *argv, struct reply_to to);
+void dispatch(struct engine *engine, struct session *session, const struct request *request,
+              struct reply_to to);
 /* Runs the command of a call that has been found and admitted, inside a request or inside another
  * command: takes back the reply and the handles of one that fails, writes its error, commits the
  * handles of one that does not, and accounts for it. Returns what the handler did. */

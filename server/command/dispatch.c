@@ -1,5 +1,4 @@
 #include "base/clock.h"
-#include "command/ahead.h"
 #include "command/command.h"
 #include "engine/maxmemory.h"
 #include "engine/steps.h"
@@ -75,8 +74,8 @@ static enum status find_row(struct call *c)
     return STATUS_OK;
 }
 
-/* The row, unless it was found ahead, and what can be checked without running the command. A row
- * that was found ahead has a key, so it is neither a prefix nor a container. */
+/* The row, unless prefetch_requests has found it, and what can be checked without running the
+ * command. A row that it finds has a key, so it is neither a prefix nor a container. */
 static enum status find(struct call *c)
 {
     enum status status = c->command ? STATUS_OK : find_row(c);
@@ -127,9 +126,10 @@ enum status execute(struct call *c)
     struct engine *s = c->engine;
     struct handles *handles = &c->session->handles;
     int64_t began_ns = s->mono_ns;
-    const struct given *outer = adopted_offer(c->heap, c->adopted);
+    const struct given *outer = adopted_offered(c->heap);
+    if (UNLIKELY(c->adopted != outer)) adopted_offer(c->heap, c->adopted);
     enum status ran = c->command->run(c);
-    adopted_offer(c->heap, outer);
+    if (UNLIKELY(c->adopted != outer)) adopted_offer(c->heap, outer);
     if (ran == STATUS_OK && c->out->failed) ran = STATUS_OOM;
     if (ran != STATUS_OK && ran != STATUS_REPLIED) call_error(c, "%s", status_text(ran));
     if (handles->made_count) handles_commit(c->heap, handles);
@@ -148,8 +148,8 @@ static void account_refused(struct call *c)
     if (c->command) s->stats.command[command_index(c->command)].rejected++;
 }
 
-void dispatch_ahead(struct engine *engine, struct session *session, const struct ahead *request,
-                    struct reply_to to)
+void dispatch(struct engine *engine, struct session *session, const struct request *request,
+              struct reply_to to)
 {
     struct reply_refs *refs = to.refs;
     /* Every field is named, so that none is cleared first. */
@@ -162,8 +162,7 @@ void dispatch_ahead(struct engine *engine, struct session *session, const struct
         .argv = request->argv,
         .argc = request->argc,
         .form = BY_VALUE,
-        .element_at = request->element_at,
-        .element = &request->element,
+        .key_hash = request->key_hash,
         .adopted = request->adopted,
         .out = to.buf,
         .out_start = to.buf->n,
@@ -174,26 +173,15 @@ void dispatch_ahead(struct engine *engine, struct session *session, const struct
         .open = NULL,
         .nested_values = 0,
     };
-    if (c.command)
-        keyspace_expect(c.keyspace, c.argv[c.command->first_key], request->hash, request->place);
     enum status found = find(&c);
     if (!found) found = admit(&c);
     if (!found)
         execute(&c);
     else
         account_refused(&c);
-    keyspace_expect_nothing(c.keyspace);
     session->commands++;
     session->active_ms = engine->now_ms;
     if (c.command) session->last_command = c.command->name;
     steps_after_command(engine);
     if (UNLIKELY(engine->maxmemory.state == MAXMEMORY_BEHIND)) hold_up(&c);
-}
-
-void dispatch(struct engine *engine, struct session *session, uint32_t argc,
-              const struct view *argv, struct reply_to to)
-{
-    struct ahead request;
-    ahead_begin(&request, argv, argc);
-    dispatch_ahead(engine, session, &request, to);
 }

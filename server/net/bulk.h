@@ -72,7 +72,7 @@ bool bulks_filled(struct bulks *b, size_t n, struct view *behind);
 const char *bulks_last(const struct bulks *b);
 
 /* All of them, which are whole, become strings: the list that goes along with the request
- * (struct ahead). */
+ * (struct request). */
 const struct given *bulks_give(struct bulks *b, struct heap *h);
 /* After the request: those that nobody has stored go. */
 void bulks_given(struct bulks *b, struct heap *h);

@@ -174,7 +174,7 @@ static bool may_go_on(const struct conn *c, const struct replies *out, uint64_t 
            share_left(c);
 }
 
-static void run_one(struct conn *c, const struct ahead *request, struct replies *out)
+static void run_one(struct conn *c, const struct request *request, struct replies *out)
 {
     c->share.commands++;
     if (request->argc)
@@ -182,7 +182,7 @@ static void run_one(struct conn *c, const struct ahead *request, struct replies 
 }
 
 /* The same, with the arguments that lie apart. */
-static void run_large(struct conn *c, struct ahead *request, struct replies *out)
+static void run_large(struct conn *c, struct request *request, struct replies *out)
 {
     struct engine *s = c->net->engine;
     request->adopted = bulks_give(&c->bulks, &s->heap);
@@ -198,18 +198,18 @@ static void run_large(struct conn *c, struct ahead *request, struct replies *out
 static size_t run_batch(struct conn *c, struct view bytes, struct replies *out, uint64_t before)
 {
     struct request_batch *batch = &c->net->batch;
-    struct ahead *ahead = c->net->ahead;
+    struct request *requests = c->net->requests;
     size_t at = 0;
     uint32_t most = (uint32_t)(CONN_SHARE_COMMANDS - c->share.commands);
     request_batch_read(batch, &c->reader.limits, most, bytes.p, bytes.n);
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_request *r = &batch->requests[i];
-        ahead_begin(&ahead[i], (const struct view *)r->argv, r->argc);
+        requests[i] = (struct request){.argv = (const struct view *)r->argv, .argc = r->argc};
     }
-    if (batch->count > 1) ahead_look(c->net->engine, ahead, batch->count);
+    if (batch->count > 1) prefetch_requests(c->net->engine, requests, batch->count);
     for (uint32_t i = 0; i < batch->count && may_go_on(c, out, before); i++) {
         at += batch->requests[i].bytes;
-        run_one(c, &ahead[i], out);
+        run_one(c, &requests[i], out);
     }
     return at;
 }
@@ -236,8 +236,7 @@ static size_t run_requests(struct conn *c, struct view bytes)
             break;
         }
         at += r->bytes;
-        struct ahead request;
-        ahead_begin(&request, (const struct view *)r->argv, r->argc);
+        struct request request = {.argv = (const struct view *)r->argv, .argc = r->argc};
         if (c->bulks.first)
             run_large(c, &request, out);
         else

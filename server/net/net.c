@@ -7,6 +7,9 @@
 #include "net/conn.h"
 #include "net/listener.h"
 
+static_assert((int)BATCH_REQUESTS_MAX <= (int)PREFETCH_REQUESTS_MAX,
+              "a batch is prefetched for at once");
+
 /* --- the queues --------------------------------------------------------------------------------
  */
 

@@ -38,7 +38,7 @@
 
 #include <uv.h>
 
-#include "command/ahead.h"
+#include "command/prefetch.h"
 #include "net/pace.h"
 #include "net/sends.h"
 #include "proto/batch.h"
@@ -71,7 +71,7 @@ struct net {
     struct ring *ring;         /* its, or NULL */
     struct sends sends;
     struct request_batch batch; /* of the connection that is running; nothing in it stays */
-    struct ahead ahead[BATCH_REQUESTS_MAX];
+    struct request requests[BATCH_REQUESTS_MAX];
     struct net_queue queues[NET_PLACES]; /* NET_NOWHERE stays empty */
     struct pace pace;                    /* of this loop's own connections */
     uint64_t turn;                       /* its number */
@@ -138,10 +138,10 @@ void net_shut_killed(struct net *net, const struct session *killer);
 void net_move(struct net *net, struct net_seat *seat, enum net_place place);
 
 /* Runs a request, and sees to those that it has killed. */
-static inline void net_run(struct net *net, struct session *session, const struct ahead *request,
+static inline void net_run(struct net *net, struct session *session, const struct request *request,
                            struct reply_to to)
 {
-    dispatch_ahead(net->engine, session, request, to);
+    dispatch(net->engine, session, request, to);
     if (UNLIKELY(net->engine->killed)) net_shut_killed(net, session);
 }
 

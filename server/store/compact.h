@@ -27,7 +27,6 @@
  *                             some slots twice, so none is fitted while there is such a walk
  *   SCAN cursors              are bits of hashes
  *   names FLUSHALL dropped    are in no table that is walked
- *   a key that is expected    ends with its command
  *   this walk itself          keeps a place among the cells, and the cell that it is in as a
  *                             number to compare with: the container may be gone
  *

@@ -34,17 +34,7 @@ uint32_t keyspace_hash(const struct keyspace *ks, struct view key)
 
 struct key_needle keyspace_needle(const struct keyspace *ks, struct view key)
 {
-    const struct keyspace_expected *x = &ks->expected;
-    bool known = key.p == x->key.p && key.n == x->key.n && key.p;
-    DASSERT(!known || x->hash == keyspace_hash(ks, key));
-    if (known) return (struct key_needle){key, x->hash, &x->place};
-    return (struct key_needle){key, keyspace_hash(ks, key), NULL};
-}
-
-void keyspace_expect(struct keyspace *ks, struct view key, uint32_t hash,
-                     struct keyspace_place place)
-{
-    ks->expected = (struct keyspace_expected){key, hash, place};
+    return (struct key_needle){key, keyspace_hash(ks, key)};
 }
 
 void keyspace_prefetch_directory(const struct keyspace *ks, uint32_t hash)
@@ -57,23 +47,15 @@ void keyspace_prefetch_bucket(const struct keyspace *ks, uint32_t hash)
     table_prefetch_bucket(&ks->names, &keyspace_names_type, hash);
 }
 
-struct keyspace_place keyspace_glimpse(const struct keyspace *ks, uint32_t hash, const void **chain)
+const void *keyspace_prefetch_entry(const struct keyspace *ks, uint32_t hash, const void *chain)
 {
-    void *slot = table_glimpse(&ks->names, &keyspace_names_type, hash, chain);
-    return (struct keyspace_place){slot, ks->changes};
-}
-
-static struct entry **find_slot(const struct keyspace *ks, const struct key_needle *n)
-{
-    return table_find(&ks->names, &keyspace_names_type, n->hash, slot_has_key, n);
+    (void)table_glimpse(&ks->names, &keyspace_names_type, hash, &chain);
+    return chain;
 }
 
 struct entry **keyspace_slot(const struct keyspace *ks, const struct key_needle *n)
 {
-    const struct keyspace_place *seen = n->seen;
-    bool known = seen && seen->slot && seen->changes == ks->changes && slot_has_key(n, seen->slot);
-    DASSERT(!known || seen->slot == find_slot(ks, n));
-    return known ? seen->slot : find_slot(ks, n);
+    return table_find(&ks->names, &keyspace_names_type, n->hash, slot_has_key, n);
 }
 
 struct entry **keyspace_slot_of(const struct keyspace *ks, const struct entry *e)
@@ -102,7 +84,6 @@ void keyspace_free_entry(struct keyspace *ks, struct entry *e)
 
 bool keyspace_insert(struct keyspace *ks, struct entry *e, uint32_t hash)
 {
-    ks->changes++; /* also where there is no room: buckets may have moved */
     struct entry **slot = table_insert(&ks->names, &keyspace_names_type, ks->h->pool, ks, hash);
     if (!slot) return false;
     *slot = e;
@@ -113,7 +94,6 @@ void keyspace_extract(struct keyspace *ks, struct entry *e)
 {
     struct entry **slot = keyspace_slot_of(ks, e);
     ASSERT(slot);
-    ks->changes++;
     table_remove(&ks->names, &keyspace_names_type, ks->h->pool, ks, keyspace_hash(ks, entry_key(e)),
                  slot);
 }
@@ -163,16 +143,27 @@ bool keyspace_is_live(const struct keyspace *ks, const struct entry *e)
 
 /* --- looking up --- */
 
-struct entry *keyspace_find(const struct keyspace *ks, struct view key)
+struct entry *keyspace_find_hashed(const struct keyspace *ks, struct view key, uint32_t hash)
 {
-    struct key_needle n = keyspace_needle(ks, key);
+    struct key_needle n = {key, hash};
+    DASSERT(hash == keyspace_hash(ks, key));
     struct entry **slot = keyspace_slot(ks, &n);
     return slot && keyspace_is_live(ks, *slot) ? *slot : NULL;
 }
 
+struct entry *keyspace_find(const struct keyspace *ks, struct view key)
+{
+    return keyspace_find_hashed(ks, key, keyspace_hash(ks, key));
+}
+
 struct entry *keyspace_lookup(struct keyspace *ks, struct view key)
 {
-    struct entry *e = keyspace_find(ks, key);
+    return keyspace_lookup_hashed(ks, key, keyspace_hash(ks, key));
+}
+
+struct entry *keyspace_lookup_hashed(struct keyspace *ks, struct view key, uint32_t hash)
+{
+    struct entry *e = keyspace_find_hashed(ks, key, hash);
     if (!e) {
         ks->misses++;
         return NULL;

@@ -52,20 +52,6 @@ enum { KEYSPACE_KEY_BYTES_MAX = 512 << 20, KEYSPACE_NEVER = -1 };
 /* A keyspace that FLUSHALL detached, to be freed in steps. */
 struct keyspace_debris;
 
-/* Where in the table of names an entry was seen; slot may be NULL. Good as long as no name has come
- * or gone, which `changes` tells. */
-struct keyspace_place {
-    struct entry **slot;
-    uint64_t changes;
-};
-
-/* A key of which something is known before a command asks for it: see keyspace_expect. */
-struct keyspace_expected {
-    struct view key;
-    uint32_t hash;
-    struct keyspace_place place;
-};
-
 struct keyspace {
     struct heap *h;
     struct table names;
@@ -74,9 +60,7 @@ struct keyspace {
     struct keyspace_debris *debris;
     struct heap_holder holder;
     struct access access;
-    struct keyspace_expected expected;
     int64_t now_ms;           /* the wall clock of the running command or step; kept by engine/ */
-    uint64_t changes;         /* slots that the table of names has filled, emptied or moved */
     struct evidence evidence; /* whether the texts that names are bound to repeat */
     uint64_t entry_bytes;     /* of all entries, as the pools count */
     uint64_t hits, misses;    /* counted by keyspace_lookup */
@@ -90,31 +74,25 @@ void keyspace_init(struct keyspace *ks, struct heap *h);
 void keyspace_fini(struct keyspace *ks);
 
 /*
- * Looking ahead, for a pipeline: what the next commands will touch is fetched into the cache while
- * others run. These are hints, and change nothing. In this order, with time between them: the hash,
- * which fetches nothing; the place in the directory and the bucket, as table.h says; the entry that
- * is likely to be meant, which may be another's. No slot: there is none, or it is to be looked for
- * with *chain again, as table_glimpse() says.
+ * Prefetching for a pipeline: what the next commands will touch is fetched into the cache, several
+ * keys at a time. These are hints, and change nothing. In this order, with time between: the hash,
+ * which fetches nothing; the place in the directory; the bucket (table.h); the entry that is likely
+ * to be meant, which may be another's. keyspace_prefetch_entry takes NULL first, and what it
+ * returned as long as that is not NULL: then the entry may be in an overflow bucket, which is being
+ * fetched. The table must not change between.
  */
 uint32_t keyspace_hash(const struct keyspace *ks, struct view key);
 void keyspace_prefetch_directory(const struct keyspace *ks, uint32_t hash);
 void keyspace_prefetch_bucket(const struct keyspace *ks, uint32_t hash);
-struct keyspace_place keyspace_glimpse(const struct keyspace *ks, uint32_t hash,
-                                       const void **chain);
-/* The hash of these very bytes, at this address, until nothing is expected any more, and where they
- * may be a name: the key of the running command, so that it is not hashed and looked for at each
- * step of it. They must not change meanwhile. */
-void keyspace_expect(struct keyspace *ks, struct view key, uint32_t hash,
-                     struct keyspace_place place);
-static inline void keyspace_expect_nothing(struct keyspace *ks)
-{
-    ks->expected.key.p = NULL;
-}
+const void *keyspace_prefetch_entry(const struct keyspace *ks, uint32_t hash, const void *chain);
 
 /* The entry of a key that is neither due nor gone, or NULL. Counts and changes nothing. */
 struct entry *keyspace_find(const struct keyspace *ks, struct view key);
 /* The same for a command that reads: counts a hit or a miss and sets the access clock. */
 struct entry *keyspace_lookup(struct keyspace *ks, struct view key);
+/* Both for whoever has the key's hash already. */
+struct entry *keyspace_find_hashed(const struct keyspace *ks, struct view key, uint32_t hash);
+struct entry *keyspace_lookup_hashed(struct keyspace *ks, struct view key, uint32_t hash);
 /* The name has been found and is made use of: sets the access clock, as a lookup does. */
 static inline void keyspace_touch(struct keyspace *ks, struct entry *e)
 {
@@ -130,12 +108,14 @@ uint32_t keyspace_frequency(const struct keyspace *ks, const struct entry *e);
  * and bytes are written into the entry, wherever they are borrowed from; the count of an object is
  * stolen on every path. Options: the old TTL stays or goes; expires_ms, when not KEYSPACE_NEVER, is
  * the new one (the caller sees to it that it lies in the future). A name that is due is bound as a
- * new one: its TTL goes. On failure (STATUS_OOM,
- * STATUS_TOO_LONG) nothing changed but that v is released. *out (may be NULL) receives the entry.
+ * new one: its TTL goes. `hash` is the key's, or 0 where the caller has not computed it. On failure
+ * (STATUS_OOM, STATUS_TOO_LONG) nothing changed but that v is released. *out (may be NULL) receives
+ * the entry.
  */
 struct keyspace_bind {
     bool keep_ttl;
     int64_t expires_ms;
+    uint32_t hash;
 };
 enum status keyspace_bind_take(struct keyspace *ks, struct view key, RC_STEALS val v,
                                struct keyspace_bind options, struct entry **out) MUST_USE;

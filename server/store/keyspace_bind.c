@@ -93,7 +93,9 @@ static enum status bind(struct keyspace *ks, struct view key, const struct entry
                         struct keyspace_bind options, struct entry **out)
 {
     if (key.n > KEYSPACE_KEY_BYTES_MAX) return STATUS_TOO_LONG;
-    struct key_needle n = keyspace_needle(ks, key);
+    struct key_needle n =
+        options.hash ? (struct key_needle){key, options.hash} : keyspace_needle(ks, key);
+    DASSERT(n.hash == keyspace_hash(ks, key));
     struct entry **slot = keyspace_slot(ks, &n), *e;
     enum status s = STATUS_OK;
     if (slot) {
@@ -283,7 +285,7 @@ void keyspace_unstage(struct keyspace *ks, const struct keyspace_staged *staged)
 void keyspace_commit(struct keyspace *ks, const struct keyspace_staged *staged)
 {
     if (staged->fresh) return;
-    struct key_needle n = {entry_key(staged->e), staged->hash, NULL};
+    struct key_needle n = {entry_key(staged->e), staged->hash};
     struct entry **slot = keyspace_slot(ks, &n);
     ASSERT(slot);
     struct entry *old = *slot;

@@ -12,7 +12,6 @@ enum status keyspace_flush(struct keyspace *ks)
     if (!d) return STATUS_OOM;
     *d = (struct keyspace_debris){ks->debris, ks->names, ks->expiry, ks->known};
     ks->debris = d;
-    ks->changes++;
     table_init(&ks->names);
     expiry_init(&ks->expiry);
     binding_init(&ks->known);
@@ -282,7 +281,7 @@ static void census_name(void *ctx, void *slot)
     const struct entry *e = entry_in(slot);
     const struct obj *o = entry_referred(e);
     struct view key = entry_key(e);
-    struct key_needle n = {key, keyspace_hash(c->ks, key), NULL};
+    struct key_needle n = {key, keyspace_hash(c->ks, key)};
     struct entry **found = keyspace_slot(c->ks, &n);
     if (!found || *found != e) c->wrong = true; /* 1 */
     if (entry_place(e)) {

@@ -46,14 +46,12 @@ static void visit_slot(void *ctx, void *slot)
 
 bool keyspace_fit_step(struct keyspace *ks, uint32_t merges_max)
 {
-    ks->changes++;
     return table_fit_step(&ks->names, &keyspace_names_type, ks->h->pool, ks, merges_max);
 }
 
 uint64_t keyspace_move_step(struct keyspace *ks, uint64_t cursor, uint32_t names_max)
 {
     struct moving m = {.ks = ks};
-    ks->changes++;
     cursor = table_move_step(&ks->names, &keyspace_names_type, ks->h->pool, cursor, names_max,
                              visit_slot, &m);
     while (m.gone < m.come) move_name(ks, m.slots[m.gone++ % AHEAD]);

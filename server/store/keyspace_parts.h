@@ -19,7 +19,6 @@ struct keyspace_debris {
 struct key_needle {
     struct view key;
     uint32_t hash;
-    const struct keyspace_place *seen; /* where it may be; or NULL */
 };
 
 /* The table's context is the keyspace. */

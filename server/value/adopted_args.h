@@ -21,14 +21,16 @@ struct given {
     struct str *s;
 };
 
-/* From now on these, none of them shorter than ADOPTED_BYTES_MIN; NULL: none. Returns those before.
- */
-static inline const struct given *adopted_offer(struct heap *h, const struct given *first)
+/* From now on these, none of them shorter than ADOPTED_BYTES_MIN; NULL: none. */
+static inline void adopted_offer(struct heap *h, const struct given *first)
 {
-    const struct given *before = h->values->given;
     h->values->given = first;
     h->values->adopted_last = NULL;
-    return before;
+}
+
+static inline const struct given *adopted_offered(const struct heap *h)
+{
+    return h->values->given;
 }
 
 /* The string whose bytes these very bytes are, counted for the caller; NULL when there is none. */

@@ -321,7 +321,9 @@ static void collect(struct attack *a)
 {
     struct session *waiter = &a->w.sessions[WAITER];
     static const struct view words[] = {{"GC", 2}, {"COLLECT", 7}};
-    if (waiter->wait == SESSION_RUNS) dispatch(&a->w.engine, waiter, 2, words, world_to(&a->w));
+    if (waiter->wait == SESSION_RUNS)
+        dispatch(&a->w.engine, waiter, &(struct request){.argv = words, .argc = 2},
+                 world_to(&a->w));
 }
 
 static const struct {

@@ -13,7 +13,8 @@ static void assert_reply_to(struct world *w, uint32_t argc, const struct view *a
                             const char *expected)
 {
     proto_buf_clear(&w->out, SIZE_MAX);
-    dispatch(&w->engine, &w->sessions[0], argc, argv, world_to(w));
+    dispatch(&w->engine, &w->sessions[0], &(struct request){.argv = argv, .argc = argc},
+             world_to(w));
     if (w->out.n != strlen(expected) || !world_replied(w, expected))
         fail_msg("'%.*s' instead of '%s'", (int)w->out.n, w->out.p, expected);
 }
@@ -89,7 +90,7 @@ static void test_dispatch_unknown_commands_are_cut(void **state)
     struct view many[65];
     for (int i = 0; i < 65; i++) many[i] = (struct view){"", 0};
     proto_buf_clear(&w.out, SIZE_MAX);
-    dispatch(&w.engine, &w.sessions[0], 65, many, world_to(&w));
+    dispatch(&w.engine, &w.sessions[0], &(struct request){.argv = many, .argc = 65}, world_to(&w));
     assert_true(world_replied(&w, "-ERR unknown command '', with args beginning with: '' '' "));
     assert_true(w.out.n < 256);
     world_fini(&w);
@@ -327,9 +328,9 @@ static void test_dispatch_error_takes_back_the_reply(void **state)
     struct view ping[] = {view_of("PING")};
     struct view range[] = {view_of("LRANGE"), view_of("l"), view_of("0"), view_of("-1")};
     proto_buf_clear(&w.out, SIZE_MAX);
-    dispatch(&w.engine, &w.sessions[0], 1, ping, world_to(&w));
-    dispatch(&w.engine, &w.sessions[0], 4, range, world_to(&w));
-    dispatch(&w.engine, &w.sessions[0], 1, ping, world_to(&w));
+    dispatch(&w.engine, &w.sessions[0], &(struct request){.argv = ping, .argc = 1}, world_to(&w));
+    dispatch(&w.engine, &w.sessions[0], &(struct request){.argv = range, .argc = 4}, world_to(&w));
+    dispatch(&w.engine, &w.sessions[0], &(struct request){.argv = ping, .argc = 1}, world_to(&w));
     const char *expected = "+PONG\r\n-TOOBIG the reply would hold more than reply-values-max "
                            "values\r\n+PONG\r\n";
     assert_int_equal(w.out.n, strlen(expected));

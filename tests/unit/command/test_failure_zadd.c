@@ -54,7 +54,7 @@ static struct proto_buf zset_written_down(struct world *w)
     const struct view argv[] = {view_of("ZRANGE"), view_of("z"), view_of("0"), view_of("-1"),
                                 view_of("WITHSCORES")};
     proto_buf_init(&w->out);
-    dispatch(&w->engine, &w->sessions[1], 5, argv, world_to(w));
+    dispatch(&w->engine, &w->sessions[1], &(struct request){.argv = argv, .argc = 5}, world_to(w));
     all = w->out;
     w->out = saved;
     return all;

@@ -15,7 +15,8 @@ static void begin(struct world *w, int session, const char *line)
         world_arg_bytes(w, line, n);
     }
     proto_buf_clear(&w->out, SIZE_MAX);
-    dispatch(&w->engine, &w->sessions[session], w->argc, w->argv, world_to(w));
+    dispatch(&w->engine, &w->sessions[session], &(struct request){.argv = w->argv, .argc = w->argc},
+             world_to(w));
 }
 
 /* --- GC COLLECT --- */

@@ -213,10 +213,10 @@ static void test_room_is_made_in_steps(void **state)
     struct view get[] = {view_of("GET"), view_of("none")};
     struct view put[] = {view_of("SET"), view_of("k"), view_of("v")};
     proto_buf_clear(&w.out, SIZE_MAX);
-    dispatch(&w.engine, &w.sessions[0], 2, get, world_to(&w));
+    dispatch(&w.engine, &w.sessions[0], &(struct request){.argv = get, .argc = 2}, world_to(&w));
     assert_int_equal(w.sessions[0].wait, SESSION_RUNS);
     proto_buf_clear(&w.out, SIZE_MAX);
-    dispatch(&w.engine, &w.sessions[1], 3, put, world_to(&w));
+    dispatch(&w.engine, &w.sessions[1], &(struct request){.argv = put, .argc = 3}, world_to(&w));
     assert_true(world_replied(&w, "+OK\r\n"));
     assert_int_equal(w.sessions[1].wait, SESSION_WAITS_MEMORY);
     assert_int_equal(w.engine.sessions.waiting, 1);

@@ -169,7 +169,7 @@ static void test_given_are_found_near_the_last(void **state)
         assert_non_null(given[i].s);
         memset(given[i].s->bytes, 'a' + i % 26, ADOPTED_BYTES_MIN);
     }
-    assert_null(adopted_offer(h, given));
+    adopted_offer(h, given);
     static const struct {
         int i;
         bool found;
@@ -196,7 +196,7 @@ static void test_given_are_found_near_the_last(void **state)
                      STATUS_OK);
     assert_true(val_obj(v) != &given[1].s->head);
     val_release(h, v);
-    assert_ptr_equal(adopted_offer(h, NULL), given);
+    adopted_offer(h, NULL);
     for (int i = 0; i < ADOPTED; i++) rc_dec(h, &given[i].s->head);
     assert_int_equal(heap_objects(h), 0);
     world_free(w);

@@ -62,14 +62,14 @@ static void hold_bulk(struct engine *engine, struct reply_to to, size_t n)
     rc_dec(&engine->heap, &s->head);
 }
 
-void ahead_look(const struct engine *s, struct ahead *requests, uint32_t count)
+void prefetch_requests(const struct engine *s, struct request *requests, uint32_t count)
 {
     assert_ptr_equal(s, &the_world->engine);
     for (uint32_t i = 0; i < count; i++) assert_true(requests[i].argc > 0);
 }
 
-void dispatch_ahead(struct engine *engine, struct session *session, const struct ahead *request,
-                    struct reply_to to)
+void dispatch(struct engine *engine, struct session *session, const struct request *request,
+              struct reply_to to)
 {
     struct proto_buf *out = to.buf;
     const struct view *argv = request->argv;

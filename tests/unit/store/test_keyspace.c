@@ -107,7 +107,8 @@ static struct entry *find(struct model *m, uint32_t k)
 static void do_bind(struct model *m, uint32_t k)
 {
     char text[WORLD_KEY_CHARS];
-    struct keyspace_bind options = {world_below(&m->w, 2), KEYSPACE_NEVER};
+    struct keyspace_bind options = {.keep_ttl = world_below(&m->w, 2),
+                                    .expires_ms = KEYSPACE_NEVER};
     replace(m, k);
     if (world_below(&m->w, 3) == 0) options.expires_ms = draw_time(m);
     static char chars[TEXT_CHARS];

@@ -1,11 +1,10 @@
 /*
- * Goal: a pipeline that was looked at ahead is answered as one that was not, whatever its requests
+ * Goal: a pipeline that was prefetched for is answered as one that was not, whatever its requests
  * change under each other's feet. Method: the same random pipelines go to two equal servers,
  * request by request to one, as batches to the other; the replies are compared to the byte, and
- * both heaps are checked. In this build the keyspace recomputes every hash that it was told.
+ * both heaps are checked.
  */
-#include "command/ahead.h"
-#include "value/look.h"
+#include "command/prefetch.h"
 #include "world.h"
 
 enum { PIPELINES = 3000, REQUESTS_MAX = 16 };
@@ -90,7 +89,7 @@ static void put_request(struct world *w, uint64_t *seed, bool flush)
 
 /* Puts a pipeline together; returns its requests, whose arguments lie in the world. */
 static uint32_t pipeline(struct world *w, uint64_t *seed, bool flush,
-                         struct ahead requests[REQUESTS_MAX])
+                         struct request requests[REQUESTS_MAX])
 {
     world_begin(w);
     uint32_t count = 1 + (uint32_t)(*seed >> 60) % REQUESTS_MAX;
@@ -98,7 +97,7 @@ static uint32_t pipeline(struct world *w, uint64_t *seed, bool flush,
     for (uint32_t i = 0; i < count; i++) {
         uint32_t first = w->argc;
         put_request(w, seed, flush);
-        ahead_begin(&requests[i], w->argv + first, w->argc - first);
+        requests[i] = (struct request){.argv = w->argv + first, .argc = w->argc - first};
     }
     proto_buf_clear(&w->out, SIZE_MAX);
     return count;
@@ -117,11 +116,11 @@ static void prepare(struct world *w)
     }
 }
 
-static void test_ahead_replies_as_without(void **state)
+static void test_prefetch_replies_as_without(void **state)
 {
     (void)state;
     struct world plain, looking;
-    struct ahead requests[REQUESTS_MAX];
+    struct request requests[REQUESTS_MAX];
     uint64_t seed = 11, replies = 0;
     world_init(&plain, 1);
     world_init(&looking, 1);
@@ -132,12 +131,11 @@ static void test_ahead_replies_as_without(void **state)
         bool flush = round > PIPELINES / 2;
         uint32_t count = pipeline(&plain, &seed, flush, requests);
         for (uint32_t i = 0; i < count; i++)
-            dispatch(&plain.engine, &plain.sessions[0], requests[i].argc, requests[i].argv,
-                     world_to(&plain));
+            dispatch(&plain.engine, &plain.sessions[0], &requests[i], world_to(&plain));
         assert_int_equal(pipeline(&looking, &again, flush, requests), count);
-        ahead_look(&looking.engine, requests, count);
+        prefetch_requests(&looking.engine, requests, count);
         for (uint32_t i = 0; i < count; i++)
-            dispatch_ahead(&looking.engine, &looking.sessions[0], &requests[i], world_to(&looking));
+            dispatch(&looking.engine, &looking.sessions[0], &requests[i], world_to(&looking));
         if (plain.out.n != looking.out.n || memcmp(plain.out.p, looking.out.p, plain.out.n) != 0)
             fail_msg("round %d: '%.*s' instead of '%.*s'", round, (int)looking.out.n, looking.out.p,
                      (int)plain.out.n, plain.out.p);
@@ -151,75 +149,41 @@ static void test_ahead_replies_as_without(void **state)
     world_fini(&looking);
 }
 
-static struct ahead looked_at(struct world *w, const char *line)
+static struct request looked_at(struct world *w, const char *line)
 {
-    struct ahead r;
     world_begin(w);
     while (*line) {
         size_t n = strcspn(line, " ");
         world_arg_bytes(w, line, n);
         line += n + (line[n] == ' ');
     }
-    ahead_begin(&r, w->argv, w->argc);
-    ahead_look(&w->engine, &r, 1);
+    struct request r = {.argv = w->argv, .argc = w->argc};
+    prefetch_requests(&w->engine, &r, 1);
     return r;
 }
 
 /* What has no key, or not all of its words, is left to dispatch, which judges it. */
-static void test_ahead_knows_commands_with_keys(void **state)
+static void test_prefetch_knows_commands_with_keys(void **state)
 {
     (void)state;
     struct world w;
     world_init(&w, 1);
     assert_ptr_equal(looked_at(&w, "gEt k").command, command_find(view_of("get")));
-    struct ahead object = looked_at(&w, "OBJECT ENCODING k");
+    struct request object = looked_at(&w, "OBJECT ENCODING k");
     assert_null(object.command);
     assert_null(looked_at(&w, "REF GET k").command);
     assert_null(looked_at(&w, "PING k").command);
     assert_null(looked_at(&w, "GET").command);
     assert_null(looked_at(&w, "NOSUCH k").command);
-    struct ahead many = looked_at(&w, "GET k k");
+    struct request many = looked_at(&w, "GET k k");
     proto_buf_clear(&w.out, SIZE_MAX);
-    dispatch_ahead(&w.engine, &w.sessions[0], &many, world_to(&w));
+    dispatch(&w.engine, &w.sessions[0], &many, world_to(&w));
     assert_true(world_replied(&w, "-ERR wrong number of arguments for 'get' command\r\n"));
     world_fini(&w);
 }
 
-/* A name in an overflow bucket is found, too, and so is what it refers to: a pipeline that asks one
- * container again and again would else wait for each member. Another name may have its tag. */
-static void test_ahead_follows_chains(void **state)
-{
-    enum { SETS = 200, MEMBERS = LOOK_ENTRIES_MIN + 50, OTHERS = 3000, FOUND_MIN = SETS * 9 / 10 };
-    (void)state;
-    struct world w;
-    char line[100];
-    world_init(&w, 1);
-    for (int i = 0; i < OTHERS; i++) {
-        snprintf(line, sizeof line, "SET other:%d value", i);
-        world_do(&w, 0, line);
-    }
-    for (int i = 0; i < SETS; i++) {
-        for (int k = 0; k < MEMBERS; k++) {
-            snprintf(line, sizeof line, "SADD s:%d member-of-some-length-%d", i, k);
-            world_do(&w, 0, line);
-        }
-    }
-    int found = 0, chained = 0;
-    for (int i = 0; i < SETS; i++) {
-        const struct keyspace *ks = &w.engine.keyspace;
-        const void *chain = NULL;
-        snprintf(line, sizeof line, "s:%d", i);
-        chained += !keyspace_glimpse(ks, keyspace_hash(ks, view_of(line)), &chain).slot;
-        snprintf(line, sizeof line, "SISMEMBER s:%d member-of-some-length-7", i);
-        found += looked_at(&w, line).element_at != 0;
-    }
-    assert_true(chained > SETS / 10);
-    if (found < FOUND_MIN) fail_msg("%d of %d found, %d of them in chains", found, SETS, chained);
-    world_fini(&w);
-}
-
 /* A statistic would not be one if looking counted; and an expired name must be found expired. */
-static void test_ahead_changes_nothing(void **state)
+static void test_prefetch_changes_nothing(void **state)
 {
     (void)state;
     struct world w;
@@ -233,17 +197,15 @@ static void test_ahead_changes_nothing(void **state)
     assert_int_equal(w.engine.stats.commands, commands);
     assert_int_equal(w.engine.keyspace.hits, hits);
     assert_int_equal(w.engine.keyspace.misses, 0);
-    assert_null(w.engine.keyspace.expected.key.p);
     world_fini(&w);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ahead_replies_as_without),
-        cmocka_unit_test(test_ahead_knows_commands_with_keys),
-        cmocka_unit_test(test_ahead_follows_chains),
-        cmocka_unit_test(test_ahead_changes_nothing),
+        cmocka_unit_test(test_prefetch_replies_as_without),
+        cmocka_unit_test(test_prefetch_knows_commands_with_keys),
+        cmocka_unit_test(test_prefetch_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
