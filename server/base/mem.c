@@ -99,12 +99,30 @@ static void *block_again(struct mem *m, size_t cost, size_t align)
     return NULL;
 }
 
+/* The system has refused memory: gives some back that waits for that. False when none does. */
+static bool give_back(struct mem *m)
+{
+    struct mem_trim *t = m->trim;
+    if (!t) return unmap_help();
+    m->trim = t->next;
+    m->trim_bytes -= t->bytes;
+    unmap_now(t, t->bytes);
+    return true;
+}
+
+static void *pages_get(struct mem *m, size_t bytes, size_t align)
+{
+    void *p = pages_new_aligned(bytes, align);
+    while (!p && give_back(m)) p = pages_new_aligned(bytes, align);
+    return p;
+}
+
 static void *block_new(struct mem *m, size_t bytes)
 {
     if (!is_mapped(bytes)) return malloc(bytes < BLOCK_BYTES_MIN ? BLOCK_BYTES_MIN : bytes);
     size_t cost = block_cost(bytes);
     void *p = cost ? block_again(m, cost, 1) : NULL;
-    if (cost && !p) p = pages_new(cost);
+    if (cost && !p) p = pages_get(m, cost, 1);
     if (p) sanitize_root_add(p, cost);
     return p;
 }
@@ -198,7 +216,7 @@ void *mem_map(struct mem *m, size_t bytes, size_t align)
     if (mem_fault(m)) return NULL;
     size_t cost = page_round(bytes);
     void *p = is_mapped(cost) ? block_again(m, cost, align) : NULL;
-    if (cost && !p) p = pages_new_aligned(cost, align);
+    if (cost && !p) p = pages_get(m, cost, align);
     if (!p) return NULL;
     sanitize_root_add(p, cost);
     count_add(m, cost);

@@ -10,7 +10,8 @@
  * because giving back one huge block at once takes milliseconds: mem_trim_step() hands them to a
  * thread that does (base/unmap.h). What waits for that is used again by whoever asks for a block of
  * the same size, and without a page fault for each of its pages; so whoever calls mem_trim_step
- * lets it wait for a while (trim_changes tells whether blocks still come and go).
+ * lets it wait for a while (trim_changes tells whether blocks still come and go). Where the system
+ * refuses a mapping, what waits goes back at once, block after block, until the mapping succeeds.
  *
  * Invariants
  *   1. bytes == the sum of the sizes handed out and not yet freed: as asked below MEM_MAP_BYTES,

@@ -210,15 +210,28 @@ bool unmap_is_lent(const struct unmap_lend *l)
     return atomic_load_explicit(&l->lent, memory_order_acquire);
 }
 
-bool unmap_step(void)
+bool unmap_help(void)
 {
     if (unmap_bytes() == 0) return false;
     pthread_mutex_lock(&the_queue.lock);
-    bool refused = the_queue.unmapper == UNMAPPER_REFUSED;
-    if (refused && !is_empty()) piece();
-    bool more = refused && !is_empty();
+    bool some = !is_empty();
+    if (some) piece();
     pthread_mutex_unlock(&the_queue.lock);
-    return more;
+    return some;
+}
+
+bool unmap_wants_steps(void)
+{
+    if (unmap_bytes() == 0) return false;
+    pthread_mutex_lock(&the_queue.lock);
+    bool wants = the_queue.unmapper == UNMAPPER_REFUSED && !is_empty();
+    pthread_mutex_unlock(&the_queue.lock);
+    return wants;
+}
+
+bool unmap_step(void)
+{
+    return unmap_wants_steps() && unmap_help() && unmap_wants_steps();
 }
 
 size_t unmap_bytes(void)

@@ -57,9 +57,13 @@ size_t unmap_lend_bytes(const struct unmap_lend *l);
 /* Whether all were given back: they can be used again, and read as zeros. */
 bool unmap_is_lent(const struct unmap_lend *l);
 
-/* Gives a piece back if no thread could be started for it; true while that is so and more is left.
- */
+/* Whether something is queued for which no thread could be started. */
+bool unmap_wants_steps(void);
+/* Gives a piece back if unmap_wants_steps(); true while it still does. */
 bool unmap_step(void);
+/* Gives a piece back, whether there is a thread or not: for whoever needs memory and was refused.
+ * False when nothing is queued (the thread may be at the last piece). */
+bool unmap_help(void);
 
 /* What was put and is not given back yet. */
 size_t unmap_bytes(void);

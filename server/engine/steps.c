@@ -101,8 +101,10 @@ static bool step_compact(struct engine *s)
     return compact_step(&s->compact, s->mono_ns, STEP_NS);
 }
 
+/* Where threads are refused, what has been handed over goes before more is. */
 static bool step_trim(struct engine *s)
 {
+    if (unmap_wants_steps()) return unmap_step();
     return pool_has_spare(s->heap.pool) ? pool_trim_step(s->heap.pool) : mem_trim_step(&s->mem);
 }
 
@@ -115,6 +117,7 @@ static bool trim_is_due(struct engine *s, bool idle)
         s->trim.changes = s->mem.trim_changes;
         s->trim.due_ns = s->mono_ns + TRIM_QUIET_NS;
     }
+    if (unmap_wants_steps()) return true;
     return idle && s->mem.trim_bytes && s->mono_ns >= s->trim.due_ns;
 }
 

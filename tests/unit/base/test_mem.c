@@ -20,6 +20,29 @@
 
 enum { BLOCKS = 300, STEPS = 20000 };
 
+/* The system's limit: what may be mapped further. */
+static struct {
+    bool on;
+    size_t left;
+} mappable;
+
+void *__real_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
+{
+    if (mappable.on && bytes > mappable.left) return MAP_FAILED;
+    if (mappable.on) mappable.left -= bytes;
+    return __real_mmap(at, bytes, prot, flags, fd, offset);
+}
+
+int __real_munmap(void *p, size_t bytes);
+int __wrap_munmap(void *p, size_t bytes);
+int __wrap_munmap(void *p, size_t bytes)
+{
+    if (mappable.on) mappable.left += bytes;
+    return __real_munmap(p, bytes);
+}
+
 static int setup(void **state)
 {
     static struct mem m;
@@ -328,6 +351,32 @@ static void test_populate_keeps_what_is_there(void **state)
     mem_free(m, p, bytes);
 }
 
+/* Freed blocks wait, of other sizes than the one that is asked for. */
+static void test_nothing_is_refused_while_freed_blocks_wait(void **state)
+{
+    struct mem *m = *state;
+    const size_t bytes = MEM_MAP_BYTES;
+    mappable.left = 8 * bytes;
+    mappable.on = true;
+    void *blocks[8];
+    for (int i = 0; i < 8; i++) assert_non_null(blocks[i] = mem_alloc(m, bytes));
+    assert_null(mem_alloc(m, bytes));
+    for (int i = 0; i < 8; i++) mem_free(m, blocks[i], bytes);
+    void *p = mem_alloc(m, 3 * bytes);
+    assert_non_null(p);
+    assert_true(m->trim_bytes > 0); /* no more goes than must */
+    void *q = mem_map(m, 5 * bytes, page_bytes());
+    assert_non_null(q);
+    assert_null(mem_alloc(m, bytes));
+    mem_unmap(m, q, 5 * bytes);
+    p = mem_realloc(m, p, 3 * bytes, 3 * bytes); /* the same */
+    assert_non_null(p);
+    mem_free(m, p, 3 * bytes);
+    assert_null(mem_alloc(m, 9 * bytes));
+    assert_int_equal(m->trim_bytes + unmap_bytes(), 0);
+    mappable.on = false;
+}
+
 #define MEM_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -342,6 +391,7 @@ int main(void)
         MEM_TEST(test_populate_keeps_what_is_there),
         MEM_TEST(test_trim_block_after_block),
         MEM_TEST(test_waiting_block_is_used_again),
+        MEM_TEST(test_nothing_is_refused_while_freed_blocks_wait),
         MEM_TEST(test_fault_nth_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

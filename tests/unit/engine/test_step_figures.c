@@ -1,11 +1,23 @@
 /*
  * Goal: the clocks are read when they should be, the configuration is applied, and the figures of
- * memory and rate are what they say. Method: the world without a network.
+ * memory and rate are what they say; memory goes back without threads too. Method: the world
+ * without a network; threads are refused by the test (the linker's --wrap).
  */
+#include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "../command/world.h"
 #include "base/clock.h"
+
+static bool threads_refused;
+
+int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg)
+{
+    return threads_refused ? EAGAIN : __real_pthread_create(t, a, run, arg);
+}
 
 static void test_server_clocks(void **state)
 {
@@ -85,6 +97,26 @@ static void test_server_memory_figures(void **state)
     assert_true(w.engine.stats.memory_peak_bytes >= used + 20000000);
 }
 
+/* Every mapped block has been handed over to be unmapped, and nobody else is there to do it. */
+static void test_steps_unmap_where_threads_are_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    threads_refused = true;
+    world_init(&w, 1);
+    world_do(&w, 0, "SETRANGE long 20000000 x");
+    world_do(&w, 0, "DEL long");
+    while (w.engine.mem.trim_bytes) {
+        engine_tick(&w.engine);
+        steps_run(&w.engine, true);
+        usleep(1000);
+    }
+    while (steps_run(&w.engine, false)) continue;
+    assert_int_equal(engine_waiting_bytes(&w.engine), 0);
+    world_fini(&w);
+    threads_refused = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +124,7 @@ int main(void)
         cmocka_unit_test(test_server_turn_samples_the_rate),
         cmocka_unit_test(test_server_configure),
         cmocka_unit_test(test_server_memory_figures),
+        cmocka_unit_test(test_steps_unmap_where_threads_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
