@@ -82,12 +82,24 @@ void keyspace_free_entry(struct keyspace *ks, struct entry *e)
     entry_free(ks->h->pool, e);
 }
 
+/* Where there are no names a flush needs nothing: invariant 9. */
+static void spare_fit(struct keyspace *ks)
+{
+    if (LIKELY(ks->names.used || !ks->spare)) return;
+    pool_free(ks->h->pool, ks->spare, sizeof *ks->spare);
+    ks->spare = NULL;
+}
+
 bool keyspace_insert(struct keyspace *ks, struct entry *e, uint32_t hash)
 {
+    if (UNLIKELY(!ks->spare)) ks->spare = pool_alloc(ks->h->pool, sizeof *ks->spare);
+    if (!ks->spare) return false;
     struct entry **slot = table_insert(&ks->names, &keyspace_names_type, ks->h->pool, ks, hash);
-    if (!slot) return false;
-    *slot = e;
-    return true;
+    if (slot)
+        *slot = e;
+    else
+        spare_fit(ks);
+    return slot != NULL;
 }
 
 void keyspace_extract(struct keyspace *ks, struct entry *e)
@@ -96,6 +108,7 @@ void keyspace_extract(struct keyspace *ks, struct entry *e)
     ASSERT(slot);
     table_remove(&ks->names, &keyspace_names_type, ks->h->pool, ks, keyspace_hash(ks, entry_key(e)),
                  slot);
+    spare_fit(ks);
 }
 
 /* The root before the count, so that the collector gets to know what has neither. */

@@ -31,6 +31,7 @@
  *   6. A name that refers weakly is what its weak reference calls its owner.
  *   7. Every entry is laid out as entry.h says.
  *   8. The evidence is sound.
+ *   9. While there are names there is a spare for the flush that may come, so that it cannot fail.
  * Ownership: the keyspace owns entries and one count (and one root) of each value. `struct entry *`
  *    and what is borrowed from an entry are good until that name gets another value or a TTL, or
  *    goes (unbound, renamed, flushed), and for one command at most: between commands entries move
@@ -57,7 +58,7 @@ struct keyspace {
     struct table names;
     struct expiry expiry;
     struct binding_index known;
-    struct keyspace_debris *debris;
+    struct keyspace_debris *debris, *spare;
     struct heap_holder holder;
     struct access access;
     int64_t now_ms;           /* the wall clock of the running command or step; kept by engine/ */
@@ -149,9 +150,8 @@ enum name_gone {
 };
 /* Removes the name and releases the value. */
 void keyspace_unbind(struct keyspace *ks, struct entry *e, enum name_gone why);
-/* Empties the keyspace in O(1); what was in it is freed by keyspace_step. On failure nothing
- * changed. */
-enum status keyspace_flush(struct keyspace *ks) MUST_USE;
+/* Empties the keyspace in O(1); what was in it is freed by keyspace_step. Needs no memory. */
+void keyspace_flush(struct keyspace *ks);
 
 /*
  * Several names at once: each is staged, then all are committed, which cannot fail, or all are

@@ -5,17 +5,16 @@ enum { FINI_SLOTS = 1 << 16, SAMPLE_WALKS_MAX = 4 };
 
 /* --- FLUSHALL and the steps after it --- */
 
-enum status keyspace_flush(struct keyspace *ks)
+void keyspace_flush(struct keyspace *ks)
 {
-    if (ks->names.used == 0) return STATUS_OK;
-    struct keyspace_debris *d = pool_alloc(ks->h->pool, sizeof *d);
-    if (!d) return STATUS_OOM;
+    if (ks->names.used == 0) return;
+    struct keyspace_debris *d = ks->spare;
+    ks->spare = NULL;
     *d = (struct keyspace_debris){ks->debris, ks->names, ks->expiry, ks->known};
     ks->debris = d;
     table_init(&ks->names);
     expiry_init(&ks->expiry);
     binding_init(&ks->known);
-    return STATUS_OK;
 }
 
 /* Frees an entry that a table has let go of. Its place in a queue means nothing any more. */
@@ -245,6 +244,8 @@ void keyspace_fini(struct keyspace *ks)
 {
     while (!table_drain(&ks->names, &keyspace_names_type, ks->h->pool, FINI_SLOTS, drained, ks)) {
     }
+    if (ks->spare) pool_free(ks->h->pool, ks->spare, sizeof *ks->spare);
+    ks->spare = NULL;
     expiry_fini(&ks->expiry, ks->h->mem);
     binding_fini(&ks->known, ks->h->pool);
     while (ks->debris) debris_step(ks, FINI_SLOTS);
@@ -310,6 +311,7 @@ bool keyspace_check(const struct keyspace *ks)
     if (!expiry_check(&ks->expiry)) return false;                         /* 2 */
     if (!binding_check(&ks->known)) return false;                         /* 5 */
     if (!evidence_check(&ks->evidence)) return false;                     /* 8 */
+    if ((ks->spare != NULL) != (ks->names.used > 0)) return false;        /* 9 */
     names_walk(&ks->names, census_name, &c);
     binding_walk(&ks->known, census_known, &c); /* 5 */
     for (const struct keyspace_debris *d = ks->debris; d; d = d->next) {

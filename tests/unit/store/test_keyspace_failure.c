@@ -69,7 +69,7 @@ static enum status run(struct world *w, enum operation op, uint32_t fresh)
     case RENAME_TO_NEW: return keyspace_rename(ks, one, world_key(fresh, text));
     case RENAME_TO_BOUND: return keyspace_rename(ks, one, world_key(2, text));
     case SET_EXPIRY: return keyspace_set_expiry(ks, &one, 77);
-    case FLUSH: return keyspace_flush(ks);
+    case FLUSH: keyspace_flush(ks); return STATUS_OK;
     case STAGE_NEW: return stage(w, fresh);
     case STAGE_BOUND: return stage(w, 1);
     case BIND_TEXT:
@@ -169,7 +169,7 @@ static void test_keyspace_nth_allocation_fails(void **state)
     }
 #ifdef HEAPD_DEBUG
     for (int op = 0; op < OPERATIONS; op++)
-        assert_int_equal(outcomes[op][FAILED] > 0, op != REBIND);
+        assert_int_equal(outcomes[op][FAILED] > 0, op != REBIND && op != FLUSH);
     assert_true(outcomes[BIND_NEW][PUT_OFF] > 0);
 #endif
 }
@@ -203,7 +203,7 @@ static void test_keyspace_growth_without_memory(void **state)
 static void names_go(struct world *w, uint32_t from, uint32_t end, bool flushed)
 {
     if (flushed) {
-        assert_int_equal(keyspace_flush(&w->ks), STATUS_OK);
+        keyspace_flush(&w->ks);
         while (keyspace_step(at(&w->ks, 0), 1000)) {
         }
         return;

@@ -62,7 +62,7 @@ static void test_keyspace_flush_in_steps(void **state)
     (void)world_bind(&w, MANY, world_retained(&w, o), 5);
     uint64_t bytes = w.ks.entry_bytes, strings = w.heap.objects[OBJ_STRING];
     assert_int_equal(keyspace_dropped_names(&w.ks), 0);
-    assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
+    keyspace_flush(&w.ks);
 
     assert_int_equal(keyspace_names(&w.ks), 0);
     assert_int_equal(keyspace_dropped_names(&w.ks), MANY + 1);
@@ -84,7 +84,7 @@ static void test_keyspace_flush_in_steps(void **state)
             assert_int_equal(keyspace_names(&w.ks), 1000);
             uint64_t dropped = keyspace_dropped_names(&w.ks);
             assert_true(dropped > 0 && dropped < MANY + 1);
-            assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
+            keyspace_flush(&w.ks);
             assert_int_equal(keyspace_dropped_names(&w.ks), dropped + 1000);
             fill(&w, 5000, 500);
             fresh = keyspace_names(&w.ks);
@@ -103,16 +103,34 @@ static void test_keyspace_flush_in_steps(void **state)
     world_fini(&w);
 }
 
+/* With no memory left, and while what other flushes dropped still waits. */
+static void test_keyspace_flush_needs_no_memory(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 8);
+    for (int i = 0; i < 3; i++) {
+        fill(&w, 0, 300);
+        uint64_t attempts = w.mem.attempts;
+        keyspace_flush(&w.ks);
+        keyspace_flush(&w.ks);
+        assert_int_equal(w.mem.attempts, attempts);
+        assert_int_equal(keyspace_names(&w.ks), 0);
+        world_check(&w);
+    }
+    world_fini(&w);
+}
+
 static void test_keyspace_flush_of_nothing(void **state)
 {
     struct world w;
     (void)state;
     world_init(&w, 5);
-    assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
+    keyspace_flush(&w.ks);
     assert_false(keyspace_step(at(&w.ks, 0), STEP));
     struct entry *e = world_bind(&w, 1, val_of_small(1), 100);
     keyspace_unbind(&w.ks, e, NAME_REMOVED);
-    assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
+    keyspace_flush(&w.ks);
     assert_false(keyspace_step(at(&w.ks, 0), STEP));
     world_check(&w);
     world_fini(&w);
@@ -124,7 +142,7 @@ static void test_keyspace_step_shares_its_bound(void **state)
     (void)state;
     world_init(&w, 6);
     fill(&w, 0, 1000);
-    assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
+    keyspace_flush(&w.ks);
     for (uint32_t i = 0; i < 100; i++) (void)world_bind(&w, i, val_of_small(i), 10);
     uint64_t strings = w.heap.objects[OBJ_STRING];
     assert_true(keyspace_step(at(&w.ks, 10), 0)); /* asks only */
@@ -143,9 +161,9 @@ static void test_keyspace_fini_with_debris(void **state)
     (void)state;
     world_init(&w, 7);
     fill(&w, 0, 30000);
-    assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
+    keyspace_flush(&w.ks);
     fill(&w, 0, 100);
-    assert_int_equal(keyspace_flush(&w.ks), STATUS_OK);
+    keyspace_flush(&w.ks);
     fill(&w, 0, 100);
     assert_true(keyspace_step(at(&w.ks, 0), STEP));
     world_fini(&w);
@@ -196,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keyspace_expiry_of_one_second),
         cmocka_unit_test(test_keyspace_flush_in_steps),
+        cmocka_unit_test(test_keyspace_flush_needs_no_memory),
         cmocka_unit_test(test_keyspace_flush_of_nothing),
         cmocka_unit_test(test_keyspace_step_shares_its_bound),
         cmocka_unit_test(test_keyspace_fini_with_debris),
