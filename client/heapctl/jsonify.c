@@ -143,11 +143,17 @@ json_t *jsonify_reply(const struct heapd_reply *reply)
     return NULL;
 }
 
-bool jsonify_print(FILE *to, const struct heapd_reply *reply)
+bool jsonify_put(FILE *to, const struct heapd_reply *reply)
 {
     json_t *json = jsonify_reply(reply);
     bool done = json && json_dumpf(json, to, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
     json_decref(json);
+    return done;
+}
+
+bool jsonify_print(FILE *to, const struct heapd_reply *reply)
+{
+    bool done = jsonify_put(to, reply);
     putc('\n', to);
     return done;
 }

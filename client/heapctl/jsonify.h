@@ -22,6 +22,8 @@
 /* NULL: no memory. */
 json_t *jsonify_reply(const struct heapd_reply *reply);
 
+/* In one line, without its end; false: no memory. */
+bool jsonify_put(FILE *to, const struct heapd_reply *reply);
 /* One line; false: no memory. */
 bool jsonify_print(FILE *to, const struct heapd_reply *reply);
 

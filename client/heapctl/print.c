@@ -1,5 +1,7 @@
 #include "client/heapctl/print.h"
 
+#include "client/heapctl/jsonify.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -104,49 +106,68 @@ void print_pretty(FILE *to, const struct heapd_reply *reply)
     putc('\n', to);
 }
 
-static void raw(FILE *to, const struct heapd_reply *reply)
+/* One scalar, as it is. */
+static void raw_scalar(FILE *to, const struct heapd_reply *reply)
 {
-    switch (reply->type) {
-    case HEAPD_REPLY_SIMPLE:
-    case HEAPD_REPLY_BULK:
-    case HEAPD_REPLY_DOUBLE:
-    case HEAPD_REPLY_BIG_NUMBER:
-    case HEAPD_REPLY_VERBATIM: text(to, "", reply); break;
-    case HEAPD_REPLY_ERROR:
+    if (reply->type == HEAPD_REPLY_INTEGER)
+        fprintf(to, "%" PRId64, reply->integer);
+    else if (reply->type == HEAPD_REPLY_BOOL)
+        fputs(reply->integer != 0 ? "(true)" : "(false)", to);
+    else if (reply->type != HEAPD_REPLY_NULL)
         text(to, "", reply);
-        putc('\n', to);
-        break;
-    case HEAPD_REPLY_INTEGER: fprintf(to, "%" PRId64, reply->integer); break;
-    case HEAPD_REPLY_NULL: break;
-    case HEAPD_REPLY_BOOL: fputs(reply->integer != 0 ? "(true)" : "(false)", to); break;
-    case HEAPD_REPLY_ARRAY:
-    case HEAPD_REPLY_SET:
-    case HEAPD_REPLY_PUSH:
+    if (reply->type == HEAPD_REPLY_ERROR) putc('\n', to);
+}
+
+static bool is_map(const struct heapd_reply *reply)
+{
+    return reply->type == HEAPD_REPLY_MAP || reply->type == HEAPD_REPLY_ATTRIBUTE;
+}
+
+static bool is_container(const struct heapd_reply *reply)
+{
+    return is_map(reply) || reply->type == HEAPD_REPLY_ARRAY || reply->type == HEAPD_REPLY_SET ||
+           reply->type == HEAPD_REPLY_PUSH;
+}
+
+/* In a map: a container would spread over lines that look like further pairs. */
+static void raw_in_map(FILE *to, const struct heapd_reply *reply)
+{
+    if (!is_container(reply))
+        raw_scalar(to, reply);
+    else if (!jsonify_put(to, reply))
+        fputs("(out of memory)", to);
+}
+
+/* A reply, or what lies in arrays: one line an element, as redis-cli has it. */
+static void raw(FILE *to, const struct heapd_reply *reply, bool inside)
+{
+    if (is_map(reply) && inside) {
+        raw_in_map(to, reply);
+    } else if (is_map(reply)) {
         for (size_t i = 0; i < reply->n; i++) {
             if (i > 0) putc('\n', to);
-            raw(to, &reply->children[i]);
-        }
-        break;
-    case HEAPD_REPLY_MAP:
-    case HEAPD_REPLY_ATTRIBUTE:
-        for (size_t i = 0; i < reply->n; i++) {
-            if (i > 0) putc('\n', to);
-            raw(to, &reply->children[2 * i]);
+            raw_in_map(to, &reply->children[2 * i]);
             putc(' ', to);
-            raw(to, &reply->children[2 * i + 1]);
+            raw_in_map(to, &reply->children[2 * i + 1]);
         }
-        break;
+    } else if (is_container(reply)) {
+        for (size_t i = 0; i < reply->n; i++) {
+            if (i > 0) putc('\n', to);
+            raw(to, &reply->children[i], true);
+        }
+    } else {
+        raw_scalar(to, reply);
     }
 }
 
 void print_raw(FILE *to, const struct heapd_reply *reply)
 {
-    raw(to, reply);
+    raw(to, reply, false);
     putc('\n', to);
 }
 
 void print_text(FILE *to, const struct heapd_reply *reply)
 {
-    raw(to, reply);
+    raw(to, reply, false);
     if (!reply->text || reply->n == 0 || reply->text[reply->n - 1] != '\n') putc('\n', to);
 }

@@ -2,6 +2,11 @@
  * Prints replies as redis-cli does: for eyes (quoted, numbered, indented) or raw (bytes as they
  * are). heapctl calls it for every reply; JSON is jsonify.h.
  *
+ * Raw, elements stand one a line, those of arrays in arrays too; a map is a line "key value" for
+ * each pair. Here redis-cli spreads a map in a map, or an array, over lines that look like further
+ * pairs of the outer one: what lies in a map, and a map in an array, stands on its line as JSON
+ * instead.
+ *
  * Invariants
  *  1. What is printed ends with a newline.
  *

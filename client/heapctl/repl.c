@@ -4,12 +4,14 @@
 #include "client/heapctl/hist.h"
 
 #include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/lsan_interface.h>
-#include <string.h>
 #endif
 
 #define PROMPT_BYTES_MAX 300
@@ -18,6 +20,11 @@
 #define HINT_GAP         4
 #define HINT_COLUMNS_MIN 6
 #define COLUMNS_DEFAULT  80
+/* What libedit itself takes for the end of a line; the key sends another one (on_enter). */
+#define KEY_DONE   "\r"
+#define KEY_SEARCH "\022"
+
+static volatile sig_atomic_t interrupted;
 
 struct repl {
     struct run *run;
@@ -25,6 +32,8 @@ struct repl {
     struct hist hist;
     struct docs docs;
     bool docs_tried;
+    bool done;     /* the line is: no hint any more */
+    bool searched; /* keys are bound as a search wants them */
     char prompt[PROMPT_BYTES_MAX];
     char hint[HINT_BYTES_MAX];
 };
@@ -64,18 +73,54 @@ static char *right_prompt(EditLine *el)
     size_t taken = strlen(r->prompt) + n + HINT_GAP, width = columns();
     size_t room = width > taken ? width - taken : 0;
     complete_hint(&r->docs, line->buffer, n, r->hint, sizeof r->hint);
-    if (room < HINT_COLUMNS_MIN)
+    if (room < HINT_COLUMNS_MIN || r->done)
         r->hint[0] = 0;
     else if (strlen(r->hint) > room)
         memcpy(r->hint + room - 3, "...", 4);
     return r->hint;
 }
 
-/* A blank, and the hint anew: libedit redraws the right side only when it is told to. */
-static unsigned char on_blank(EditLine *el, int c)
+/* libedit redraws the right side only when it is told to: every letter tells it. */
+static unsigned char on_letter(EditLine *el, int c)
+{
+    const char letter[2] = {(char)c, 0};
+    return el_insertstr(el, letter) == 0 ? CC_REFRESH : CC_ERROR;
+}
+
+static void bind_letters(EditLine *el, const char *function)
+{
+    for (int c = ' '; c < 0x7f; c++) {
+        char key[8]; /* as an escape: ^ and the backslash mean something of their own */
+        snprintf(key, sizeof key, "\\%03o", (unsigned)c);
+        el_set(el, EL_BIND, key, function, NULL);
+    }
+}
+
+/* libedit's search takes letters and further ^R only where they are bound to its own functions.
+ * They stay so until the line ends, and the hint lags behind them. */
+static unsigned char on_search(EditLine *el, int c)
 {
     (void)c;
-    return el_insertstr(el, " ") == 0 ? CC_REFRESH : CC_ERROR;
+    repl_of(el)->searched = true;
+    bind_letters(el, "ed-insert");
+    el_set(el, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    el_push(el, KEY_SEARCH);
+    return CC_NORM;
+}
+
+static void bind_hints(EditLine *el)
+{
+    bind_letters(el, "heapctl-letter");
+    el_set(el, EL_BIND, "^R", "heapctl-search", NULL);
+}
+
+/* The line is done: its hint goes, and KEY_DONE follows, which ends the line. */
+static unsigned char on_enter(EditLine *el, int c)
+{
+    (void)c;
+    repl_of(el)->done = true;
+    el_push(el, KEY_DONE);
+    return CC_REFRESH;
 }
 
 static unsigned char show_syntax(struct repl *r, const char *line, size_t n)
@@ -215,7 +260,9 @@ static void add_functions(EditLine *el)
     __lsan_disable();
 #endif
     el_set(el, EL_ADDFN, "heapctl-tab", "completes, or shows the syntax", on_tab);
-    el_set(el, EL_ADDFN, "heapctl-blank", "a blank, and the hint anew", on_blank);
+    el_set(el, EL_ADDFN, "heapctl-letter", "a letter, and the hint anew", on_letter);
+    el_set(el, EL_ADDFN, "heapctl-search", "looks in the history", on_search);
+    el_set(el, EL_ADDFN, "heapctl-enter", "the end of the line", on_enter);
 #if defined(__SANITIZE_ADDRESS__)
     __lsan_enable();
 #endif
@@ -236,9 +283,35 @@ static bool edit_init(struct repl *r)
     add_functions(r->el);
     el_source(r->el, NULL);
     el_set(r->el, EL_BIND, "\t", "heapctl-tab", NULL);
-    el_set(r->el, EL_BIND, " ", "heapctl-blank", NULL);
-    el_set(r->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    el_set(r->el, EL_BIND, "\n", "heapctl-enter", NULL);
+    bind_hints(r->el);
     return true;
+}
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+/* A line, borrowed; NULL at the end of the input. Ctrl-C forgets what is typed and asks anew; at
+ * any other time it ends heapctl, which may be waiting for a server. */
+static const char *read_line(struct repl *r)
+{
+    struct sigaction before, action = {.sa_handler = on_interrupt};
+    const char *line;
+    int n;
+    sigaction(SIGINT, &action, &before);
+    do {
+        interrupted = 0;
+        if (r->searched) bind_hints(r->el);
+        r->done = r->searched = false;
+        n = 0;
+        line = el_gets(r->el, &n);
+        if (interrupted) fputs("^C\n", stdout);
+    } while (interrupted);
+    sigaction(SIGINT, &before, NULL);
+    return n > 0 ? line : NULL;
 }
 
 int repl_run(struct run *run)
@@ -253,15 +326,12 @@ int repl_run(struct run *run)
     run_connect(run);
     bool on = true;
     while (on) {
-        int n = 0;
         load_docs(&r);
-        const char *line = el_gets(r.el, &n);
-        if (!line || n <= 0) {
-            putchar('\n');
-            break;
-        }
-        size_t length = strcspn(line, "\r\n");
-        on = run_line(&r, line, length);
+        const char *line = read_line(&r);
+        if (line)
+            on = run_line(&r, line, strcspn(line, "\r\n"));
+        else
+            on = putchar('\n') == EOF;
     }
     el_end(r.el);
     hist_fini(&r.hist);

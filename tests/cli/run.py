@@ -368,6 +368,98 @@ def completion_and_hints(world):
     equal(term.end(), 0)
 
 
+def screen(data, columns=100):
+    """What a terminal shows of its last line after these bytes: as much of one as libedit needs."""
+    lines, at, i = [[" "] * columns], 0, 0
+    while i < len(data):
+        c = data[i:i + 1]
+        if c == b"\x1b" and data[i + 1:i + 2] == b"[":
+            end = i + 2
+            while not data[end:end + 1].isalpha():
+                end += 1
+            number = int(data[i + 2:end] or b"0") if data[i + 2:end].isdigit() else 0
+            kind = data[end:end + 1]
+            if kind == b"G":
+                at = max(number, 1) - 1
+            elif kind == b"C":
+                at += max(number, 1)
+            elif kind == b"D":
+                at -= max(number, 1)
+            elif kind == b"K":
+                lines[-1][at:] = [" "] * (columns - at)
+            elif kind == b"P":
+                lines[-1] = (lines[-1][:at] + lines[-1][at + max(number, 1):] + [" "] * columns)[:columns]
+            elif kind == b"A":
+                lines.pop()
+            i = end + 1
+            continue
+        if c == b"\r":
+            at = 0
+        elif c == b"\n":
+            lines.append([" "] * columns)
+        elif c == b"\x08":
+            at -= 1
+        elif c >= b" " and at < columns:
+            lines[-1][at] = c.decode()
+            at += 1
+        i += 1
+    return ["".join(line).rstrip() for line in lines]
+
+
+@check
+def hints_follow(world):
+    """The hint follows every letter, and goes when the line is done."""
+    term = Terminal(world, "-p", str(world.port))
+    seen = term.expect(b"> ")
+    for keys, hint in ((b"hset", "key field value"), (b" a", "key field value"), (b" b", "field value"),
+                       (b" c", "value"), (b"\x15get", "key"), (b"x", ""), (b"\x7f", "key")):
+        os.write(term.fd, keys)
+        until = time.monotonic() + 5
+        while True:
+            if select.select([term.fd], [], [], 0.2)[0]:
+                seen += os.read(term.fd, 65536)
+            line = screen(seen)[-1]
+            shown = line.partition("> ")[2].partition("    ")[2].strip()
+            if shown.startswith(hint) and bool(shown) == bool(hint):
+                break
+            assert time.monotonic() < until, (keys, hint, line)
+    os.write(term.fd, b" a\r")
+    while b"(nil)" not in seen:
+        seen += os.read(term.fd, 65536)
+    lines = [line for line in screen(seen) if "get a" in line]
+    assert lines and lines[-1].endswith("> get a"), lines
+    os.write(term.fd, b"quit\r")
+    equal(term.end(), 0)
+
+
+@check
+def interrupt(world):
+    """Ctrl-C forgets the line and stays; while a command waits it ends heapctl."""
+    term = Terminal(world, "-p", str(world.port))
+    prompt = b"127.0.0.1:%d> " % world.port
+    term.expect_prompt(prompt)
+    for half in (b"flushall", b"", b"set x 'half"):
+        os.write(term.fd, half)
+        if half:
+            term.expect(half[-1:])
+        os.write(term.fd, b"\x03")
+        term.expect(b"^C")
+        term.expect_prompt(prompt)
+    term.type(b"echo still\r", b'"still"\r\n')
+    term.expect_prompt(prompt)
+    os.kill(term.pid, signal.SIGINT)
+    term.expect_prompt(prompt)
+    os.write(term.fd, b"quit\r")
+    equal(term.end(), 0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(1)
+        term = Terminal(world, "-p", str(silent.getsockname()[1]))
+        time.sleep(0.5) # COMMAND DOCS waits
+        os.kill(term.pid, signal.SIGINT)
+        equal(term.end(), -signal.SIGINT)
+
+
 @check
 def history(world):
     """Lines come back with the arrows, in this session and the next; passwords are never kept."""
@@ -442,8 +534,8 @@ def as_redis_cli(world):
     world.out("zadd", "zr", "1", "a", "1e300", "b")
     commands = [["ping"], ["get", "nothing"], ["get", "hr"], ["hgetall", "hr"], ["nothing"],
                 ["zrange", "zr", "0", "-1", "withscores"], ["smembers", "nothing"],
-                ["lrange", "nothing", "0", "-1"], ["hlen", "hr"], ["command", "info", "get", "x"],
-                ["command", "docs", "set", "config"], ["echo", "a\"b\\ \t"], ["type", "hr"]]
+                ["lrange", "nothing", "0", "-1"], ["hlen", "hr"],
+                ["echo", "a\"b\\ \t"], ["type", "hr"]]
     for command in commands:
         for protocol in ("-2", "-3"):
             for form in ("--raw", "--no-raw"):
@@ -451,6 +543,22 @@ def as_redis_cli(world):
                 expected = subprocess.run([redis_cli, *args], capture_output=True, check=False,
                                           timeout=WAIT_S, env=world.environment())
                 equal((args, world.run(protocol, form, *command)[1]), (args, expected.stdout))
+    for args in (["-2", "--raw"], ["-2", "--no-raw"], ["-3", "--no-raw"]): # -3 --raw: raw_maps
+        for command in (["docs", "set", "config"], ["info", "get", "x"]):
+            whole = ["-p", str(world.port), *args, "command", *command]
+            expected = subprocess.run([redis_cli, *whole], capture_output=True, check=False,
+                                      timeout=WAIT_S, env=world.environment())
+            equal((whole, world.run(*whole, at=[])[1]), (whole, expected.stdout))
+
+
+@check
+def raw_maps(world):
+    """Raw, a map in a map is told from further pairs of the outer one."""
+    world.out("hset", "inner", "city", "Lyon", "zip", "75001")
+    world.out("hset", "outer", "name", "Ann")
+    world.out("ref", "hset", "outer", "address", "inner")
+    equal(sorted(world.out("-3", "--raw", "fetch", "outer").splitlines()),
+          [b'address {"city":"Lyon","zip":"75001"}', b"name Ann"])
 
 
 @check

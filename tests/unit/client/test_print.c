@@ -85,6 +85,10 @@ static void test_print_raw(void **state)
         {"*0\r\n", "\n"},
         {"*3\r\n:1\r\n*2\r\n+a\r\n+b\r\n$-1\r\n", "1\na\nb\n\n"},
         {"%2\r\n+a\r\n:1\r\n+b\r\n:2\r\n", "a 1\nb 2\n"},
+        {"%2\r\n+a\r\n%2\r\n+x\r\n:1\r\n+y\r\n:2\r\n+b\r\n*2\r\n+c\r\n_\r\n",
+         "a {\"x\":1,\"y\":2}\nb [\"c\",null]\n"},
+        {"%1\r\n*1\r\n:1\r\n+a\r\n", "[1] a\n"},
+        {"*2\r\n%2\r\n+x\r\n:1\r\n+y\r\n:2\r\n*2\r\n+a\r\n%0\r\n", "{\"x\":1,\"y\":2}\na\n{}\n"},
     };
     compare(print_raw, table, sizeof(table) / sizeof(*table));
 }
