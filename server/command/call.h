@@ -113,9 +113,9 @@ uint64_t container_length(const struct obj *o);
 /* The same without those that are gone and not yet removed: what a walk shows. */
 uint64_t container_shown(const struct heap *h, const struct obj *o);
 
-/* Nothing more is run for the session until what it waits for is there; dispatch_resume() then
- * gives the reply, but for SESSION_WAITS_MEMORY, where the command had one. */
-void call_wait(struct call *c, enum session_wait what);
+/* Nothing more is run for the session until what it waits for is there (session/wait.h); the type's
+ * reply() is then the command's. */
+void call_wait(struct call *c, const struct wait_type *type, struct wait_queue *source);
 
 /* --- values (the `v` of commands.def) --- */
 

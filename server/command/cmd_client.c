@@ -67,7 +67,7 @@ static sds put_client(struct call *c, sds text, const struct session *s)
     char line[LINE_CHARS], flags[4];
     size_t f = 0;
     uint64_t input = s->input_bytes, output = s->output_bytes;
-    if (s->wait != SESSION_RUNS) flags[f++] = 'b';
+    if (session_waits(s)) flags[f++] = 'b';
     if (s->close_after_reply) flags[f++] = 'c';
     if (s->kill) flags[f++] = 'A';
     if (f == 0) flags[f++] = 'N';

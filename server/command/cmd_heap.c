@@ -165,11 +165,25 @@ enum status cmd_fetch(struct call *c)
 
 /* --- the collector --- */
 
+static bool collect_ready(const struct engine *s, const struct wait *w)
+{
+    uint64_t found;
+    return collect_full_found(&s->heap, w->ticket, &found);
+}
+
+static void collect_reply(struct call *c, struct wait *w)
+{
+    uint64_t found = 0;
+    (void)collect_full_found(c->heap, w->ticket, &found);
+    reply_integer(c, (int64_t)found);
+}
+
 /* GC COLLECT: answers when the collection is done; others are served meanwhile. */
 enum status cmd_gc_collect(struct call *c)
 {
-    c->session->wait_ticket = collect_full_begin(c->heap);
-    call_wait(c, SESSION_WAITS_COLLECT);
+    static const struct wait_type type = {.ready = collect_ready, .reply = collect_reply};
+    c->session->wait.ticket = collect_full_begin(c->heap);
+    call_wait(c, &type, &c->engine->waits.collect);
     return STATUS_OK;
 }
 

@@ -130,10 +130,36 @@ enum status cmd_object_help(struct call *c)
 
 /* --- MEMORY --- */
 
+static bool usage_ready(const struct engine *s, const struct wait *w)
+{
+    (void)s;
+    return w->usage.done;
+}
+
+/* What was asked about may have gone before its turn came: then it is missing, as for OBJECT. */
+static void usage_reply(struct call *c, struct wait *w)
+{
+    const struct usage *q = &w->usage;
+    if (q->status == STATUS_OK)
+        reply_integer(c, (int64_t)q->bytes);
+    else if (q->status == STATUS_NO_OBJECT)
+        reply_null(c);
+    else
+        call_error(c, "%s", status_text(q->status));
+    c->engine->stats.error_replies += q->status == STATUS_OOM;
+}
+
+static void usage_give_up(struct sessions *ss, struct wait *w)
+{
+    usage_cancel(&ss->usages, &w->usage);
+}
+
 /* MEMORY USAGE key [SAMPLES n]: exact, so a number of samples is checked and needs no more. What
  * keeps much is answered later; others are served meanwhile. */
 enum status cmd_memory_usage(struct call *c)
 {
+    static const struct wait_type type = {
+        .ready = usage_ready, .reply = usage_reply, .cancel = usage_give_up};
     int64_t samples;
     if (c->argc != 3 && c->argc != 5) return STATUS_SYNTAX;
     if (c->argc == 5) {
@@ -146,13 +172,13 @@ enum status cmd_memory_usage(struct call *c)
     enum status status = inspected(c, &s);
     if (status || val_is_none(s.v)) return status;
     struct usages *us = &c->engine->sessions.usages;
-    struct usage *q = &c->session->usage;
+    struct usage *q = &c->session->wait.usage;
     status = usage_ask(us, s.v, s.e ? entry_bytes(s.e) : 0, q);
     if (!status && q->done) reply_integer(c, (int64_t)q->bytes);
     if (status || q->done) return status;
     status = call_give(c, s.e); /* for it gets a number now */
     if (!status) status = usage_wait(us, s.v, q);
-    if (!status) call_wait(c, SESSION_WAITS_USAGE);
+    if (!status) call_wait(c, &type, &c->engine->waits.usage);
     return status;
 }
 
@@ -237,11 +263,23 @@ enum status cmd_memory_pools(struct call *c)
     return STATUS_OK;
 }
 
+static bool purge_ready(const struct engine *s, const struct wait *w)
+{
+    return compact_is_done(&s->compact, w->ticket);
+}
+
+static void purge_reply(struct call *c, struct wait *w)
+{
+    (void)w;
+    reply_ok(c);
+}
+
 /* MEMORY PURGE: answers when what could be given back has been; others are served meanwhile. */
 enum status cmd_memory_purge(struct call *c)
 {
-    c->session->wait_ticket = compact_begin(&c->engine->compact);
-    call_wait(c, SESSION_WAITS_COMPACT);
+    static const struct wait_type type = {.ready = purge_ready, .reply = purge_reply};
+    c->session->wait.ticket = compact_begin(&c->engine->compact);
+    call_wait(c, &type, &c->engine->waits.compact);
     return STATUS_OK;
 }
 

@@ -79,7 +79,7 @@ void dispatch(struct engine *engine, struct session *session, const struct reque
  * handles of one that does not, and accounts for it. Returns what the handler did. */
 enum status execute(struct call *c);
 /* For a waiting session: writes the reply and ends the wait when what it waits for is there; else
- * false. */
+ * false, and it sleeps again. */
 bool dispatch_resume(struct engine *engine, struct session *session, struct reply_to to);
 
 /* Handlers, one file a family. */

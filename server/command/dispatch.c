@@ -99,12 +99,19 @@ static enum status admit(struct call *c)
     return STATUS_OK;
 }
 
-/* There is not room yet: whose commands need memory waits for it (maxmemory.h). */
+static bool memory_is_there(const struct engine *s, const struct wait *w)
+{
+    (void)w;
+    return !maxmemory_is_short(s);
+}
+
+/* There is not room yet: a client whose command needed memory waits for it (maxmemory.h). */
 static void hold_up(struct call *c)
 {
+    static const struct wait_type type = {.ready = memory_is_there};
     if (c->command && (c->command->flags & COMMAND_DENYOOM) && maxmemory_is_short(c->engine) &&
-        c->session->wait == SESSION_RUNS)
-        call_wait(c, SESSION_WAITS_MEMORY);
+        !session_waits(c->session))
+        call_wait(c, &type, &c->engine->waits.memory);
 }
 
 static void account(struct call *c, enum status ran, int64_t began_ns)

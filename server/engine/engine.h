@@ -54,6 +54,12 @@ struct maxmemory {
     uint64_t ticket; /* of the last one that was asked for */
 };
 
+/* What sessions can wait for, and how far each source was when its waiters were last woken. */
+struct waits {
+    struct wait_queue collect, compact, usage, memory;
+    uint64_t collected, compacted, answered;
+};
+
 struct engine {
     struct mem mem;
     struct heap heap;
@@ -63,6 +69,7 @@ struct engine {
     struct maxmemory maxmemory;
     struct compact compact;
     struct sessions sessions;
+    struct waits waits;
     struct reply_refs_all held;
     struct config config;
     struct engine_stats stats;

@@ -17,7 +17,7 @@
  * in steps beside commands (maxmemory_step), and commands are run meanwhile, as in Redis. In Redis
  * memory then grows without bound if they need more than is evicted beside them. Here a client
  * whose command was run while more than a slack beyond the limit was used is not read from until it
- * is less (SESSION_WAITS_MEMORY): so at most the slack more is used than maxmemory (twice as much
+ * is less (session/wait.h): so at most the slack more is used than maxmemory (twice as much
  * while the collector looks for garbage), and what a command of each client takes. Clients that
  * only read are not held up.
  *

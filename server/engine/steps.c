@@ -136,6 +136,20 @@ static bool measured(struct engine *s, bool (*step)(struct engine *))
     return more;
 }
 
+/* Wakes the waiters of each source that has advanced. */
+static void wake(struct engine *s)
+{
+    struct waits *w = &s->waits;
+    struct wait_queue *woken = &s->sessions.woken;
+    if (w->collected != s->heap.collect.full_done) wait_wake_all(&w->collect, woken);
+    if (w->compacted != s->compact.done) wait_wake_all(&w->compact, woken);
+    if (w->answered != s->sessions.usages.answered) wait_wake_all(&w->usage, woken);
+    if (w->memory.first && !maxmemory_is_short(s)) wait_wake_all(&w->memory, woken);
+    w->collected = s->heap.collect.full_done;
+    w->compacted = s->compact.done;
+    w->answered = s->sessions.usages.answered;
+}
+
 bool steps_run(struct engine *s, bool idle)
 {
     bool more = false;
@@ -156,6 +170,7 @@ bool steps_run(struct engine *s, bool idle)
         collects = collect_step(&s->heap, idle);
         note_step(s, began);
     }
+    wake(s);
     uint64_t used = engine_used_bytes(s);
     if (used > s->stats.memory_peak_bytes) s->stats.memory_peak_bytes = used;
     /* The collector comes last, and what it frees may have to wait for the next step. */

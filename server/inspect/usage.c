@@ -218,6 +218,7 @@ static void answer(struct usages *us, struct usage *q, enum status status)
     unlink_question(us, q);
     q->status = status;
     q->done = true;
+    us->answered++;
 }
 
 static void answer_walk(struct usages *us, enum status status)

@@ -65,6 +65,7 @@ struct usages {
     struct usage_walk walk;
     struct table pins; /* struct obj * */
     uint64_t slots_at_once;
+    uint64_t answered; /* questions that were, since the start */
     struct heap_holder holder;
 };
 

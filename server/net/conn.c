@@ -94,8 +94,8 @@ static bool send_replies(struct conn *c, bool later)
 
 static bool may_run(const struct conn *c)
 {
-    return c->state == CONN_OPEN && c->session.wait == SESSION_RUNS &&
-           !c->session.close_after_reply && !c->session.kill && !c->slow;
+    return c->state == CONN_OPEN && !session_waits(&c->session) && !c->session.close_after_reply &&
+           !c->session.kill && !c->slow;
 }
 
 static bool share_left(const struct conn *c)
@@ -108,7 +108,7 @@ static bool share_left(const struct conn *c)
 static bool has_finished(const struct conn *c)
 {
     if (c->session.close_after_reply) return true;
-    return c->ended && c->session.wait == SESSION_RUNS && (c->hungry || !inbox_bytes(&c->in));
+    return c->ended && !session_waits(&c->session) && (c->hungry || !inbox_bytes(&c->in));
 }
 
 /* Everything is written. */
@@ -138,7 +138,7 @@ static void settle(struct conn *c)
         return;
     }
     if (c->out.sending && c->out.behind.buf.n) ring_hurry(c->net->ring);
-    bool waits = c->session.wait != SESSION_RUNS, can = !waits && !c->slow;
+    bool waits = session_waits(&c->session), can = !waits && !c->slow;
     bool left = inbox_bytes(&c->in) && !c->hungry;
     bool sated = c->share.turn == c->net->turn && c->share.bytes >= CONN_SHARE_BYTES;
     while (waits && outbox_rests(&c->out)) {
@@ -147,7 +147,7 @@ static void settle(struct conn *c)
         return;
     }
     bool ready = (can && (left || sated)) || outbox_rests(&c->out);
-    enum net_place place = waits ? NET_WAITING : ready ? NET_READY : NET_NOWHERE;
+    enum net_place place = ready ? NET_READY : NET_NOWHERE;
     c->session.input_bytes = inbox_bytes(&c->in) + c->bulks.bytes;
     if (place != c->seat.place) net_move(c->net, &c->seat, place);
     stream_read(&c->stream, can && place == NET_NOWHERE && !c->ended);
@@ -503,7 +503,6 @@ int conn_check(const struct conn *c)
     if (c->session_open != open) return 1;
     bool left = c->state == CONN_OPEN && inbox_bytes(&c->in) && !c->hungry;
     if (c->stream.reading && left) return 2;
-    bool waits = c->state == CONN_OPEN && c->session.wait != SESSION_RUNS;
-    if (waits != (c->seat.place == NET_WAITING)) return 3;
+    if (c->session_open && wait_check(&c->session.wait)) return 3;
     return 0;
 }

@@ -23,7 +23,7 @@
  * Invariants (conn_check)
  *   1. The session is open exactly in OPEN and FINISHING.
  *   2. Its stream is told to read only while nothing that it sent waits to be run.
- *   3. It is in the queue NET_WAITING exactly while it is OPEN and its session waits.
+ *   3. What its session waits for is sound (session/wait.h).
  * Ownership: a connection owns itself; no pointer to it is good across a call that can close it,
  * except in the stream's callbacks, since memory is freed in a later phase of the loop only.
  * Cost: no allocation for requests that arrive whole and replies that are taken at once.
@@ -80,7 +80,7 @@ bool conn_accept(struct net *net, uv_stream_t *listening) MUST_USE;
 
 /* Takes a share of what waits, then whatever is due: writes, reads, ends. */
 void conn_continue(struct conn *c);
-/* Asks whether a wait is over; if so writes the reply and goes on. */
+/* Its session was woken: if the wait is over, writes the reply and goes on. */
 void conn_resume(struct conn *c);
 /* The process ends: takes note of what has arrived by now. Then, when all have (for what one of
  * them does may read for others), conn_drain answers it and ends. */

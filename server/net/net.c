@@ -148,9 +148,11 @@ static void close_killed(struct net *net, struct session *s)
     if (s->kill) close_session(net, s);
 }
 
-static void resume_conn(struct net_seat *seat)
+/* Those that are woken now: each has its reply then, or sleeps again. */
+static void resume_woken(struct net *net)
 {
-    conn_resume(conn_in(seat));
+    const struct wait_queue *woken = &net->engine->sessions.woken;
+    while (woken->first) conn_resume(conn_of(session_of_wait(woken->first)));
 }
 
 void net_send(struct net *net)
@@ -163,7 +165,7 @@ bool net_after_steps(struct net *net)
     if (net->kills) for_each_session(net, close_killed);
     net->kills = false;
     net->busy = false;
-    for_each(net, NET_WAITING, resume_conn);
+    resume_woken(net);
     bool more = net->busy || net->queues[NET_READY].first; /* they may have left work for a step */
     net->turn_open = false;
     net->busy = false;
@@ -174,7 +176,7 @@ static void close_idle(struct net *net, struct session *s)
 {
     const struct engine *engine = net->engine;
     int64_t idle_ms = engine->now_ms - s->active_ms;
-    if (s->wait == SESSION_RUNS && idle_ms > (int64_t)engine->config.timeout * 1000)
+    if (!session_waits(s) && idle_ms > (int64_t)engine->config.timeout * 1000)
         close_session(net, s);
 }
 

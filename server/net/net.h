@@ -52,7 +52,7 @@ enum {
 
 struct listener;
 
-enum net_place { NET_NOWHERE, NET_READY, NET_WAITING, NET_LINGERING, NET_PLACES };
+enum net_place { NET_NOWHERE, NET_READY, NET_LINGERING, NET_PLACES };
 
 /* A connection's seat in a queue. */
 struct net_seat {

@@ -87,6 +87,25 @@ static void bury(struct sessions *ss, struct handles *hs)
         ss->buried[ss->buried_count++] = *hs;
 }
 
+void session_wait(struct sessions *ss, struct session *s, const struct wait_type *type,
+                  struct wait_queue *source)
+{
+    wait_begin(&s->wait, type, source);
+    ss->waiting++;
+}
+
+void session_wait_end(struct sessions *ss, struct session *s)
+{
+    wait_end(&s->wait);
+    ss->waiting--;
+}
+
+static void cancel_wait(struct sessions *ss, struct session *s)
+{
+    if (s->wait.type->cancel) s->wait.type->cancel(ss, &s->wait);
+    session_wait_end(ss, s);
+}
+
 void session_close(struct sessions *ss, struct session *s)
 {
     if (s->previous)
@@ -94,8 +113,7 @@ void session_close(struct sessions *ss, struct session *s)
     else
         ss->first = s->next;
     if (s->next) s->next->previous = s->previous;
-    if (s->wait != SESSION_RUNS) ss->waiting--;
-    if (s->wait == SESSION_WAITS_USAGE) usage_cancel(&ss->usages, &s->usage);
+    if (session_waits(s)) cancel_wait(ss, s);
     bury(ss, &s->handles);
     ss->count--;
 }

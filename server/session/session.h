@@ -16,20 +16,10 @@
 #ifndef HEAPD_SESSION_SESSION_H
 #define HEAPD_SESSION_SESSION_H
 
-#include "inspect/usage.h"
 #include "session/handles.h"
+#include "session/wait.h"
 
 enum { SESSION_NAME_BYTES = 128, SESSION_ADDRESS_BYTES = 64, SESSION_LIBRARY_BYTES = 64 };
-
-/* What a session waits for: nothing, the collection or the compaction of wait_ticket, the answer to
- * `usage`, memory for its next command. */
-enum session_wait {
-    SESSION_RUNS,
-    SESSION_WAITS_COLLECT,
-    SESSION_WAITS_COMPACT,
-    SESSION_WAITS_USAGE,
-    SESSION_WAITS_MEMORY
-};
 
 struct session {
     struct session *previous, *next;
@@ -38,9 +28,7 @@ struct session {
     bool authenticated;
     bool close_after_reply; /* QUIT, a broken request, SHUTDOWN */
     bool kill;              /* CLIENT KILL: net/ ends it before the killer has its reply */
-    enum session_wait wait;
-    uint64_t wait_ticket;
-    struct usage usage;
+    struct wait wait;
     char name[SESSION_NAME_BYTES];
     char library_name[SESSION_LIBRARY_BYTES], library_version[SESSION_LIBRARY_BYTES];
     char address[SESSION_ADDRESS_BYTES], local_address[SESSION_ADDRESS_BYTES];
@@ -58,13 +46,24 @@ struct sessions {
     struct heap *h;
     struct session *first;
     uint64_t count, waiting;
-    struct usages usages; /* the questions of those that wait for one */
-    uint64_t handles;     /* held by all of them, and by the buried */
+    struct wait_queue woken; /* those of the waiting that net/ is to look at */
+    struct usages usages;    /* the questions of those that wait for one */
+    uint64_t handles;        /* held by all of them, and by the buried */
     uint64_t next_id;
     struct handles *buried;
     uint32_t buried_count, buried_slots;
     struct heap_holder holder;
 };
+
+static inline bool session_waits(const struct session *s)
+{
+    return s->wait.type != NULL;
+}
+
+static inline struct session *session_of_wait(struct wait *w)
+{
+    return (struct session *)((char *)w - offsetof(struct session, wait));
+}
 
 void sessions_init(struct sessions *ss, struct heap *h);
 void sessions_fini(struct sessions *ss);
@@ -73,6 +72,10 @@ void sessions_fini(struct sessions *ss);
 enum status session_open(struct sessions *ss, struct session *s, int64_t now_ms) MUST_USE;
 /* Unlinks it; its handles are buried, and what it waits for is not wanted any more. */
 void session_close(struct sessions *ss, struct session *s);
+/* The session waits, and runs again. */
+void session_wait(struct sessions *ss, struct session *s, const struct wait_type *type,
+                  struct wait_queue *source);
+void session_wait_end(struct sessions *ss, struct session *s);
 /* RESET: protocol, name, authentication and handles as at the beginning; the handles are released
  * in steps. */
 enum status session_reset(struct sessions *ss, struct session *s) MUST_USE;

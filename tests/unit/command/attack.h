@@ -108,7 +108,7 @@ static inline void slice(struct attack *a)
     }
     if (draw(w, 24) == 0) steps_run(&w->engine, draw(w, 2));
     struct session *waiter = &w->sessions[WAITER];
-    if (waiter->wait != SESSION_RUNS) dispatch_resume(&w->engine, waiter, world_to(w));
+    if (session_waits(waiter)) dispatch_resume(&w->engine, waiter, world_to(w));
 }
 
 /* One command, then slices, then the checks. Returns whether it was obeyed. */

@@ -321,7 +321,7 @@ static void collect(struct attack *a)
 {
     struct session *waiter = &a->w.sessions[WAITER];
     static const struct view words[] = {{"GC", 2}, {"COLLECT", 7}};
-    if (waiter->wait == SESSION_RUNS)
+    if (!session_waits(waiter))
         dispatch(&a->w.engine, waiter, &(struct request){.argv = words, .argc = 2},
                  world_to(&a->w));
 }

@@ -25,7 +25,7 @@ static void begin_collect(struct world *w, int session)
 {
     begin(w, session, "GC COLLECT");
     assert_int_equal(w->out.n, 0);
-    assert_int_equal(w->sessions[session].wait, SESSION_WAITS_COLLECT);
+    assert_true(session_waits(&w->sessions[session]));
 }
 
 /* Garbage that is found when it is asked for, and not before. */
@@ -60,7 +60,7 @@ static void test_collect_waits_and_resumes(void **state)
     }
     assert_true(slices > 3);
     assert_true(world_replied(&w, ":1\r\n"));
-    assert_int_equal(w.sessions[0].wait, SESSION_RUNS);
+    assert_false(session_waits(&w.sessions[0]));
     assert_int_equal(w.engine.sessions.waiting, 0);
     assert_int_equal(world_stats_of(&w, "gc|collect")->calls, 1);
     assert_int_equal(world_stats_of(&w, "gc|collect")->failed, 0);
@@ -125,7 +125,7 @@ static void begin_usage(struct world *w, int session, const char *name)
     snprintf(line, sizeof line, "MEMORY USAGE %s", name);
     begin(w, session, line);
     assert_int_equal(w->out.n, 0);
-    assert_int_equal(w->sessions[session].wait, SESSION_WAITS_USAGE);
+    assert_true(session_waits(&w->sessions[session]));
 }
 
 /* The least step; what it leaves is sound. */
@@ -149,7 +149,7 @@ static void usage_at_once(struct world *w, const char *name, char reply[32])
     usages_of(w)->slots_at_once = UINT64_MAX;
     snprintf(line, sizeof line, "MEMORY USAGE %s", name);
     begin(w, 2, line);
-    assert_int_equal(w->sessions[2].wait, SESSION_RUNS);
+    assert_false(session_waits(&w->sessions[2]));
     usages_of(w)->slots_at_once = USAGE_SLOTS_AT_ONCE;
     snprintf(reply, 32, "%.*s", (int)w->out.n, w->out.p);
 }
@@ -184,7 +184,7 @@ static void test_usage_waits_and_resumes(void **state)
     }
     assert_true(steps > 1000);
     assert_true(world_replied(&w, whole));
-    assert_int_equal(w.sessions[0].wait, SESSION_RUNS);
+    assert_false(session_waits(&w.sessions[0]));
     assert_int_equal(w.engine.sessions.waiting, 0);
     assert_int_equal(world_stats_of(&w, "memory|usage")->failed, 0);
     world_assert_reply(&w, "PING", "+PONG\r\n");
@@ -316,7 +316,7 @@ static void test_usage_beside_random_commands(void **state)
         for (int round = 0; round < 600; round++) {
             char line[96], name[16];
             for (int i = 0; i < 2; i++) { /* two ask, and the third changes */
-                if (w.sessions[i].wait != SESSION_RUNS) {
+                if (session_waits(&w.sessions[i])) {
                     resumes(&w, i);
                 } else if (draw(&w, 3) == 0) {
                     snprintf(name, sizeof name, "%s:%u", kinds[draw(&w, 4)], (unsigned)draw(&w, 6));
@@ -335,7 +335,7 @@ static void test_usage_beside_random_commands(void **state)
         }
         while (usages_have_work(usages_of(&w))) step(&w);
         for (int i = 0; i < 2; i++)
-            if (w.sessions[i].wait != SESSION_RUNS) assert_true(resumes(&w, i));
+            if (session_waits(&w.sessions[i])) assert_true(resumes(&w, i));
         world_fini(&w);
     }
 }

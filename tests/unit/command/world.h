@@ -103,7 +103,7 @@ static inline void world_run(struct world *w, int session)
     struct session *s = &w->sessions[session];
     proto_buf_clear(&w->out, SIZE_MAX);
     dispatch(&w->engine, s, &(struct request){.argv = w->argv, .argc = w->argc}, world_to(w));
-    while (s->wait != SESSION_RUNS && !dispatch_resume(&w->engine, s, world_to(w)))
+    while (session_waits(s) && !dispatch_resume(&w->engine, s, world_to(w)))
         steps_run(&w->engine, true);
 }
 

@@ -214,11 +214,11 @@ static void test_room_is_made_in_steps(void **state)
     struct view put[] = {view_of("SET"), view_of("k"), view_of("v")};
     proto_buf_clear(&w.out, SIZE_MAX);
     dispatch(&w.engine, &w.sessions[0], &(struct request){.argv = get, .argc = 2}, world_to(&w));
-    assert_int_equal(w.sessions[0].wait, SESSION_RUNS);
+    assert_false(session_waits(&w.sessions[0]));
     proto_buf_clear(&w.out, SIZE_MAX);
     dispatch(&w.engine, &w.sessions[1], &(struct request){.argv = put, .argc = 3}, world_to(&w));
     assert_true(world_replied(&w, "+OK\r\n"));
-    assert_int_equal(w.sessions[1].wait, SESSION_WAITS_MEMORY);
+    assert_true(session_waits(&w.sessions[1]));
     assert_int_equal(w.engine.sessions.waiting, 1);
     size_t replied = w.out.n;
     uint32_t steps = 0;

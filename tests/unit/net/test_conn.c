@@ -244,7 +244,8 @@ static void test_wait_holds_back_the_pipeline(void **state)
     world_expect(w, fd, "+PONG\r\n");
     for (int i = 0; i < 10; i++) world_turn(w);
     assert_int_equal(c->session.commands, 2);
-    assert_int_equal(c->seat.place, NET_WAITING);
+    assert_true(session_waits(&c->session));
+    assert_int_equal(c->seat.place, NET_NOWHERE);
     w->go = true;
     world_expect(w, fd, ":1\r\n+PONG\r\n:1\r\n+PONG\r\n");
     close(fd);

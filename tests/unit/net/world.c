@@ -68,6 +68,8 @@ void prefetch_requests(const struct engine *s, struct request *requests, uint32_
     for (uint32_t i = 0; i < count; i++) assert_true(requests[i].argc > 0);
 }
 
+static const struct wait_type wait_type;
+
 void dispatch(struct engine *engine, struct session *session, const struct request *request,
               struct reply_to to)
 {
@@ -93,8 +95,7 @@ void dispatch(struct engine *engine, struct session *session, const struct reque
     } else if (view_is(argv[0], "hold")) {
         hold_bulk(engine, to, strtoul(last.p, NULL, 10));
     } else if (view_is(argv[0], "wait")) {
-        session->wait = SESSION_WAITS_COLLECT;
-        engine->sessions.waiting++;
+        session_wait(&engine->sessions, session, &wait_type, &engine->waits.collect);
     } else if (view_is(argv[0], "quit")) {
         proto_put_ok(out);
         session->close_after_reply = true;
@@ -112,9 +113,11 @@ void dispatch(struct engine *engine, struct session *session, const struct reque
 
 bool dispatch_resume(struct engine *engine, struct session *session, struct reply_to to)
 {
-    if (!the_world->go) return false;
-    session->wait = SESSION_RUNS;
-    engine->sessions.waiting--;
+    if (!the_world->go) {
+        wait_sleep(&session->wait);
+        return false;
+    }
+    session_wait_end(&engine->sessions, session);
     proto_put_integer(to.buf, 1);
     return true;
 }
@@ -126,6 +129,7 @@ static void on_check(uv_check_t *handle)
     struct world *w = handle->data;
     net_turn(&w->net);
     net_send(&w->net);
+    wait_wake_all(&w->engine.waits.collect, &w->engine.sessions.woken);
     if (net_after_steps(&w->net))
         net_keep_going(&w->net);
     else

@@ -31,6 +31,15 @@ static void test_open_and_close(void **state)
     world_fini(&w);
 }
 
+static int cancelled;
+
+static void count_cancel(struct sessions *ss, struct wait *w)
+{
+    assert_non_null(ss);
+    assert_non_null(w->type);
+    cancelled++;
+}
+
 static void test_close_waiting(void **state)
 {
     (void)state;
@@ -38,13 +47,53 @@ static void test_close_waiting(void **state)
     world_init(&w);
     world_open(&w, 0);
     world_open(&w, 1);
-    w.session[0].wait = SESSION_WAITS_COLLECT;
-    w.sessions.waiting = 1;
+    struct wait_queue source = {0};
+    static const struct wait_type type = {.cancel = count_cancel};
+    cancelled = 0;
+    session_wait(&w.sessions, &w.session[0], &type, &source);
+    assert_int_equal(wait_check(&w.session[0].wait), 0);
     session_close(&w.sessions, &w.session[1]);
     assert_int_equal(w.sessions.waiting, 1);
     session_close(&w.sessions, &w.session[0]);
     assert_int_equal(w.sessions.waiting, 0);
+    assert_int_equal(cancelled, 1);
+    assert_null(source.first);
     world_fini(&w);
+}
+
+/* Woken in the order in which they began to wait; one that is not ready goes to the end of its
+ * source; one that closes is in no queue. */
+static void test_woken_in_order(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wait_queue source = {0}, other = {0};
+    static const struct wait_type type = {0};
+    world_init(&w);
+    struct wait_queue *woken = &w.sessions.woken;
+    for (int i = 0; i < 4; i++) {
+        world_open(&w, i);
+        session_wait(&w.sessions, &w.session[i], &type, i == 3 ? &other : &source);
+    }
+    wait_wake_all(&source, woken);
+    assert_null(source.first);
+    assert_ptr_equal(session_of_wait(woken->first), &w.session[0]);
+    assert_ptr_equal(session_of_wait(woken->last), &w.session[2]);
+    wait_wake(&w.session[0].wait, woken); /* once more: it keeps its place */
+    assert_ptr_equal(session_of_wait(woken->first), &w.session[0]);
+    wait_sleep(&w.session[0].wait);
+    wait_sleep(&w.session[0].wait);
+    assert_ptr_equal(session_of_wait(source.first), &w.session[0]);
+    session_close(&w.sessions, &w.session[1]);
+    assert_ptr_equal(session_of_wait(woken->first), &w.session[2]);
+    for (int i = 0; i < 4; i++)
+        if (i != 1) assert_int_equal(wait_check(&w.session[i].wait), 0);
+    session_wait_end(&w.sessions, &w.session[2]);
+    assert_null(woken->first);
+    assert_int_equal(w.sessions.waiting, 2);
+    world_fini(&w);
+    assert_null(source.first);
+    assert_null(other.first);
 }
 
 /* The count covers the open and the buried, whoever releases what. */
@@ -185,8 +234,11 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open_and_close),  cmocka_unit_test(test_close_waiting),
-        cmocka_unit_test(test_handles_counted), cmocka_unit_test(test_hundred_thousand_handles),
+        cmocka_unit_test(test_open_and_close),
+        cmocka_unit_test(test_close_waiting),
+        cmocka_unit_test(test_woken_in_order),
+        cmocka_unit_test(test_handles_counted),
+        cmocka_unit_test(test_hundred_thousand_handles),
         cmocka_unit_test(test_reset),
 #ifdef HEAPD_DEBUG
         cmocka_unit_test(test_out_of_memory),
