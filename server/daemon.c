@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "engine/steps.h"
@@ -156,7 +155,7 @@ static void end(struct daemon *d)
 static bool start(struct daemon *d, uint64_t clients_max)
 {
     if (uv_loop_init(&d->loop) || uv_async_init(&d->loop, &d->told, on_told) ||
-        engine_init(&d->engine, d->config) ||
+        engine_init(&d->engine, d->config, &(struct clock){0}) ||
         net_init(&d->net, &d->engine, &d->loop, clients_max)) {
         fprintf(stderr, "heapd: out of memory or descriptors at start-up\n");
         return false;

@@ -1,5 +1,7 @@
 #include "base/clock.h"
 
+#include "base/panic.h"
+
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
@@ -23,8 +25,12 @@ void clock_sleeps_are_short(void)
 #endif
 }
 
-void clock_sleep_ns(int64_t ns)
+void clock_sleep_ns(struct clock *c, int64_t ns)
 {
+    if (c->simulated) {
+        clock_advance(c, ns);
+        return;
+    }
     struct timespec t = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
     (void)nanosleep(&t, NULL);
 }
@@ -42,23 +48,47 @@ static bool ticks_evenly(void)
 }
 
 /* A pair of times from which, and from the one before, the length of a tick follows. */
-static void rate(struct clock_ticker *t)
+static void rate(struct clock *c)
 {
-    int64_t ns = t->set_ns - t->rated_ns;
-    if (t->rated_ns && ns < (t->tick_ns_32 ? RATE_NS_MAX : RATE_NS_MIN)) return;
-    if (t->rated_ns && t->set_ticks > t->rated_ticks)
-        t->tick_ns_32 =
-            (uint64_t)(((__uint128_t)(uint64_t)ns << 32) / (t->set_ticks - t->rated_ticks));
-    t->rated_ns = t->set_ns;
-    t->rated_ticks = t->set_ticks;
+    int64_t ns = c->set_ns - c->rated_ns;
+    if (c->rated_ns && ns < (c->tick_ns_32 ? RATE_NS_MAX : RATE_NS_MIN)) return;
+    if (c->rated_ns && c->set_ticks > c->rated_ticks)
+        c->tick_ns_32 =
+            (uint64_t)(((__uint128_t)(uint64_t)ns << 32) / (c->set_ticks - c->rated_ticks));
+    c->rated_ns = c->set_ns;
+    c->rated_ticks = c->set_ticks;
 }
 
-int64_t clock_ticker_set(struct clock_ticker *t)
+int64_t clock_sync_ns(struct clock *c)
 {
-    if (t->set_ns == 0) t->uneven = !ticks_evenly();
+    if (c->simulated) return clock_simulated_ns(c);
+    if (c->set_ns == 0) c->uneven = !ticks_evenly();
     uint64_t before = clock_ticks();
-    t->set_ns = clock_mono_ns();
-    t->set_ticks = clock_ticks();
-    if (!t->uneven && t->set_ticks - before <= PAIR_TICKS_MAX) rate(t);
-    return t->set_ns;
+    c->set_ns = clock_system_ns(CLOCK_MONOTONIC);
+    c->set_ticks = clock_ticks();
+    if (!c->uneven && c->set_ticks - before <= PAIR_TICKS_MAX) rate(c);
+    return c->set_ns;
+}
+
+void clock_simulate(struct clock *c, const struct clock_simulation *begin)
+{
+    ASSERT(begin->reading_ns >= 0);
+    *c = (struct clock){
+        .simulated = true,
+        .now_ns = begin->mono_ns,
+        .reading_ns = begin->reading_ns,
+        .wall_ahead_ns = begin->wall_ns - begin->mono_ns,
+    };
+}
+
+void clock_advance(struct clock *c, int64_t ns)
+{
+    ASSERT(c->simulated && ns >= 0);
+    c->now_ns += ns;
+}
+
+void clock_wall_shift(struct clock *c, int64_t ns)
+{
+    ASSERT(c->simulated);
+    c->wall_ahead_ns += ns;
 }

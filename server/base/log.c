@@ -50,7 +50,9 @@ void log_level_set(enum log_level level_min)
     the_log.level_min = level_min;
 }
 
-/* `pid:M 22 Nov 2026 15:00:00.123 * ` as Redis writes it, so that its readers of logs read ours. */
+/* By the system's clock, not an engine's (clock.h): the log is the process's, and its lines stand
+ * beside those of other programs. `pid:M 22 Nov 2026 15:00:00.123 * ` as Redis writes it, so that
+ * its readers of logs read ours. */
 static size_t put_head(char line[LOG_LINE_BYTES], enum log_level level)
 {
     struct timespec now;

@@ -1,4 +1,3 @@
-#include "base/clock.h"
 #include "command/command.h"
 #include "engine/maxmemory.h"
 #include "engine/steps.h"

@@ -34,8 +34,8 @@ static inline void set_now(struct engine *s)
 
 void engine_turn(struct engine *s)
 {
-    s->mono_ns = clock_ticker_set(&s->ticker);
-    s->wall_offset_ns = clock_read_ns(CLOCK_REALTIME) - s->mono_ns;
+    s->mono_ns = clock_sync_ns(&s->clock);
+    s->wall_offset_ns = clock_wall_ns(&s->clock) - s->mono_ns;
     set_now(s);
     s->keyspace.access.now_s = (uint32_t)(s->mono_ns / 1000000000);
     sample_rate(s);
@@ -43,7 +43,7 @@ void engine_turn(struct engine *s)
 
 void engine_tick(struct engine *s)
 {
-    s->mono_ns = clock_ticker_ns(&s->ticker);
+    s->mono_ns = clock_ticks_ns(&s->clock);
     set_now(s);
 }
 
@@ -96,12 +96,12 @@ static struct hash_seed seed_of(const struct config *config)
                                 : hash_seed_random();
 }
 
-enum status engine_init(struct engine *s, const struct config *config)
+enum status engine_init(struct engine *s, const struct config *config, const struct clock *clock)
 {
-    *s = (struct engine){.config = *config};
+    *s = (struct engine){.config = *config, .clock = *clock};
     mem_init(&s->mem);
     struct hash_seed seed = seed_of(config);
-    enum status status = heap_init(&s->heap, &s->mem, &seed);
+    enum status status = heap_init(&s->heap, &s->mem, &s->clock, &seed);
     if (status) return status;
     value_init(&s->heap, &s->values);
     keyspace_init(&s->keyspace, &s->heap);

@@ -75,7 +75,7 @@ struct engine {
     struct engine_stats stats;
     int64_t now_ms;  /* wall clock; engine_tick keeps it */
     int64_t mono_ns; /* the last reading of the monotonic clock */
-    struct clock_ticker ticker;
+    struct clock clock;
     int64_t wall_offset_ns; /* wall - monotonic, read once a turn of the loop */
     int64_t started_ms;
     char run_id[ENGINE_RUN_ID_CHARS];
@@ -89,8 +89,10 @@ struct engine {
     uint64_t allocated_before; /* heap.allocated at the last release, see steps_after_command */
 };
 
-/* Everything but the network. `config` is copied. */
-enum status engine_init(struct engine *s, const struct config *config) MUST_USE;
+/* Everything but the network. `config` and `clock` are copied; a clock of zeros is the machine's.
+ */
+enum status engine_init(struct engine *s, const struct config *config,
+                        const struct clock *clock) MUST_USE;
 void engine_fini(struct engine *s);
 /* Once a turn of the loop: reads the clocks. */
 void engine_turn(struct engine *s);

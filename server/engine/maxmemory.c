@@ -62,7 +62,7 @@ static enum maxmemory_state make(struct engine *s)
             state = evict(s);
             if (first) continue; /* most often one name is enough */
         }
-        int64_t now = clock_mono_ns();
+        int64_t now = clock_mono_ns(&s->clock);
         if (!deadline) deadline = now + MAXMEMORY_NS;
         if (now >= deadline && state == MAXMEMORY_ENOUGH) state = MAXMEMORY_BEHIND;
     }

@@ -65,9 +65,9 @@ static bool weak_piece(struct engine *s)
 /* Piece after piece until nothing is left or the time is up. */
 static bool repeat(struct engine *s, bool (*piece)(struct engine *), uint32_t pieces_max)
 {
-    int64_t deadline = clock_mono_ns() + STEP_NS;
+    int64_t deadline = clock_mono_ns(&s->clock) + STEP_NS;
     while (piece(s))
-        if (--pieces_max == 0 || clock_mono_ns() >= deadline) return true;
+        if (--pieces_max == 0 || clock_mono_ns(&s->clock) >= deadline) return true;
     return false;
 }
 
@@ -123,14 +123,14 @@ static bool trim_is_due(struct engine *s, bool idle)
 
 static void note_step(struct engine *s, int64_t began)
 {
-    uint64_t took = (uint64_t)(clock_thread_ns() - began);
+    uint64_t took = (uint64_t)(clock_thread_ns(&s->clock) - began);
     if (took > s->stats.longest_step_ns) s->stats.longest_step_ns = took;
     histogram_record(&s->stats.step_ns, took);
 }
 
 static bool measured(struct engine *s, bool (*step)(struct engine *))
 {
-    int64_t began = clock_thread_ns();
+    int64_t began = clock_thread_ns(&s->clock);
     bool more = step(s);
     note_step(s, began);
     return more;
@@ -166,7 +166,7 @@ bool steps_run(struct engine *s, bool idle)
     if (trim_is_due(s, idle)) more |= measured(s, step_trim);
     bool collects = collect_has_work(&s->heap, idle);
     for (uint32_t owed = collect_slices_owed(&s->heap); owed && collects; owed--) {
-        int64_t began = clock_thread_ns();
+        int64_t began = clock_thread_ns(&s->clock);
         collects = collect_step(&s->heap, idle);
         note_step(s, began);
     }

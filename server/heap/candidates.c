@@ -1,4 +1,3 @@
-#include "base/clock.h"
 #include "base/prefetch.h"
 #include "heap/heap.h"
 
@@ -68,7 +67,7 @@ static bool append(struct heap *h, struct obj *o)
         b->last = last = chunk;
     }
     last->at[last->tail++] = o;
-    b->newest_ns = clock_coarse_ns();
+    b->newest_ns = clock_coarse_ns(h->clock);
     if (b->count++ == 0) b->oldest_ns = b->newest_ns;
     return true;
 }

@@ -1,6 +1,5 @@
 /* The pace of the collector: when a trial starts, how long a slice lasts, full collections,
  * freezing. */
-#include "base/clock.h"
 #include "heap/collect_parts.h"
 
 /* Between two looks at the clock. */
@@ -77,7 +76,7 @@ static bool trial_due(const struct heap *h, bool idle)
     const struct collect *c = &h->collect;
     if (!c->enabled || !c->candidates.count) return false;
     if (c->eager || has_grown(h)) return true;
-    int64_t now = clock_mono_ns(), waited = now - c->candidates.oldest_ns;
+    int64_t now = clock_mono_ns(h->clock), waited = now - c->candidates.oldest_ns;
     if (now >= quiet_due_ns(c)) return true;
     if (now < c->rest_until_ns) return false;
     return has_enough(c) || waited > (idle ? patience_ns(c) : COLLECT_WAIT_NS_MAX);
@@ -178,7 +177,7 @@ static void full_step(struct heap *h, uint32_t slots)
 static void paced_start(struct heap *h)
 {
     struct collect *c = &h->collect;
-    c->trial_quiet = clock_mono_ns() >= quiet_due_ns(c);
+    c->trial_quiet = clock_mono_ns(h->clock) >= quiet_due_ns(c);
     trial_start(h);
 }
 
@@ -215,13 +214,14 @@ static void advance_until_look(struct heap *h, bool idle)
 
 /* After a trial that found little there is a rest, in proportion to what it cost. The one that
  * quiet cuts short grows from trial to trial. */
-static void trial_ended(struct collect *c)
+static void trial_ended(struct heap *h)
 {
+    struct collect *c = &h->collect;
     c->ended = false;
     c->stats.last[0].ns = c->trial_ns;
     if (c->stats.last[0].reached == 0)
         return; /* it cost nothing: the rest that there was goes on */
-    int64_t now = clock_mono_ns();
+    int64_t now = clock_mono_ns(h->clock);
     if (was_fruitful(c)) {
         c->rest_until_ns = 0;
         c->fruitless = c->fruitless_quiet = 0;
@@ -239,17 +239,17 @@ bool collect_step(struct heap *h, bool idle)
 {
     struct collect *c = &h->collect;
     if (!collect_has_work(h, idle)) return false;
-    int64_t cpu = clock_thread_ns();
+    int64_t cpu = clock_thread_ns(h->clock);
     if (c->slice_slots_max) {
         advance(h, c->slice_slots_max, idle);
     } else {
-        int64_t deadline = clock_mono_ns() + (int64_t)c->budget_ns;
+        int64_t deadline = clock_mono_ns(h->clock) + (int64_t)c->budget_ns;
         do advance_until_look(h, idle);
-        while (!c->ended && clock_mono_ns() < deadline && collect_has_work(h, idle));
+        while (!c->ended && clock_mono_ns(h->clock) < deadline && collect_has_work(h, idle));
     }
-    uint64_t took = (uint64_t)(clock_thread_ns() - cpu);
+    uint64_t took = (uint64_t)(clock_thread_ns(h->clock) - cpu);
     c->trial_ns += took;
-    if (c->ended) trial_ended(c);
+    if (c->ended) trial_ended(h);
     c->stats.slices++;
     c->stats.cpu_ns += took;
     if (took > c->stats.longest_slice_ns) c->stats.longest_slice_ns = took;

@@ -12,9 +12,10 @@ static const struct heap_type *type_of(const struct heap *h, const struct obj *o
     return type;
 }
 
-enum status heap_init(struct heap *h, struct mem *m, const struct hash_seed *seed)
+enum status heap_init(struct heap *h, struct mem *m, struct clock *clock,
+                      const struct hash_seed *seed)
 {
-    *h = (struct heap){.mem = m, .ident = {.next = 1}};
+    *h = (struct heap){.mem = m, .clock = clock, .ident = {.next = 1}};
     hash_key_init(&h->hash_key, seed);
     /* What is drawn tells this state, which must not tell the key. */
     for (uint8_t i = 0; i < 4; i++)

@@ -15,6 +15,7 @@
 #ifndef HEAPD_HEAP_HEAP_H
 #define HEAPD_HEAP_HEAP_H
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/view.h"
@@ -81,6 +82,7 @@ struct value_state;
 
 struct heap {
     struct mem *mem;
+    struct clock *clock;
     struct value_state *values; /* what value/ keeps here; the heap does not look at it */
     struct pool *pool;
     struct hash_key hash_key;
@@ -104,7 +106,9 @@ struct heap {
     uint64_t random[4]; /* state of heap_random */
 };
 
-enum status heap_init(struct heap *h, struct mem *m, const struct hash_seed *seed) MUST_USE;
+/* `m` and `clock` outlive it. */
+enum status heap_init(struct heap *h, struct mem *m, struct clock *clock,
+                      const struct hash_seed *seed) MUST_USE;
 /* Frees the arenas; what is still alive goes with them (large blocks are freed by releasing
  * everything before). */
 void heap_fini(struct heap *h);

@@ -1,6 +1,5 @@
 /* A trial, from its candidates to the commit: the phases of collect.h. What it condemned
  * trial_free.c frees. */
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/prefetch.h"
 #include "heap/collect_parts.h"
@@ -155,7 +154,8 @@ void trial_start(struct heap *h)
     c->places = c->roots = c->roots_left = c->black_list = 0;
     c->next = 1;
     c->take_left = c->candidates.count;
-    c->candidates.oldest_ns = clock_coarse_ns(); /* of those that come now; the trial takes these */
+    c->candidates.oldest_ns =
+        clock_coarse_ns(h->clock); /* of those that come now; the trial takes these */
     c->trial_taken = c->trial_rescued = c->trial_condemned = c->trial_ns = 0;
     c->faulted = false;
     c->stats.trials++;

@@ -1,6 +1,5 @@
 #include "inspect/usage.h"
 
-#include "base/clock.h"
 #include "base/hash.h"
 
 enum {
@@ -308,10 +307,10 @@ bool usages_step(struct usages *us, int64_t budget_ns)
 {
     const struct usage_walk *w = &us->walk;
     if (!usages_have_work(us)) return false;
-    int64_t deadline = clock_mono_ns() + budget_ns;
+    int64_t deadline = clock_mono_ns(us->h->clock) + budget_ns;
     do advance(us);
     while (usages_have_work(us) && w->frames - w->pinned < UNPINNED_MAX &&
-           clock_mono_ns() < deadline);
+           clock_mono_ns(us->h->clock) < deadline);
     if (!pin_all(us)) answer_walk(us, STATUS_OOM);
     return usages_have_work(us);
 }

@@ -132,29 +132,29 @@ static void on_connection(void *context, struct MHD_Connection *c, void **visit,
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *visit = visits_begin(&m->visits, info->connect_fd, clock_mono_ns());
+    *visit = visits_begin(&m->visits, info->connect_fd, clock_mono_ns(m->engine->heap.clock));
 }
 
-static void enter(struct MHD_Connection *c, enum visit_state state)
+static void enter(struct monitor *m, struct MHD_Connection *c, enum visit_state state)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    visit_enters(info->socket_context, state, clock_mono_ns());
+    visit_enters(info->socket_context, state, clock_mono_ns(m->engine->heap.clock));
 }
 
 /* The result becomes on_request's *seen. */
 static void *on_first_line(void *context, const char *uri, struct MHD_Connection *c)
 {
-    (void)context, (void)uri;
-    enter(c, VISIT_REQUEST);
+    (void)uri;
+    enter(context, c, VISIT_REQUEST);
     return NULL;
 }
 
 static void on_answered(void *context, struct MHD_Connection *c, void **seen,
                         enum MHD_RequestTerminationCode how)
 {
-    (void)context, (void)seen, (void)how;
-    enter(c, VISIT_IDLE);
+    (void)seen, (void)how;
+    enter(context, c, VISIT_IDLE);
 }
 
 /* As many as there are places for: libmicrohttpd counts a new one at the latest when it runs. */
@@ -239,7 +239,7 @@ static void rest(struct monitor *m, int64_t began_ns, int64_t now_ns)
 
 static void run(struct monitor *m)
 {
-    int64_t began_ns = clock_mono_ns();
+    int64_t began_ns = clock_mono_ns(m->engine->heap.clock);
     if (m->rest_until_ns > began_ns) { /* libuv's clock is that of the turn's beginning */
         await(m, began_ns);
         return;
@@ -249,7 +249,7 @@ static void run(struct monitor *m)
     MHD_run(m->http);
     forget_rendered(m);
     DASSERT(visits_check(&m->visits) == 0);
-    int64_t now_ns = clock_mono_ns();
+    int64_t now_ns = clock_mono_ns(m->engine->heap.clock);
     rest(m, began_ns, now_ns);
     await(m, now_ns);
 }
@@ -308,7 +308,7 @@ static int begin(struct monitor *m, uv_loop_t *loop)
     m->handles++;
     error = poll_init(m, loop, &m->ready, info->epoll_fd);
     if (!error) error = open_ports(m, loop);
-    if (!error) await(m, clock_mono_ns());
+    if (!error) await(m, clock_mono_ns(m->engine->heap.clock));
     return error;
 }
 

@@ -86,13 +86,14 @@ static void on_going(uv_idle_t *handle)
     struct net *net = handle->data;
     net_turn(net);
     if (!net->queues[NET_READY].first) return;
-    int64_t began_ns = clock_mono_ns();
+    struct clock *clock = &net->engine->clock;
+    int64_t began_ns = clock_mono_ns(clock);
     bool yields = net->others && began_ns < net->yield_until_ns;
     net->others = false;
     net->busy = true;
     if (yields) return;
     for_each(net, NET_READY, go_on);
-    int64_t ended_ns = clock_mono_ns();
+    int64_t ended_ns = clock_mono_ns(clock);
     net->yield_until_ns = ended_ns + (ended_ns - began_ns) * NET_YIELD_PART;
 }
 
@@ -107,7 +108,7 @@ static int64_t gap(void *self)
     struct net *net = self;
     struct engine *s = net->engine;
     int64_t gap_ns_max = (int64_t)s->config.poll_gap_us * 1000;
-    int64_t wait_ns = pace_poll(&net->pace, clock_mono_ns(), gap_ns_max);
+    int64_t wait_ns = pace_poll(&net->pace, clock_mono_ns(&s->clock), gap_ns_max);
     s->stats.poll_gap_ns = (uint64_t)net->pace.gap_ns;
     if (wait_ns) s->stats.poll_waits++;
     return wait_ns;
@@ -121,7 +122,7 @@ static void before_poll(uv_prepare_t *handle)
     if (net->ring)
         ring_turn(net->ring, going ? NULL : gap, net);
     else if (!going)
-        clock_sleep_ns(gap(net));
+        clock_sleep_ns(&net->engine->clock, gap(net));
 }
 
 void net_may_block(struct net *net)

@@ -1,6 +1,5 @@
 #include "store/compact.h"
 
-#include "base/clock.h"
 #include "base/prefetch.h"
 
 enum {
@@ -195,15 +194,16 @@ int64_t compact_due_ns(const struct compact *c)
 bool compact_step(struct compact *c, int64_t now_ns, int64_t budget_ns)
 {
     if (c->phase == COMPACT_IDLE) return false;
-    int64_t began = clock_thread_ns();
+    struct clock *clock = c->ks->h->clock;
+    int64_t began = clock_thread_ns(clock);
     if (c->slots_max) {
         advance(c, now_ns, c->slots_max);
     } else {
-        int64_t deadline = clock_mono_ns() + budget_ns;
+        int64_t deadline = clock_mono_ns(clock) + budget_ns;
         do advance(c, now_ns, LOOK_SLOTS);
-        while (c->phase != COMPACT_IDLE && clock_mono_ns() < deadline);
+        while (c->phase != COMPACT_IDLE && clock_mono_ns(clock) < deadline);
     }
-    int64_t took = clock_thread_ns() - began;
+    int64_t took = clock_thread_ns(clock) - began;
     c->stats.cpu_ns += (uint64_t)took;
     c->run_ns += took;
     c->busy_until_ns = now_ns + took * (c->running ? COMPACT_WANTED_PART : COMPACT_BUSY_PART);

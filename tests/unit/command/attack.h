@@ -25,6 +25,7 @@ enum {
     PLACES_SEEN = 16384,
     DIED_KEPT = 64,
     IMMORTALS = 4,
+    READING_NS = 100,            /* by so much each reading advances the clock */
     WAITER = WORLD_SESSIONS - 1, /* the session that asks for collections */
 };
 
@@ -45,6 +46,7 @@ struct attack {
     uint32_t seen_count, died_next;
     uint64_t trial, deaths, committed;
     uint64_t cells_reused;
+    uint64_t fell_due; /* how often time passed, and names fell due between two commands */
     struct obj *immortals[IMMORTALS];
     uint32_t immortal_count;
     struct target immortal; /* the last one */
@@ -245,6 +247,15 @@ static inline bool hold(struct attack *a, int session, struct target t)
 static inline void let_go(struct attack *a, int session, struct target t)
 {
     if (draw(&a->w, 8)) send(a, session, "RELEASE %s", t.handle);
+}
+
+/* Time passes. Whether a name that was not due is due then. */
+static inline bool attack_advance(struct attack *a, unsigned ms)
+{
+    struct engine *s = &a->w.engine;
+    int64_t due_ms = keyspace_next_expiry_ms(&s->keyspace), before_ms = s->now_ms;
+    world_advance_ms(&a->w, ms);
+    return due_ms != KEYSPACE_NEVER && due_ms > before_ms && due_ms <= s->now_ms;
 }
 
 /* --- attacks.c --- */

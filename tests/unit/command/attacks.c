@@ -242,7 +242,7 @@ static void expire(struct attack *a)
     int s = client(a);
     unsigned k = any(a, KEYS);
     send(a, s, "PEXPIRE k%u %u", k, 1 + any(a, 50));
-    a->w.engine.wall_offset_ns += (int64_t)any(a, 40) * 1000000; /* time passes */
+    a->fell_due += attack_advance(a, any(a, 40));
     send(a, s, "TYPE k%u", any(a, KEYS));
     if (draw(&a->w, 2)) steps_run(&a->w.engine, true);
 }

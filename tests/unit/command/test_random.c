@@ -7,13 +7,15 @@
  * Method: commands are drawn from the table itself, so none is forgotten: keys where keys stand,
  * values (or sources, after REF and WEAKREF) where `v` stands, and elsewhere numbers, fields and
  * the words of the command's own syntax. The collector takes a slice of one slot at every command.
- * heap_check() follows each command.
+ * The clock is a simulated one: before some commands it advances, so that names fall due between
+ * two commands, with no step between. heap_check() follows each command.
  *
  * HEAPD_RANDOM_COMMANDS and HEAPD_RANDOM_SEED change the length and the history.
  */
 #include "world.h"
 
 enum { NODES = 1100, KEYS = 24, LIVE_OBJECTS_MIN = 1000, WORDS_MAX = 32, WORD_BYTES = 24 };
+enum { READING_NS = 100, TTL_MS_MAX = 20, ADVANCE_MS_MAX = 8 };
 
 /* The words of a command's syntax that stand for themselves: NX, COUNT, BYSCORE. */
 struct words {
@@ -197,12 +199,35 @@ static void new_client(struct world *w, int i)
     if (draw(w, 2)) w->sessions[i].protocol = 3;
 }
 
+static bool has_due(const struct world *w)
+{
+    int64_t due_ms = keyspace_next_expiry_ms(&w->engine.keyspace);
+    return due_ms != KEYSPACE_NEVER && due_ms <= w->engine.now_ms;
+}
+
+/* Names get a TTL, or time passes; true when a name that was not due before is due then. */
+static bool pass_time(struct world *w)
+{
+    if (draw(w, 8) == 0) {
+        world_begin(w);
+        world_arg(w, "PEXPIRE");
+        arg_key(w);
+        world_arg(w, "%u", 1 + (unsigned)draw(w, TTL_MS_MAX));
+        world_run(w, 0);
+    }
+    if (draw(w, 4)) return false;
+    bool was_due = has_due(w);
+    world_advance_ms(w, (int64_t)draw(w, draw(w, 16) ? ADVANCE_MS_MAX : 4000));
+    return !was_due && has_due(w);
+}
+
 static void test_random_commands_keep_the_heap_sound(void **state)
 {
     (void)state;
     struct world *w = calloc(1, sizeof *w);
     uint64_t commands = setting("HEAPD_RANDOM_COMMANDS", 20000), replied_error = 0, weak_gone = 0;
-    world_init(w, setting("HEAPD_RANDOM_SEED", 1));
+    uint64_t fell_due = 0;
+    world_init_simulated(w, setting("HEAPD_RANDOM_SEED", 1), READING_NS);
     w->engine.config.reply_values_max = 2000;
     build_graph(w);
     w->engine.heap.collect.slice_slots_max = 1;
@@ -216,6 +241,7 @@ static void test_random_commands_keep_the_heap_sound(void **state)
             world_do(w, 0, "GC ENABLE");
             world_do(w, 0, "GC THRESHOLD 16");
         }
+        fell_due += pass_time(w);
         draw_command(w);
         world_run(w, (int)draw(w, WORLD_SESSIONS));
         world_assert_one_reply(w);
@@ -231,6 +257,8 @@ static void test_random_commands_keep_the_heap_sound(void **state)
     assert_true(w->engine.heap.collect.stats.trials > 0);
     assert_int_equal(w->engine.heap.collect.stats.faults, 0);
     assert_true(weak_gone > commands / 1000);
+    assert_true(fell_due > commands / 100);
+    assert_true(w->engine.keyspace.expired > commands / 100);
     world_assert_no_garbage(w);
     world_fini(w);
     free(w);

@@ -1,6 +1,6 @@
 /*
  * A server without a network: commands go in as texts, replies come out as bytes, and steps are
- * taken by hand.
+ * taken by hand. Where its clock is a simulated one, time passes by hand too.
  *
  * Ownership: world_fini closes all sessions and requires that nothing is left in the heap.
  */
@@ -44,16 +44,39 @@ static inline uint64_t draw(struct world *w, uint64_t below)
     return (w->seed >> 33) % below;
 }
 
-static inline void world_init(struct world *w, uint64_t seed)
+static inline void world_init_by(struct world *w, uint64_t seed, const struct clock *clock)
 {
     *w = (struct world){.seed = seed};
     struct config config;
     config_init(&config);
     snprintf(config.hash_seed, sizeof config.hash_seed, "1f");
-    assert_int_equal(engine_init(&w->engine, &config), STATUS_OK);
+    assert_int_equal(engine_init(&w->engine, &config, clock), STATUS_OK);
     for (int i = 0; i < WORLD_SESSIONS; i++)
         assert_int_equal(session_open(&w->engine.sessions, &w->sessions[i], 0), STATUS_OK);
     proto_buf_init(&w->out);
+}
+
+/* By the machine's clock. */
+static inline void world_init(struct world *w, uint64_t seed)
+{
+    world_init_by(w, seed, &(struct clock){0});
+}
+
+/* By a simulated clock, which each reading advances by so much. */
+static inline void world_init_simulated(struct world *w, uint64_t seed, int64_t reading_ns)
+{
+    struct clock clock;
+    clock_simulate(&clock, &(struct clock_simulation){.mono_ns = INT64_C(1000000000000),
+                                                      .wall_ns = INT64_C(1700000000000000000),
+                                                      .reading_ns = reading_ns});
+    world_init_by(w, seed, &clock);
+}
+
+/* Time passes on a simulated clock, as while the last command ran. */
+static inline void world_advance_ms(struct world *w, int64_t ms)
+{
+    clock_advance(&w->engine.clock, ms * 1000000);
+    engine_tick(&w->engine);
 }
 
 static inline void world_arg_bytes(struct world *w, const char *p, size_t n)

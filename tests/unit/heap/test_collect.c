@@ -29,6 +29,7 @@ enum { ROOTS = 12, FIELDS = 40 };
 
 struct world {
     struct mem mem;
+    struct clock clock;
     struct heap heap;
     struct value_state values;
     struct obj *roots[ROOTS];
@@ -54,7 +55,8 @@ static void world_init(struct world *w, uint64_t seed)
 {
     *w = (struct world){.seed = seed};
     mem_init(&w->mem);
-    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{seed}}), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &w->clock, &(struct hash_seed){{seed}}),
+                     STATUS_OK);
     value_init(&w->heap, &w->values);
     w->holder = (struct heap_holder){.name = "roots", .each = each_root, .self = w};
     heap_add_holder(&w->heap, &w->holder);

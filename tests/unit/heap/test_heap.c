@@ -165,10 +165,11 @@ static void test_heap_init_without_memory(void **state)
 {
     (void)state;
     struct mem mem;
+    struct clock clock = {0};
     struct heap heap;
     mem_init(&mem);
     mem.fail_at = 1;
-    assert_int_equal(heap_init(&heap, &mem, &(struct hash_seed){{1}}), STATUS_OOM);
+    assert_int_equal(heap_init(&heap, &mem, &clock, &(struct hash_seed){{1}}), STATUS_OOM);
     assert_int_equal(mem.bytes, 0);
 }
 

@@ -33,6 +33,7 @@ struct hold {
 
 struct world {
     struct mem mem;
+    struct clock clock;
     struct heap heap;
     struct value_state values;
     struct heap_holder holder;
@@ -63,7 +64,8 @@ static inline struct world *world_new(uint64_t seed)
     assert_non_null(w);
     w->seed = seed;
     mem_init(&w->mem);
-    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{seed}}), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &w->clock, &(struct hash_seed){{seed}}),
+                     STATUS_OK);
     value_init(&w->heap, &w->values);
     w->holder = (struct heap_holder){.name = "test", .each = world_each, .self = w};
     heap_add_holder(&w->heap, &w->holder);

@@ -26,6 +26,7 @@ enum { WORLD_MINE_MAX = 64 };
 
 struct world {
     struct mem mem;
+    struct clock clock;
     struct heap heap;
     struct value_state values;
     struct usages usages;
@@ -44,7 +45,7 @@ static inline void world_init(struct world *w)
 {
     *w = (struct world){0};
     mem_init(&w->mem);
-    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{7}}), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &w->clock, &(struct hash_seed){{7}}), STATUS_OK);
     value_init(&w->heap, &w->values);
     usages_init(&w->usages, &w->heap);
     w->holder = (struct heap_holder){.name = "mine", .each = each_mine, .self = w};

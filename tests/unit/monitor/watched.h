@@ -20,7 +20,7 @@ static inline struct engine *watched_new(void)
     assert_non_null(s);
     struct config config;
     config_init(&config);
-    assert_int_equal(engine_init(s, &config), STATUS_OK);
+    assert_int_equal(engine_init(s, &config, &(struct clock){0}), STATUS_OK);
     return s;
 }
 

@@ -29,6 +29,7 @@ struct wire {
     struct outbox out;
     struct sends sends;
     struct mem mem;
+    struct clock clock;
     struct heap heap;
     struct value_state values;
     struct reply_refs_all all;
@@ -79,7 +80,7 @@ static struct wire *wire_new(void **state)
     assert_int_equal(stream_open(&w->stream, &USER, &w->place, ends[0]), 0);
     w->ours = ends[0];
     w->fd = ends[1];
-    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{1}}), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &w->clock, &(struct hash_seed){{1}}), STATUS_OK);
     value_init(&w->heap, &w->values);
     reply_refs_init(&w->all, &w->heap);
     outbox_init(&w->out, &w->all);

@@ -442,12 +442,12 @@ static void test_ring_waits_for_the_loop(void **state)
         rig->async.data = &told;
         uv_prepare_start(&rig->prepare, on_prepare);
         uv_timer_start(&rig->timer, on_timer, 30, 0);
-        int64_t began_ns = clock_mono_ns();
+        int64_t began_ns = clock_system_ns(CLOCK_MONOTONIC);
         for (int turns = 0; !rung; turns++) {
             assert_in_range(turns, 0, 20); /* it does not spin */
             uv_run(&rig->loop, UV_RUN_ONCE);
         }
-        assert_in_range(clock_mono_ns() - began_ns, 25000000, 5000000000);
+        assert_in_range(clock_system_ns(CLOCK_MONOTONIC) - began_ns, 25000000, 5000000000);
         uv_thread_t thread;
         uv_thread_create(&thread, tell_later, &rig->async);
         for (int turns = 0; !told; turns++) {
@@ -475,10 +475,10 @@ static void test_ring_lets_a_gap_pass(void **state)
         make_wait(&rung);
         receive(0, rig->ours, NULL, 0);
         say("x");
-        int64_t began_ns = clock_mono_ns();
+        int64_t began_ns = clock_system_ns(CLOCK_MONOTONIC);
         int64_t gap_ns = 20000000;
         ring_turn(rig->ring, gap_of, &gap_ns);
-        assert_in_range(clock_mono_ns() - began_ns, 19000000, 5000000000);
+        assert_in_range(clock_system_ns(CLOCK_MONOTONIC) - began_ns, 19000000, 5000000000);
         assert_int_equal(rig->asks[0].told, 1);
         /* A turn that does not wait does not ask for one. */
         for (int i = 1; i < RING_LOANS; i++) receive(i, rig->ours, NULL, 0);

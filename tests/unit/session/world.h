@@ -23,6 +23,7 @@ enum { WORLD_SESSIONS = 40, WORLD_HELD = 8 };
 
 struct world {
     struct mem mem;
+    struct clock clock;
     struct heap heap;
     struct value_state values;
     struct sessions sessions;
@@ -42,7 +43,7 @@ static inline void world_init(struct world *w)
 {
     memset(w, 0, sizeof *w);
     mem_init(&w->mem);
-    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{31}}), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &w->clock, &(struct hash_seed){{31}}), STATUS_OK);
     value_init(&w->heap, &w->values);
     w->holder = (struct heap_holder){.name = "test", .each = world_held, .self = w};
     heap_add_holder(&w->heap, &w->holder);

@@ -26,6 +26,7 @@ enum { WORLD_HELD = 8, WORLD_KEY_CHARS = 80 };
 
 struct world {
     struct mem mem;
+    struct clock clock;
     struct heap heap;
     struct value_state values;
     struct keyspace ks;
@@ -45,7 +46,8 @@ static inline void world_init(struct world *w, uint64_t seed)
 {
     *w = (struct world){.seed = seed};
     mem_init(&w->mem);
-    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{seed}}), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &w->clock, &(struct hash_seed){{seed}}),
+                     STATUS_OK);
     value_init(&w->heap, &w->values);
     w->holder = (struct heap_holder){.name = "test", .each = world_held, .self = w};
     heap_add_holder(&w->heap, &w->holder);

@@ -28,6 +28,7 @@ enum { PALETTE = 64 };
 
 struct world {
     struct mem mem;
+    struct clock clock;
     struct heap heap;
     struct value_state values;
     struct heap_holder holder;
@@ -98,7 +99,8 @@ static inline void world_begin(struct world *w, uint64_t seed)
     *w = (struct world){.seed = seed, .holder = {.name = "test", .each = hold_each}};
     w->holder.self = w;
     mem_init(&w->mem);
-    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{seed}}), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &w->clock, &(struct hash_seed){{seed}}),
+                     STATUS_OK);
     value_init(&w->heap, &w->values);
     heap_add_holder(&w->heap, &w->holder);
     for (uint32_t i = 0; i < PALETTE; i++) w->palette[i] = palette_make(w, i);

@@ -20,6 +20,7 @@ enum { MEMBERS_MAX = 20000, KINDS = 5 };
 
 struct world {
     struct mem mem;
+    struct clock clock;
     struct heap heap;
     struct value_state values;
     struct obj *z;
@@ -45,7 +46,7 @@ static int setup(void **state)
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     mem_init(&w->mem);
-    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{1}}), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &w->clock, &(struct hash_seed){{1}}), STATUS_OK);
     value_init(&w->heap, &w->values);
     w->values.limits.zset_entries = 0;
     w->holder = (struct heap_holder){.name = "test", .each = held_each, .self = w};

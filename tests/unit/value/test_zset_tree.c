@@ -17,6 +17,7 @@ enum { ENTRIES_MAX = 20000 };
 
 struct world {
     struct mem mem;
+    struct clock clock;
     struct heap heap;
     struct zset_tree tree;
     struct zset_entry sorted[ENTRIES_MAX + 1]; /* what the tree should hold */
@@ -37,7 +38,7 @@ static int setup(void **state)
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     mem_init(&w->mem);
-    assert_int_equal(heap_init(&w->heap, &w->mem, &(struct hash_seed){{1}}), STATUS_OK);
+    assert_int_equal(heap_init(&w->heap, &w->mem, &w->clock, &(struct hash_seed){{1}}), STATUS_OK);
     zset_tree_init(&w->tree);
     w->random = 88172645463325252u;
     w->live_bytes = pool_live(w);
