@@ -175,8 +175,8 @@ enum status reply_handle(struct call *c, val v) MUST_USE;
 /* HELP of a container of commands: its lines between those that Redis puts around them. */
 enum status reply_help(struct call *c, const char *const *lines, uint32_t count);
 
-/* An error of its own text ("ERR ..."): everything written is taken back. Returns STATUS_REPLIED.
- */
+/* An error of its own text ("ERR ..."): everything written is taken back, and the error is counted.
+ * Returns STATUS_REPLIED. */
 enum status call_error(struct call *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* "ERR wrong number of arguments for 'x' command" and "ERR unknown subcommand ..." of the running

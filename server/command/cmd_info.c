@@ -90,6 +90,7 @@ static void put_memory(struct info *info)
     put_bytes(info, "used_memory", m->used_bytes);
     put_bytes(info, "used_memory_rss", m->resident_bytes);
     put_bytes(info, "used_memory_peak", m->peak_bytes);
+    put_bytes(info, "total_system_memory", m->system_bytes);
     put_bytes(info, "maxmemory", m->max_bytes);
     put_text(info, "maxmemory_policy", m->policy);
     put_number(info, "mem_not_counted_for_evict", m->unlimited_bytes);
@@ -227,6 +228,15 @@ static void put_commandstats(struct info *info)
     }
 }
 
+/* By the word that they begin with. */
+static void put_errorstats(struct info *info)
+{
+    const struct error_stats *e = &info->engine->stats.errors;
+    for (uint32_t i = 0; i < e->count; i++)
+        put(info, "errorstat_%s:count=%" PRIu64 "\r\n", e->of[i].word, e->of[i].replies);
+    if (e->other) put(info, "errorstat_" ERROR_STATS_OTHER ":count=%" PRIu64 "\r\n", e->other);
+}
+
 /* avg_ttl is the true mean, where Redis estimates it from what it samples. */
 static void put_keyspace(struct info *info)
 {
@@ -253,6 +263,7 @@ static const struct section {
     {"replication", "Replication", put_replication, true},
     {"cpu", "CPU", put_cpu, true},
     {"commandstats", "Commandstats", put_commandstats, false},
+    {"errorstats", "Errorstats", put_errorstats, true},
     {"keyspace", "Keyspace", put_keyspace, true},
 };
 

@@ -146,7 +146,6 @@ static void usage_reply(struct call *c, struct wait *w)
         reply_null(c);
     else
         call_error(c, "%s", status_text(q->status));
-    c->engine->stats.error_replies += q->status == STATUS_OOM;
 }
 
 static void usage_give_up(struct sessions *ss, struct wait *w)
@@ -293,7 +292,9 @@ enum status cmd_memory_help(struct call *c)
         "STATS",
         "    Return information about the memory usage of the engine.",
         "USAGE <key> [SAMPLES <count>]",
-        "    Return memory in bytes used by <key> and by what only it keeps alive.",
+        "    Return the bytes of <key>'s entry and object, and of all that is reached from there",
+        "    through objects with a single reference. An object with several is left out with what",
+        "    lies behind it, even if all its references come from there, as in a cycle.",
     };
     return reply_help(c, lines, sizeof lines / sizeof lines[0]);
 }

@@ -122,9 +122,7 @@ static void account(struct call *c, enum status ran, int64_t began_ns)
     stats->calls++;
     stats->ns += took;
     histogram_record(&stats->duration_ns, took);
-    if (!ran) return;
-    stats->failed++;
-    s->stats.error_replies++;
+    stats->failed += ran != STATUS_OK;
 }
 
 enum status execute(struct call *c)
@@ -150,7 +148,6 @@ static void account_refused(struct call *c)
     struct engine *s = c->engine;
     engine_tick(s);
     s->stats.commands++;
-    s->stats.error_replies++;
     if (c->command) s->stats.command[command_index(c->command)].rejected++;
 }
 

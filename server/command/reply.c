@@ -203,6 +203,8 @@ enum status call_error(struct call *c, const char *format, ...)
     if ((size_t)n >= sizeof text) n = sizeof text - 1;
     take_back(c);
     proto_put_error(c->out, text, (size_t)n);
+    c->engine->stats.error_replies++;
+    error_stats_add(&c->engine->stats.errors, text);
     return STATUS_REPLIED;
 }
 

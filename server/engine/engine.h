@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/histogram.h"
+#include "engine/error_stats.h"
 #include "engine/reply_refs.h"
 #include "session/session.h"
 #include "store/compact.h"
@@ -30,6 +31,7 @@ struct engine_stats {
     uint64_t connections, rejected_connections;
     uint64_t net_input_bytes, net_output_bytes;
     uint64_t error_replies;
+    struct error_stats errors; /* the same by the word that they begin with */
     uint64_t longest_step_ns; /* of anything bounded that runs beside commands, thread CPU time */
     struct histogram step_ns;
     uint64_t poll_gap_ns, poll_waits; /* net/pace.h: what it is now, and how often it was waited */

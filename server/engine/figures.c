@@ -38,6 +38,7 @@ static void take_memory(const struct engine *s, struct figures_memory *out)
         .used_bytes = used,
         .peak_bytes = peak > used ? peak : used,
         .resident_bytes = engine_resident_bytes(),
+        .system_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE),
         .max_bytes = s->config.maxmemory,
         .policy = s->evict.policy->name,
         .unlimited_bytes = collect_table_bytes(&s->heap),

@@ -33,6 +33,7 @@ struct figures_clients {
 
 struct figures_memory {
     uint64_t used_bytes, peak_bytes, resident_bytes;
+    uint64_t system_bytes;           /* that the machine has */
     uint64_t max_bytes;              /* maxmemory; 0 = no limit */
     const char *policy;              /* maxmemory-policy */
     uint64_t unlimited_bytes;        /* part of used, and not limited: see maxmemory.h */

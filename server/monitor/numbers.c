@@ -36,6 +36,7 @@ static const struct number rows[] = {
           "Memory of values, names, tables and buffers."),
     GAUGE(memory, peak_bytes, "heapd_memory_peak_bytes", "The most memory that was used."),
     ONLY_JSON(memory, resident_bytes),
+    ONLY_JSON(memory, system_bytes),
     GAUGE(memory, max_bytes, "heapd_memory_max_bytes", "The limit maxmemory; 0 is none."),
     ONLY_JSON(memory, policy),
     GAUGE(memory, unlimited_bytes, "heapd_memory_unlimited_bytes",
