@@ -259,6 +259,17 @@ enum status call_give(struct call *c, struct entry *e)
     return e ? keyspace_know(c->keyspace, e) : STATUS_OK;
 }
 
+void call_stored(struct call *c, val v)
+{
+    if (c->form == BY_REF && val_is_container(v)) keyspace_refer(c->keyspace, val_obj(v));
+}
+
+void call_stored_source(struct call *c, uint32_t i)
+{
+    struct subject s;
+    if (c->form == BY_REF && !call_inspect(c, i, &s)) call_stored(c, s.v);
+}
+
 enum status reply_subject(struct call *c, struct subject *s)
 {
     bool gives = c->form != BY_VALUE || c->engine->config.reply_depth_max == 0;

@@ -21,11 +21,9 @@
  * A string has no identity, and a reply of WEAKREF shows it by value: nil would say that nothing is
  * there, and an error would make a list of both kinds unreadable.
  *
- * A container that REF stores is marked for life (OBJ_REFERRED): emptied, it keeps its names. So
- * all sources are found before the first is stored, and a missing one leaves no mark. Memory that
- * runs out behind a stored one does: nothing refers to it then, but it has been stored, and it only
- * keeps a name, empty, that it would have lost. To take the mark off one would have to know that
- * nobody had set it before, for each source of a command, which takes memory.
+ * A container that REF stores is marked for life (OBJ_REFERRED): emptied, it keeps its names. A
+ * handler marks its sources (call_stored) when all of them are stored: a command that fails, or
+ * stores nothing, leaves no mark.
  *
  * Ownership: argv are views of the input, good until the handler returns; values returned as
  * borrowed are good until the heap changes.
@@ -130,6 +128,11 @@ enum status call_needle_in(struct call *c, uint32_t i, const struct obj *o,
                            struct needle *out) MUST_USE;
 /* A value to store, counted. After REF the very value that the source is bound to. */
 enum status call_value(struct call *c, uint32_t i, RC_OUT val *out) MUST_USE;
+/* After REF: v, a source, has been stored, and the command cannot fail any more. Other forms mark
+ * nothing. */
+void call_stored(struct call *c, val v);
+/* The same for the source that argument i still names: not in a command that binds names. */
+void call_stored_source(struct call *c, uint32_t i);
 /* What a source (a key, a handle, an identity) stands for now, perhaps as bytes in a name's entry;
  * STATUS_REPLIED with -NOOBJECT naming it. */
 enum status call_source(struct call *c, uint32_t i, RC_BORROWED val *out) MUST_USE;

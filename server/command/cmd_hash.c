@@ -38,7 +38,10 @@ static enum status sources_set(struct call *c, struct obj *o, struct hash_pairs 
     if (!status) {
         pairs->values = values;
         status = hash_set_pairs(c->heap, o, pairs, created);
-        for (uint32_t i = 0; i < pairs->n; i++) val_release(c->heap, values[i]);
+        for (uint32_t i = 0; i < pairs->n; i++) {
+            if (!status) call_stored(c, values[i]);
+            val_release(c->heap, values[i]);
+        }
     }
     if (bytes) mem_free(c->heap->mem, values, bytes);
     return status;
@@ -101,11 +104,13 @@ enum status cmd_hsetnx(struct call *c)
         status = call_value(c, 3, &v);
         if (!status) status = hash_set_take(c->heap, s.o, &field, v, NULL);
     }
-    if (status)
+    if (status) {
         call_settle(c, &s);
-    else
-        reply_integer(c, 1);
-    return status;
+        return status;
+    }
+    call_stored_source(c, 3);
+    reply_integer(c, 1);
+    return STATUS_OK;
 }
 
 enum status cmd_hdel(struct call *c)

@@ -355,6 +355,6 @@ enum status cmd_copy(struct call *c)
     /* What holds weak references may be emptied by their vanishing. The old name cannot be given
      * back any more: without memory the copy outlives being emptied. */
     if (!s && val_is_container(copy) && weak_in(val_obj(copy)) && keyspace_know(c->keyspace, e))
-        val_obj(copy)->flags |= OBJ_REFERRED;
+        keyspace_refer(c->keyspace, val_obj(copy));
     return s;
 }

@@ -39,6 +39,7 @@ static enum status push(struct call *c, enum list_end end, enum push_where where
             list_expect(c->heap, s.o, members_more(c, (struct members_at){3, 1}, 0));
     if (!status) {
         if (several) list_expect_end(c->heap, s.o);
+        for (i = 2; i < c->argc; i++) call_stored_source(c, i);
         reply_integer(c, (int64_t)list_length(s.o));
         return STATUS_OK;
     }
@@ -236,6 +237,7 @@ enum status cmd_lset(struct call *c)
     } else if (!status) {
         status = call_value(c, 3, &v);
         if (!status) status = list_set_take(c->heap, s.o, index, v);
+        if (!status) call_stored_source(c, 3);
     }
     if (!status) reply_ok(c);
     return status;
@@ -304,6 +306,7 @@ enum status cmd_linsert(struct call *c)
     } else {
         status = call_value(c, 4, &v);
         if (!status) status = list_insert_take(c->heap, s.o, at + after, v);
+        if (!status) call_stored_source(c, 4);
     }
     if (!status) reply_integer(c, (int64_t)list_length(s.o));
     return status;

@@ -37,12 +37,17 @@ static void added_put(struct added *a, uint32_t k, bool is_new)
     *word |= (uint64_t)is_new << k % BITS_PER_WORD;
 }
 
+static bool added_get(const struct added *a, uint32_t k)
+{
+    return a->bits[k / BITS_PER_WORD] >> k % BITS_PER_WORD & 1;
+}
+
 /* Takes back what the first `done` members have added. */
 static void added_undo(struct call *c, struct obj *o, const struct added *a, uint32_t done)
 {
     while (done-- > 0) {
         struct needle member;
-        if ((a->bits[done / BITS_PER_WORD] >> done % BITS_PER_WORD & 1) == 0) continue;
+        if (!added_get(a, done)) continue;
         if (members_needle(c, 2 + done, &member)) set_remove(c->heap, o, &member);
     }
 }
@@ -64,6 +69,8 @@ static enum status add_members(struct call *c, struct obj *o, int64_t *count)
         if (k == 0 && members > 1)
             set_expect(c->heap, o, members_more(c, (struct members_at){3, 1}, 0));
     }
+    for (uint32_t i = 0; !status && c->form == BY_REF && i < members; i++)
+        if (added_get(&a, i)) call_stored_source(c, 2 + i);
     if (status)
         added_undo(c, o, &a, k);
     else if (members > 1)

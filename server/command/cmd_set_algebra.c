@@ -98,15 +98,6 @@ static enum status reply_algebra(struct call *c, void (*write)(struct algebra *a
     return status;
 }
 
-/* What is gathered is stored, which must not leave a mark: a container that only weak references
- * hold in sets is gathered weakly, so that it does not become one that REF has stored. */
-static struct needle gathered_needle(const struct algebra *a, val member)
-{
-    struct needle n = needle_of_val(a->c->heap, member);
-    n.weakly = val_is_container(member) && (val_obj(member)->flags & OBJ_REFERRED) == 0;
-    return n;
-}
-
 /* --- SINTER --- */
 
 static void inter_each(void *ctx, val member)
@@ -139,7 +130,7 @@ static void union_each(void *ctx, val member)
     struct algebra *a = ctx;
     bool added = true;
     if (a->status) return;
-    struct needle n = gathered_needle(a, member);
+    struct needle n = needle_of_val(a->c->heap, member);
     if (a->skipped && set_has(a->skipped, &n)) return;
     if (a->gathers)
         a->status = set_add(a->c->heap, a->gathered, &n, &added);
@@ -192,7 +183,7 @@ static void gather_each(void *ctx, val member)
     struct algebra *a = ctx;
     bool added;
     if (a->status) return;
-    struct needle n = gathered_needle(a, member);
+    struct needle n = needle_of_val(a->c->heap, member);
     if (set_has(a->sets[0], &n)) a->status = set_add(a->c->heap, a->gathered, &n, &added);
 }
 

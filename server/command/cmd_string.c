@@ -104,7 +104,7 @@ static enum status bind_take(struct call *c, const struct source *source,
     if (val_is_none(v))
         return keyspace_bind_text(c->keyspace, c->argv[1], source->text, options, NULL);
     enum status s = keyspace_bind_take(c->keyspace, c->argv[1], v, options, NULL);
-    if (!s && val_is_container(v)) val_obj(v)->flags |= OBJ_REFERRED;
+    if (!s) call_stored(c, v);
     return s;
 }
 
@@ -295,13 +295,6 @@ struct pair {
     struct keyspace_staged staged;
 };
 
-/* A name that REF has stored a container in; the staged entry holds it. */
-static void refer(const struct keyspace_staged *staged)
-{
-    val v = entry_stored(staged->e);
-    if (val_is_container(v)) val_obj(v)->flags |= OBJ_REFERRED;
-}
-
 /* Steals the source's count. */
 static enum status stage_take(struct call *c, struct view key, struct pair *p)
 {
@@ -321,7 +314,7 @@ static enum status bind_pairs(struct call *c, struct pair *pairs, uint32_t count
     for (; !s && staged < count; staged += !s)
         s = stage_take(c, c->argv[2 * staged + 1], &pairs[staged]);
     if (!s) {
-        for (uint32_t i = 0; i < count; i++) refer(&pairs[i].staged);
+        for (uint32_t i = 0; i < count; i++) call_stored(c, entry_stored(pairs[i].staged.e));
         for (uint32_t i = 0; i < count; i++) keyspace_commit(c->keyspace, &pairs[i].staged);
         return STATUS_OK;
     }

@@ -137,6 +137,20 @@ static void pairs_undo(struct zadd *z, struct obj *o, uint32_t done)
     }
 }
 
+/* The member of pair k. A zset orders containers by their numbers, so a source may get one here,
+ * and be refused memory afterwards: its name has to be known then. */
+static enum status pair_member(struct zadd *z, uint32_t k, struct needle *out)
+{
+    uint32_t i = z->first + 2 * k + 1;
+    struct subject source;
+    if (z->c->form == BY_REF) {
+        enum status status = call_inspect(z->c, i, &source);
+        if (!status) status = call_give(z->c, source.e);
+        if (status) return status;
+    }
+    return call_needle(z->c, i, out);
+}
+
 static enum status add_pairs(struct zadd *z, struct obj *o)
 {
     enum status status = STATUS_OK;
@@ -144,12 +158,14 @@ static enum status add_pairs(struct zadd *z, struct obj *o)
     uint32_t k = 0;
     for (; k < z->count; k++) {
         struct needle member;
-        status = call_needle(z->c, z->first + 2 * k + 1, &member);
+        status = pair_member(z, k, &member);
         if (!status) status = add_pair(z, o, &z->pairs[k], &member);
         if (status) break;
         if (k == 0 && z->count > 1)
             zset_expect(z->c->heap, o, members_more(z->c, rest, SCORE_BYTES));
     }
+    for (uint32_t i = 0; !status && !z->options.xx && i < z->count; i++)
+        if (isnan(z->pairs[i].old)) call_stored_source(z->c, z->first + 2 * i + 1);
     if (status)
         pairs_undo(z, o, k);
     else if (z->count > 1)

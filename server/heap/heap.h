@@ -125,6 +125,13 @@ void heap_object_gone(struct heap *h, struct obj *o);
 /* The first reference to a container is about to be stored in it: it has a body. */
 void heap_make_visible(struct heap *h, struct obj *o);
 
+/* REF has stored the container in a name or a slot, or it is the copy of such a one in a slot: it
+ * outlives being emptied. Names that go with their containers have to know (keyspace_refer). */
+static inline void heap_mark_referred(struct obj *o)
+{
+    o->flags |= OBJ_REFERRED;
+}
+
 /* Called by rc.h when the count has become zero. */
 void heap_release(struct heap *h, struct obj *o);
 /* Clears about slots_max slots of what waits in the release queue; true while anything is left. */

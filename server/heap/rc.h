@@ -70,8 +70,7 @@ static inline bool collect_in_black_scan(const struct heap *h, const struct obj 
 }
 
 /* Before a reference to `target` is stored in a slot of `owner`: the owner becomes visible with the
- * first container (rule 12), and a container that a slot has held outlives being emptied. A weak
- * reference does neither, and is told whose it is. */
+ * first container (rule 12). A weak reference makes nothing visible, and is told its owner. */
 static inline void rc_stored(struct heap *h, struct obj *owner, struct obj *target)
 {
     if (!obj_is_container(target)) {
@@ -80,7 +79,6 @@ static inline void rc_stored(struct heap *h, struct obj *owner, struct obj *targ
         obj_words(owner)->weakly = true;
         return;
     }
-    target->flags |= OBJ_REFERRED;
     if ((owner->flags & OBJ_VISIBLE) == 0) heap_make_visible(h, owner);
 }
 

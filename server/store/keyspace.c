@@ -222,6 +222,14 @@ enum status keyspace_know(struct keyspace *ks, struct entry *e)
     return binding_set(&ks->known, ks->h->pool, o, e);
 }
 
+void keyspace_refer(struct keyspace *ks, struct obj *o)
+{
+    if (o->flags & OBJ_REFERRED) return;
+    heap_mark_referred(o);
+    const struct entry *e = binding_get(&ks->known, o);
+    if (e) binding_forget(&ks->known, ks->h->pool, o, e);
+}
+
 void keyspace_emptied(struct keyspace *ks, const struct obj *o)
 {
     struct entry *e = binding_get(&ks->known, o);

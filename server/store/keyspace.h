@@ -174,10 +174,13 @@ void keyspace_commit(struct keyspace *ks, const struct keyspace_staged *staged);
 /*
  * A container that is emptied takes its name with it unless REF ever stored it (OBJ_REFERRED), also
  * when it is emptied through a handle or because its weak references vanish: so before a handle or
- * an identity of what a name is bound to is given out, before it is referred to weakly, and before
- * it gets a slot that refers weakly, the keyspace is told. Fails with STATUS_OOM alone.
+ * an identity of what a name is bound to is given out, before it gets a number by which a zset
+ * orders it, before it is referred to weakly, and before it gets a slot that refers weakly, the
+ * keyspace is told. Fails with STATUS_OOM alone.
  */
 enum status keyspace_know(struct keyspace *ks, struct entry *e) MUST_USE;
+/* REF has stored the container in a name or a slot: from now on it keeps its names. */
+void keyspace_refer(struct keyspace *ks, struct obj *o);
 /* A container has lost its last slot otherwise than through its name: the name goes, if it has one
  * and REF never stored it; the caller holds the container. Registered as heap.emptied. */
 void keyspace_emptied(struct keyspace *ks, const struct obj *o);

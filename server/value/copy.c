@@ -89,8 +89,12 @@ static val twin_value(struct copier *c, val v)
 {
     if (!val_is_container(v)) return v;
     struct obj *to = twin_of(c, val_obj(v));
-    if (!to) c->status = STATUS_OOM;
-    return to ? val_of_obj(to) : VAL_NONE;
+    if (!to) {
+        c->status = STATUS_OOM;
+        return VAL_NONE;
+    }
+    heap_mark_referred(to); /* as what the original's slot holds */
+    return val_of_obj(to);
 }
 
 /*

@@ -364,6 +364,115 @@ static void learn(uint64_t after[COMMANDS])
     free(w);
 }
 
+/* --- by reference --- */
+
+/* Each stores k4, a hash that only its name holds. */
+static const char *const by_reference[] = {
+    "REF SET k6 k4",
+    "REF SET k5 k4 KEEPTTL GET",
+    "REF GETSET k5 k4",
+    "REF SETNX k6 k4",
+    "REF MSET k6 k4 k7 k5 k8 k4",
+    "REF MSETNX k6 k4 k7 k5",
+    "REF HSET k6 a k4 b k5 c k4",
+    "REF HMSET k6 a k4 b k5",
+    "REF HSETNX k6 a k4",
+    "REF LPUSH k6 k4 k5 k4",
+    "REF RPUSH l k4 k5",
+    "REF RPUSHX l k4",
+    "REF LSET l 1 k4",
+    "REF LINSERT l BEFORE k5 k4",
+    "REF SADD k6 k5 k4",
+    "REF ZADD k6 2 k4",
+    "REF ZADD k6 2 k4 2 k5 1 k4",
+    "REF ZADD z 2 k4 2 l",
+    "REF ZINCRBY z 2 k4",
+};
+
+enum { BY_REFERENCE = sizeof by_reference / sizeof by_reference[0] };
+
+static bool is_referred(struct world *w, const char *key)
+{
+    const struct entry *e = keyspace_find(&w->engine.keyspace, view_of(key));
+    return e && entry_referred(e)->flags & OBJ_REFERRED;
+}
+
+static bool is_bound(struct world *w, const char *key)
+{
+    return keyspace_find(&w->engine.keyspace, view_of(key)) != NULL;
+}
+
+/* A command that is refused memory leaves no mark: k4 goes with its last field. One that is not
+ * leaves it, and k4 stays. True: it was refused. */
+static bool by_reference_fails(const char *line, uint64_t nth, bool goes_on)
+{
+    static const char *const before[] = {"HSET k4 f v", "SET k5 a-string-that-needs-an-object",
+                                         "REF RPUSH l k5 k5 k5", "REF ZADD z 1 l 3 k5"};
+    struct world *w = calloc(1, sizeof *w);
+    world_init(w, 1);
+    for (size_t i = 0; i < sizeof before / sizeof before[0]; i++) world_do(w, 0, before[i]);
+    w->engine.mem.fail_at = nth;
+    w->engine.mem.fail_on = goes_on;
+    world_do(w, 0, line);
+    w->engine.mem.fail_at = 0;
+    w->engine.mem.fail_on = false;
+    bool refused = world_replied(w, "-OOM");
+    if (!refused && world_replied(w, "-")) fail_msg("%s: %.*s", line, (int)w->out.n, w->out.p);
+    world_assert_sound(w);
+    if (is_referred(w, "k4") == refused) fail_msg("%s, allocation %d", line, (int)nth);
+    world_do(w, 0, "HDEL k4 f");
+    assert_int_equal(is_bound(w, "k4"), !refused);
+    world_assert_sound(w);
+    world_fini(w);
+    free(w);
+    return refused;
+}
+
+static void test_sources_are_marked_when_they_are_stored(void **state)
+{
+    (void)state;
+    for (int i = 0; i < BY_REFERENCE; i++) {
+        for (int goes_on = 0; goes_on < 2; goes_on++) {
+            uint64_t nth = 1, refused = 0;
+            enum { QUIET_MAX = 20 }; /* some failures are not told */
+            for (uint64_t last = 0; nth < last + QUIET_MAX; nth++) {
+                if (!by_reference_fails(by_reference[i], nth, goes_on)) continue;
+                last = nth;
+                refused++;
+            }
+            if (refused == 0) fail_msg("%s never needed memory", by_reference[i]);
+        }
+    }
+}
+
+/* What is only looked at, or not stored after all. */
+static void test_sources_that_are_not_stored_are_not_marked(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "REF ZADD z XX 5 k4",   "REF HSETNX h a k4",      "REF LPUSHX none k4",
+        "REF SISMEMBER s k4",   "REF LREM l 0 k4",        "REF LINSERT l AFTER k4 l",
+        "REF SREM s k4",        "REF MSETNX none k4 l l", "REF LINSERT none AFTER l k4",
+        "WEAKREF SADD ws k4 l", "SUNION ws s s",          "SDIFF ws ws s",
+        "WEAKREF SADD s k4 l",  "SUNION s ws s",          "REF SADD ws k4",
+    };
+    struct world *w = calloc(1, sizeof *w);
+    world_init(w, 1);
+    world_do(w, 0, "HSET k4 f v");
+    world_do(w, 0, "RPUSH l 1");
+    world_do(w, 0, "HSET h a 1");
+    world_do(w, 0, "SADD s 1 2 3");
+    world_do(w, 0, "ZADD z 1 a");
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        world_do(w, 0, lines[i]);
+        if (world_replied(w, "-") || is_referred(w, "k4") || is_referred(w, "l"))
+            fail_msg("%s: %.*s", lines[i], (int)w->out.n, w->out.p);
+        world_assert_sound(w);
+    }
+    world_fini(w);
+    free(w);
+}
+
 /* Returns whether the command answered OOM. */
 static bool run_with_failure(uint64_t n, bool goes_on, const uint64_t after[COMMANDS])
 {
@@ -430,6 +539,8 @@ static void test_every_allocation_fails_from_there_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sources_are_marked_when_they_are_stored),
+        cmocka_unit_test(test_sources_that_are_not_stored_are_not_marked),
         cmocka_unit_test(test_every_allocation_fails_once),
         cmocka_unit_test(test_every_allocation_fails_from_there_on),
     };
