@@ -55,9 +55,10 @@ enum status cmd_client_setinfo(struct call *c)
 
 /* --- lists --- */
 
-static int64_t seconds_since(const struct call *c, int64_t then_ms)
+static int64_t seconds_since(const struct call *c, int64_t then_ns)
 {
-    return c->now_ms > then_ms ? (c->now_ms - then_ms) / 1000 : 0;
+    int64_t now_ns = c->engine->mono_ns;
+    return now_ns > then_ns ? (now_ns - then_ns) / 1000000000 : 0;
 }
 
 /* One line of CLIENT LIST. Fields that heapd has nothing for keep their place and what they are
@@ -79,7 +80,7 @@ static sds put_client(struct call *c, sds text, const struct session *s)
         "omem=0 tot-mem=%llu events=%s cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s "
         "handles=%llu\n",
         (unsigned long long)s->id, s->address, s->local_address, s->fd, s->name,
-        (long long)seconds_since(c, s->created_ms), (long long)seconds_since(c, s->active_ms),
+        (long long)seconds_since(c, s->created_ns), (long long)seconds_since(c, s->active_ns),
         flags, (unsigned long long)input, (unsigned long long)output,
         (unsigned long long)(sizeof *s + input + output), output ? "rw" : "r",
         s == c->session ? c->command->name : s->last_command, s->protocol, s->library_name,

@@ -183,7 +183,7 @@ void dispatch(struct engine *engine, struct session *session, const struct reque
     else
         account_refused(&c);
     session->commands++;
-    session->active_ms = engine->now_ms;
+    session->active_ns = engine->mono_ns;
     if (c.command) session->last_command = c.command->name;
     steps_after_command(engine);
     if (UNLIKELY(engine->maxmemory.state == MAXMEMORY_BEHIND)) hold_up(&c);

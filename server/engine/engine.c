@@ -17,13 +17,13 @@ enum { SAMPLE_MS = 1000 }; /* between two samples of the rate of commands */
 static void sample_rate(struct engine *s)
 {
     struct engine_stats *stats = &s->stats;
-    int64_t passed_ms = s->now_ms - stats->sampled_ms;
-    if (passed_ms >= 0 && passed_ms < SAMPLE_MS) return;
-    if (stats->sampled_ms && passed_ms > 0)
+    int64_t passed_ms = (s->mono_ns - stats->sampled_ns) / 1000000;
+    if (passed_ms < SAMPLE_MS) return;
+    if (stats->sampled_ns)
         stats->commands_per_second =
             (stats->commands - stats->sampled_commands) * 1000 / (uint64_t)passed_ms;
     stats->sampled_commands = stats->commands;
-    stats->sampled_ms = s->now_ms;
+    stats->sampled_ns = s->mono_ns;
 }
 
 /* The wall clock, by which names are due. */
@@ -117,6 +117,7 @@ enum status engine_init(struct engine *s, const struct config *config, const str
     engine_configure(s);
     engine_turn(s);
     s->started_ms = s->now_ms;
+    s->started_ns = s->mono_ns;
     for (int i = 0; i < ENGINE_RUN_ID_CHARS - 1; i += 8)
         snprintf(s->run_id + i, 9, "%08x", (unsigned)hash_seed_random().words[0]);
     return STATUS_OK;

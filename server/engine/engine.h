@@ -27,12 +27,12 @@ struct engine_stats {
     uint64_t commands;
     uint64_t commands_per_second; /* of the last second or more; engine_turn samples it */
     uint64_t sampled_commands;
-    int64_t sampled_ms;
+    int64_t sampled_ns; /* monotonic */
     uint64_t connections, rejected_connections;
     uint64_t net_input_bytes, net_output_bytes;
     uint64_t error_replies;
     struct error_stats errors; /* the same by the word that they begin with */
-    uint64_t longest_step_ns; /* of anything bounded that runs beside commands, thread CPU time */
+    uint64_t longest_step_ns;  /* of anything bounded that runs beside commands, thread CPU time */
     struct histogram step_ns;
     uint64_t poll_gap_ns, poll_waits; /* net/pace.h: what it is now, and how often it was waited */
     uint64_t memory_peak_bytes;
@@ -79,7 +79,8 @@ struct engine {
     int64_t mono_ns; /* the last reading of the monotonic clock */
     struct clock clock;
     int64_t wall_offset_ns; /* wall - monotonic, read once a turn of the loop */
-    int64_t started_ms;
+    int64_t started_ms;     /* wall clock, as it was then, */
+    int64_t started_ns;     /* and monotonic: what the uptime is measured by */
     char run_id[ENGINE_RUN_ID_CHARS];
     enum engine_shutdown shutdown;
     uint64_t killed; /* sessions that CLIENT KILL has marked, and net/ has not yet looked for */

@@ -14,7 +14,7 @@ static void take_process(const struct engine *s, struct figures_process *out)
     getrusage(RUSAGE_SELF, &usage);
     *out = (struct figures_process){
         .id = getpid(),
-        .uptime_ms = s->now_ms > s->started_ms ? s->now_ms - s->started_ms : 0,
+        .uptime_ms = (s->mono_ns - s->started_ns) / 1000000,
         .cpu_user_us = micros(usage.ru_utime),
         .cpu_system_us = micros(usage.ru_stime),
         .run_id = s->run_id,
@@ -175,7 +175,7 @@ void figures_reset(struct engine *s)
     uint64_t peak = s->stats.memory_peak_bytes;
     memset(&s->stats, 0, sizeof s->stats);
     s->stats.memory_peak_bytes = peak;
-    s->stats.sampled_ms = s->now_ms;
+    s->stats.sampled_ns = s->mono_ns;
     struct collect_stats *gc = &s->heap.collect.stats;
     struct collect_stats kept = {.ended = gc->ended};
     memcpy(kept.last, gc->last, sizeof kept.last); /* the pacing needs them, too */

@@ -356,7 +356,7 @@ static void on_wrote(struct stream *s, int status)
         conn_close(c);
         return;
     }
-    c->session.active_ms = c->net->engine->now_ms;
+    c->session.active_ns = c->net->engine->mono_ns;
     conn_continue(c);
 }
 
@@ -405,7 +405,7 @@ static void on_bytes(struct conn *c, char *p, size_t n)
     pace_arrived(&net->pace, &c->pace);
     c->share.bytes += c->stream.full && !c->in_bulk ? CONN_SHARE_BYTES : n;
     net->engine->stats.net_input_bytes += n;
-    c->session.active_ms = net->engine->now_ms;
+    c->session.active_ns = net->engine->mono_ns;
     if (net->draining) {
         c->ended = n >= c->drain_bytes;
         c->drain_bytes -= c->ended ? c->drain_bytes : n;
@@ -470,7 +470,7 @@ static void begin(struct conn *c, int fd)
         conn_close(c);
         return;
     }
-    if (session_open(&s->sessions, &c->session, s->now_ms)) {
+    if (session_open(&s->sessions, &c->session, s->mono_ns)) {
         conn_close(c);
         return;
     }

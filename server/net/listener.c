@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "net/conn.h"
 
-enum { COMPLAINT_MS = 1000 }; /* the log hears of failing accepts at most so often */
+enum { COMPLAINT_NS = 1000000000 }; /* the log hears of failing accepts at most so often */
 
 static_assert(NET_LISTENERS_MAX <= (int)ADDRESS_MAX, "a list of them is an address_list");
 
@@ -27,9 +27,9 @@ static void on_closed(uv_handle_t *handle)
 
 static void complain(struct net *net, const char *why)
 {
-    int64_t now_ms = net->engine->now_ms;
-    if (net->complained_ms && now_ms - net->complained_ms < COMPLAINT_MS) return;
-    net->complained_ms = now_ms;
+    int64_t now_ns = net->engine->mono_ns;
+    if (net->complained_ns && now_ns - net->complained_ns < COMPLAINT_NS) return;
+    net->complained_ns = now_ns;
     log_line(LOG_WARNING, "a connection was not accepted: %s", why);
 }
 

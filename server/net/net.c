@@ -176,7 +176,7 @@ bool net_after_steps(struct net *net)
 static void close_idle(struct net *net, struct session *s)
 {
     const struct engine *engine = net->engine;
-    int64_t idle_ms = engine->now_ms - s->active_ms;
+    int64_t idle_ms = (engine->mono_ns - s->active_ns) / 1000000;
     if (!session_waits(s) && idle_ms > (int64_t)engine->config.timeout * 1000)
         close_session(net, s);
 }

@@ -83,7 +83,7 @@ struct net {
     bool kills;             /* somebody ran CLIENT KILL in this turn */
     uint64_t clients_max;   /* that the process has descriptors for */
     uint64_t open;          /* connections whose handle is not closed yet */
-    int64_t complained_ms;  /* when the log was last told that accepting failed */
+    int64_t complained_ns;  /* when the log was last told that accepting failed */
     uv_idle_t going;
     uv_prepare_t before_poll;
     uv_timer_t tick;

@@ -64,10 +64,10 @@ static void protocol_init(struct session *s)
     s->name[0] = 0;
 }
 
-enum status session_open(struct sessions *ss, struct session *s, int64_t now_ms)
+enum status session_open(struct sessions *ss, struct session *s, int64_t now_ns)
 {
     if (!reserve_graves(ss, ss->count + ss->buried_count + 1)) return STATUS_OOM;
-    *s = (struct session){.id = ss->next_id++, .created_ms = now_ms, .active_ms = now_ms, .fd = -1};
+    *s = (struct session){.id = ss->next_id++, .created_ns = now_ns, .active_ns = now_ns, .fd = -1};
     protocol_init(s);
     handles_init(&s->handles, &ss->handles);
     s->last_command = "NULL";

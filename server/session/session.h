@@ -33,8 +33,8 @@ struct session {
     char library_name[SESSION_LIBRARY_BYTES], library_version[SESSION_LIBRARY_BYTES];
     char address[SESSION_ADDRESS_BYTES], local_address[SESSION_ADDRESS_BYTES];
     int fd;
-    int64_t created_ms; /* wall clock */
-    int64_t active_ms;  /* when it last sent or took bytes; wall clock */
+    int64_t created_ns; /* monotonic, as the next: setting the wall clock makes nobody idle */
+    int64_t active_ns;  /* when it last sent or took bytes */
     uint64_t commands;
     const char *last_command; /* a command's full name; static */
     /* Waiting in the connection's buffers; kept by net/ for CLIENT LIST. */
@@ -69,7 +69,7 @@ void sessions_init(struct sessions *ss, struct heap *h);
 void sessions_fini(struct sessions *ss);
 
 /* Makes room to bury this session's handles later, so that closing cannot fail. */
-enum status session_open(struct sessions *ss, struct session *s, int64_t now_ms) MUST_USE;
+enum status session_open(struct sessions *ss, struct session *s, int64_t now_ns) MUST_USE;
 /* Unlinks it; its handles are buried, and what it waits for is not wanted any more. */
 void session_close(struct sessions *ss, struct session *s);
 /* The session waits, and runs again. */

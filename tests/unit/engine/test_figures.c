@@ -126,7 +126,7 @@ static void test_reset(void **state)
 /* As if the loop turned when `ms` more have passed since the last sample. */
 static void turn_after(int64_t ms)
 {
-    w.engine.stats.sampled_ms = clock_wall_ns(&w.engine.clock) / 1000000 - ms;
+    w.engine.stats.sampled_ns = clock_mono_ns(&w.engine.clock) - ms * 1000000;
     engine_turn(&w.engine);
 }
 
@@ -141,11 +141,6 @@ static void test_commands_per_second(void **state)
     uint64_t rate = taken().stats.commands_per_second;
     assert_true(rate >= 140 && rate <= 150);
     turn_after(1500); /* nobody asked anything since */
-    assert_int_equal(taken().stats.commands_per_second, 0);
-    for (int i = 0; i < 300; i++) world_do(&w, 0, "PING");
-    turn_after(-3600000); /* the wall clock was put back: the sample begins anew */
-    assert_int_equal(taken().stats.commands_per_second, 0);
-    turn_after(2000);
     assert_int_equal(taken().stats.commands_per_second, 0);
     world_fini(&w);
 }

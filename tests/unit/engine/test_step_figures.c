@@ -50,13 +50,10 @@ static void test_server_turn_samples_the_rate(void **state)
     for (int i = 0; i < 500; i++) world_do(&w, 0, "PING");
     engine_turn(&w.engine);
     assert_int_equal(stats->commands_per_second, 0); /* a second has not passed */
-    stats->sampled_ms -= 2000;
+    stats->sampled_ns -= 2000 * INT64_C(1000000);
     engine_turn(&w.engine);
     assert_in_range(stats->commands_per_second, 50, 250);
     assert_int_equal(stats->sampled_commands, 500);
-    stats->sampled_ms += 100000; /* the wall clock was set back */
-    engine_turn(&w.engine);
-    assert_true(stats->sampled_ms <= w.engine.now_ms);
     world_fini(&w);
 }
 

@@ -6,6 +6,7 @@
  * Method: the world without a network and a simulated clock. Nobody sleeps.
  */
 #include "../command/world.h"
+#include "engine/figures.h"
 
 static void test_name_falls_due_between_two_commands(void **state)
 {
@@ -142,6 +143,31 @@ static void test_garbage_is_collected_when_it_is_due(void **state)
     world_fini(&w);
 }
 
+/* Whatever the wall clock is set to: the uptime, the age of a client and the rate go on. */
+static void test_setting_the_wall_clock_makes_nobody_older(void **state)
+{
+    static const int64_t shifts_s[] = {0, 3600, -7200, 3600};
+    (void)state;
+    struct world w;
+    world_init_simulated(&w, 1, 0);
+    for (size_t i = 0; i < sizeof shifts_s / sizeof *shifts_s; i++) {
+        clock_wall_shift(&w.engine.clock, shifts_s[i] * INT64_C(1000000000));
+        for (int k = 0; k < 500; k++) world_do(&w, 0, "PING");
+        world_advance_ms(&w, 5000);
+        engine_turn(&w.engine);
+        assert_int_equal(w.engine.stats.commands_per_second, 100);
+        struct figures now;
+        figures_take(&w.engine, &now);
+        assert_int_equal(now.process.uptime_ms, 5000 * (i + 1));
+        char wanted[64];
+        snprintf(wanted, sizeof wanted, "age=%d idle=%d ", 1005 + 5 * (int)i, 5);
+        world_do(&w, 0, "CLIENT LIST");
+        if (!memmem(w.out.p, w.out.n, wanted, strlen(wanted)))
+            fail_msg("%s is not in %.*s", wanted, (int)w.out.n, w.out.p);
+    }
+    world_fini(&w);
+}
+
 enum { LONG = 5000 };
 
 /* Drops a list of so many texts; how many steps free them, by a clock that each reading advances.
@@ -185,6 +211,7 @@ int main(void)
         cmocka_unit_test(test_wall_clock_is_set),
         cmocka_unit_test(test_steps_are_due_when_a_name_is),
         cmocka_unit_test(test_garbage_is_collected_when_it_is_due),
+        cmocka_unit_test(test_setting_the_wall_clock_makes_nobody_older),
         cmocka_unit_test(test_step_ends_with_its_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -424,6 +424,44 @@ static void test_drain_answers_what_arrived(void **state)
     world_free(w);
 }
 
+static void turn_some(struct world *w)
+{
+    for (int i = 0; i < 50; i++) {
+        world_turn(w);
+        usleep(1000);
+    }
+}
+
+/* `timeout` measures what has passed, not what the wall clock says. */
+static void test_timeout_of_idle_clients(void **state)
+{
+    (void)state;
+    struct world *w = world_new((const char *const[]){"--timeout", "60", NULL});
+    clock_simulate(&w->engine.clock,
+                   &(struct clock_simulation){.mono_ns = INT64_C(1000000000000),
+                                              .wall_ns = INT64_C(1700000000000000000)});
+    uv_timer_set_repeat(&w->net.tick, 1);
+    uv_timer_again(&w->net.tick);
+    int idle = world_connect(w), busy = world_connect(w);
+    for (int i = -1; i <= 1; i++) {
+        clock_wall_shift(&w->engine.clock, i * INT64_C(7200000000000));
+        turn_some(w);
+        assert_int_equal(w->engine.sessions.count, 2);
+    }
+    clock_advance(&w->engine.clock, INT64_C(40000000000));
+    world_say(w, busy, "PING\r\n");
+    world_expect(w, busy, "+PONG\r\n");
+    turn_some(w);
+    assert_int_equal(w->engine.sessions.count, 2);
+    clock_advance(&w->engine.clock, INT64_C(21000000000));
+    world_expect_end(w, idle);
+    turn_some(w);
+    assert_int_equal(w->engine.sessions.count, 1);
+    close(idle);
+    close(busy);
+    world_free(w);
+}
+
 /* Only debug builds can let an allocation fail; elsewhere nothing fails and one round suffices. */
 static void test_nth_allocation_fails(void **state)
 {
@@ -484,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_reply_without_memory_ends_the_client),
         cmocka_unit_test(test_one_client_too_many),
         cmocka_unit_test(test_drain_answers_what_arrived),
+        cmocka_unit_test(test_timeout_of_idle_clients),
         cmocka_unit_test(test_nth_allocation_fails),
     };
     int failed = cmocka_run_group_tests_name("by io_uring", tests, NULL, NULL);

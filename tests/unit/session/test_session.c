@@ -15,7 +15,7 @@ static void test_open_and_close(void **state)
     assert_int_equal(s->id, 4); /* from 1 on, never again */
     assert_int_equal(s->protocol, 2);
     assert_false(s->authenticated);
-    assert_int_equal(s->created_ms, 1000);
+    assert_int_equal(s->created_ns, 1000);
     assert_string_equal(s->name, "");
     assert_ptr_equal(sessions_find(&w.sessions, 4), s);
     world_check(&w);
