@@ -10,7 +10,7 @@
 #include "base/panic.h"
 #include "engine/steps.h"
 #include "monitor/monitor.h"
-#include "net/listener.h"
+#include "net/net.h"
 
 enum { WAKE_MS_MAX = 60 * 60 * 1000, NO_WAKE = -1 };
 
@@ -49,7 +49,7 @@ static void on_wake(uv_timer_t *handle)
 {
     struct daemon *d = handle->data;
     d->wake_ms = NO_WAKE;
-    net_turn(&d->net); /* so that the poll does not block, and after_poll has its turn */
+    loop_turn(&d->net.loop); /* so that the poll does not block, and after_poll has its turn */
 }
 
 static void set_wake(struct daemon *d)
@@ -96,19 +96,19 @@ static void after_poll(uv_check_t *handle)
 {
     struct daemon *d = handle->data;
     if (d->ending) return;
-    net_turn(&d->net);
+    loop_turn(&d->net.loop);
     if (d->more || d->engine.heap.release_pending || net_is_ready(&d->net)) net_send(&d->net);
-    d->more = steps_run(&d->engine, !d->net.busy);
+    d->more = steps_run(&d->engine, !d->net.loop.busy);
     bool ready = net_after_steps(&d->net);
     if (d->engine.shutdown == ENGINE_SHUTTING_DOWN && !d->draining) {
         drain(d);
-        net_keep_going(&d->net);
+        loop_keep_going(&d->net.loop);
     } else if (d->draining && net_is_drained(&d->net)) {
         end(d);
     } else if (d->more || ready) {
-        net_keep_going(&d->net);
+        loop_keep_going(&d->net.loop);
     } else {
-        net_may_block(&d->net);
+        loop_may_block(&d->net.loop);
         set_wake(d);
     }
 }
@@ -181,7 +181,7 @@ static void announce(const struct config *config)
 static bool serve(struct daemon *d)
 {
     char error[LISTENER_ERROR_BYTES];
-    if (!listener_open_all(&d->net, error)) {
+    if (!net_listen(&d->net, error)) {
         fprintf(stderr, "%s\n", error);
         return false;
     }

@@ -16,6 +16,8 @@
 
 enum { ENGINE_RUN_ID_CHARS = 41, COMMANDS_MAX = 256 };
 
+struct proto_buf;
+
 /* Per command, for INFO commandstats and /metrics. */
 struct command_stats {
     uint64_t calls, rejected, failed;
@@ -88,7 +90,8 @@ struct engine {
         uint64_t changes; /* mem.trim_changes, */
         int64_t due_ns;   /* and since then for so long there were no more, by mono_ns */
     } trim;
-    const char *multiplexing;  /* how clients' sockets are waited for; kept by net/ */
+    const char *multiplexing; /* how clients' sockets are waited for; kept by net/ */
+    struct proto_buf *(*push)(struct session *to); /* see engine_push; set by net/ */
     uint64_t allocated_before; /* heap.allocated at the last release, see steps_after_command */
 };
 
@@ -103,6 +106,14 @@ void engine_turn(struct engine *s);
 void engine_tick(struct engine *s);
 /* Applies what CONFIG SET can change. */
 void engine_configure(struct engine *s);
+
+/* Where a running command writes what the client of another session is told, which leaves with the
+ * replies of this turn; of the running session only before its own reply. NULL: nobody reads it
+ * any more, or there is no memory. */
+static inline struct proto_buf *engine_push(const struct engine *s, struct session *to)
+{
+    return s->push ? s->push(to) : NULL;
+}
 
 /* Resident bytes, from /proc/self/statm. */
 uint64_t engine_resident_bytes(void);

@@ -86,7 +86,7 @@ enum status bulks_begin(struct bulks *b, struct mem *m, const struct request_rea
     return STATUS_OK;
 }
 
-enum status bulks_room(struct bulks *b, struct mem *m, struct stream_room *room)
+enum status bulks_space(struct bulks *b, struct mem *m, struct stream_space *space)
 {
     struct bulk *bulk = b->last;
     if (bulk->filled == bulk->cap - HEAD_BYTES && bulk->filled < bulk->length) {
@@ -98,7 +98,7 @@ enum status bulks_room(struct bulks *b, struct mem *m, struct stream_room *room)
         bulk->cap = cap;
     }
     size_t n = min_size(bulk->cap - HEAD_BYTES, bulk->length + LINE_END_BYTES) - bulk->filled;
-    *room = (struct stream_room){bytes_of(bulk) + bulk->filled, min_size(n, BULK_READ_BYTES_MAX)};
+    *space = (struct stream_space){bytes_of(bulk) + bulk->filled, min_size(n, BULK_READ_BYTES_MAX)};
     return STATUS_OK;
 }
 

@@ -65,7 +65,7 @@ static inline size_t bulks_probe(const struct bulks *b)
 enum status bulks_begin(struct bulks *b, struct mem *m, const struct request_reader *r, char *p,
                         size_t *n) MUST_USE;
 /* Where the next bytes are to be read to. On failure nothing has changed. */
-enum status bulks_room(struct bulks *b, struct mem *m, struct stream_room *room) MUST_USE;
+enum status bulks_space(struct bulks *b, struct mem *m, struct stream_space *space) MUST_USE;
 /* `n` bytes were read to there. Returns whether the bulk is whole now: then it is the reader's turn
  * (request_reader_put_apart with bulks_last), and *behind are bytes that came behind the bulk. */
 bool bulks_filled(struct bulks *b, size_t n, struct view *behind);

@@ -1,21 +1,23 @@
 /*
- * One client's connection: reads requests, runs them, writes the replies, and ends well.
+ * One client's connection: reads requests, runs them, sends the replies, and ends well.
  *
- * Its stream calls it when bytes arrive; net.c when it is to go on without an event (input left
- * over, a wait that ended). Each time it takes a share: requests are parsed in place and run one
- * after another, replies collect in one buffer, and they are written once. A share is bounded in
- * bytes, commands and time, so that no client starves another; what is left goes on in the next
- * turn, before more is read.
+ * Its stream calls it when bytes arrive or the socket takes bytes again; net.c when it is to go on
+ * without an event (input left over, a wait that ended) and when the turn ends (conn_send). Each
+ * time its requests run within their quota (requests.h); what is left continues in a later turn,
+ * before more is read.
  *
  *   OPEN       reads, runs, writes
- *   FINISHING  runs nothing more (QUIT, a broken request, the end of the input): writes what waits
- *   LINGERING  all is written and the output is shut: discards input until the client has closed,
+ *   FINISHING  runs nothing more (QUIT, a broken request, the end of the input): sends what waits
+ *   LINGERING  all is sent and the output is shut: discards input until the client has closed,
  *              since closing over unread input would destroy the last replies on their way
  *   CLOSING    the stream is being closed; then the connection is freed
  *
- * A slow reader: above CONN_HIGH_BYTES of unsent replies nothing more is run or read for it until
- * it is below CONN_LOW_BYTES; so at most that, and one reply, wait. Above the configuration's
- * output-buffer-limit it is closed.
+ * A client that does not read is still read from: clients that write a whole pipeline before they
+ * read are many, and if the server waited for them as well, nobody would ever go on. What waits for
+ * it is its memory, and above the configuration's output-buffer-limit it is closed.
+ *
+ * No connection is closed while a command runs: what another session's command writes to it
+ * (conn_push) is judged when the turn ends.
  *
  * A client that has shut its output (the end of the input) is still answered. One that broke off
  * is closed at once; what it held is buried with its session and released in steps.
@@ -24,6 +26,7 @@
  *   1. The session is open exactly in OPEN and FINISHING.
  *   2. Its stream is told to read only while nothing that it sent waits to be run.
  *   3. What its session waits for is sound (session/wait.h).
+ *   4. Between two turns of its requests the outbox is not open, and what can be sent is listed.
  * Ownership: a connection owns itself; no pointer to it is good across a call that can close it,
  * except in the stream's callbacks, since memory is freed in a later phase of the loop only.
  * Cost: no allocation for requests that arrive whole and replies that are taken at once.
@@ -31,72 +34,48 @@
 #ifndef HEAPD_NET_CONN_H
 #define HEAPD_NET_CONN_H
 
-#include "net/bulk.h"
-#include "net/net.h"
-#include "net/outbox.h"
-#include "proto/request.h"
+#include "net/conn_state.h"
 
-enum {
-    CONN_SHARE_BYTES = 256 << 10,
-    CONN_SHARE_COMMANDS = 1024,
-    CONN_SHARE_NS = 200000,
-    CONN_SEND_BYTES = 256 << 10, /* a share's replies are sent when they exceed this */
-    CONN_HIGH_BYTES = 1 << 20,
-    CONN_LOW_BYTES = 256 << 10,
-    /* An unfinished request may be so much longer than proto-max-bulk-len: by default 1 GiB. */
-    CONN_REQUEST_BYTES_MORE = 512 << 20,
-};
+enum { CONN_LINGER_NS = 1000000000 }; /* how long a client may take to read the end and to close */
 
-enum conn_state { CONN_OPEN, CONN_FINISHING, CONN_LINGERING, CONN_CLOSING };
+/* Memory for a connection, which conn_begin then uses; NULL: there is none. */
+struct conn *conn_new(struct loop *loop) MUST_USE;
+/* It is not used. */
+void conn_discard(struct conn *c);
+/* A client was accepted: fd is the connection's. */
+void conn_begin(struct conn *c, int fd);
 
-struct conn {
-    struct session session;
-    struct net *net;
-    struct net_seat seat;
-    enum conn_state state;
-    bool ended;   /* the input has ended, or no more of it is wanted */
-    bool hungry;  /* the waiting bytes are an unfinished request */
-    bool slow;    /* over CONN_HIGH_BYTES, and not yet below CONN_LOW_BYTES */
-    bool in_bulk; /* the read under way goes to a bulk that lies apart */
-    bool session_open;
-    uint64_t drain_bytes; /* while the process ends: input that is still wanted */
-    int64_t linger_until_ns;
-    struct {
-        uint64_t turn; /* the share belongs to this turn of the loop */
-        uint64_t bytes, commands;
-        int64_t began_ns;
-    } share;
-    struct pace_share pace;
-    struct inbox in;
-    struct bulks bulks; /* of the request that is unfinished, or runs */
-    struct outbox out;
-    struct request_reader reader;
-    struct stream stream;
-};
-
-/* Takes the next connection of a listening stream; one too many is told so and closed. False when
- * there was no memory, and it still waits. */
-bool conn_accept(struct net *net, uv_stream_t *listening) MUST_USE;
-
-/* Takes a share of what waits, then whatever is due: writes, reads, ends. */
+/* Runs what waits, then does whatever is due: reads, ends. */
 void conn_continue(struct conn *c);
 /* Its session was woken: if the wait is over, writes the reply and goes on. */
 void conn_resume(struct conn *c);
+/* The turn ends: sends what waits, and ends when that was all. */
+void conn_send(struct conn *c);
+/* Where a command writes what the client of another session is told: whole replies or pushes, and
+ * to the running session only before its own reply. NULL: it is ending, or there is no memory. */
+struct proto_buf *conn_push(struct session *to);
 /* The process ends: takes note of what has arrived by now. Then, when all have (for what one of
  * them does may read for others), conn_drain answers it and ends. */
 void conn_before_drain(struct conn *c);
 void conn_drain(struct conn *c);
 /* At once; unsent replies are lost. */
 void conn_close(struct conn *c);
+/* A second has passed: closes one that lingers for too long. */
+void conn_tick(struct conn *c);
 
 static inline struct conn *conn_of(struct session *s)
 {
     return (struct conn *)s;
 }
 
-static inline struct conn *conn_in(struct net_seat *seat)
+static inline struct conn *conn_in(struct queue_node *node)
 {
-    return (struct conn *)((char *)seat - offsetof(struct conn, seat));
+    return (struct conn *)((char *)node - offsetof(struct conn, node));
+}
+
+static inline struct conn *conn_with_output(struct output_node *output)
+{
+    return (struct conn *)((char *)output - offsetof(struct conn, output));
 }
 
 /* The number of the invariant above that does not hold, or 0. */

@@ -1,56 +1,60 @@
 #include "net/listener.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/address.h"
-#include "base/log.h"
-#include "net/conn.h"
+#include "base/panic.h"
 
-enum { COMPLAINT_NS = 1000000000 }; /* the log hears of failing accepts at most so often */
-
-static_assert(NET_LISTENERS_MAX <= (int)ADDRESS_MAX, "a list of them is an address_list");
+static_assert(LISTENERS_MAX <= (int)ADDRESS_MAX, "a list of them is an address_list");
 
 struct listener {
-    uv_tcp_t tcp;
-    struct net *net;
-    bool stalled; /* a connection waits in libuv for memory */
+    uv_poll_t poll;
+    struct listeners *home;
+    int fd;
+    bool stalled; /* a connection waits that could not be accepted */
 };
 
-static void on_closed(uv_handle_t *handle)
+/* --- accepting --- */
+
+static void on_connection(uv_poll_t *handle, int status, int events);
+
+/* Accepts what waits. False: it cannot be accepted now. */
+static bool accept_some(struct listener *l)
 {
-    struct listener *l = handle->data;
-    mem_free(&l->net->engine->mem, l, sizeof *l);
+    int error = 0;
+    for (int n = 0; !error && n < LISTENER_ACCEPTS_MAX; n++)
+        error = l->home->accept(l->home->self, l->fd);
+    return !error || error == -EAGAIN;
 }
 
-static void complain(struct net *net, const char *why)
+static void try_accept(struct listener *l)
 {
-    int64_t now_ns = net->engine->mono_ns;
-    if (net->complained_ns && now_ns - net->complained_ns < COMPLAINT_NS) return;
-    net->complained_ns = now_ns;
-    log_line(LOG_WARNING, "a connection was not accepted: %s", why);
+    bool stalled = !accept_some(l);
+    if (stalled == l->stalled) return;
+    l->stalled = stalled;
+    if (stalled)
+        uv_poll_stop(&l->poll);
+    else
+        uv_poll_start(&l->poll, UV_READABLE, on_connection);
 }
 
-/* False when there was no memory for the connection, and it still waits. */
-static bool take_next(struct listener *l)
+static void on_connection(uv_poll_t *handle, int status, int events)
 {
-    uv_stream_t *stream = (uv_stream_t *)&l->tcp;
-    return conn_accept(l->net, stream);
+    (void)status, (void)events;
+    try_accept(handle->data);
 }
 
-static void on_connection(uv_stream_t *stream, int status)
+void listeners_retry(struct listeners *ls)
 {
-    struct listener *l = stream->data;
-    net_turn(l->net);
-    if (status < 0) {
-        complain(l->net, uv_strerror(status));
-        return;
-    }
-    l->stalled = !take_next(l);
-    if (l->stalled) complain(l->net, "no memory");
+    for (uint32_t i = 0; i < ls->count; i++)
+        if (ls->all[i]->stalled) try_accept(ls->all[i]);
 }
+
+/* --- opening --- */
 
 static bool refuse(char error[LISTENER_ERROR_BYTES], const char *address, uint64_t port,
                    const char *why)
@@ -60,30 +64,29 @@ static bool refuse(char error[LISTENER_ERROR_BYTES], const char *address, uint64
     return false;
 }
 
-/* 0, or libuv's code, which is -errno. */
-static int open_one(struct net *net, const struct address *at)
+/* 0 or -errno. */
+static int open_one(struct listeners *ls, const struct config *config, const struct address *at)
 {
-    int backlog = (int)net->engine->config.tcp_backlog, fd = address_listen(at, backlog);
-    if (fd < 0) return fd;
-    struct listener *l = mem_alloc(&net->engine->mem, sizeof *l);
-    if (!l) {
-        close(fd);
-        return UV_ENOMEM;
+    struct listener *l = mem_alloc(ls->mem, sizeof *l);
+    if (!l) return -ENOMEM;
+    int fd = address_listen(at, (int)config->tcp_backlog);
+    if (fd < 0) {
+        mem_free(ls->mem, l, sizeof *l);
+        return fd;
     }
-    *l = (struct listener){.net = net};
-    uv_tcp_init(net->loop, &l->tcp);
-    l->tcp.data = l;
-    net->listeners[net->listener_count++] = l;
-    int error = uv_tcp_open(&l->tcp, fd);
-    if (error) close(fd);
-    return error ? error : uv_listen((uv_stream_t *)&l->tcp, backlog, on_connection);
+    *l = (struct listener){.home = ls, .fd = fd};
+    ASSERT(uv_poll_init(ls->uv, &l->poll, fd) == 0); /* it is a socket */
+    l->poll.data = l;
+    uv_poll_start(&l->poll, UV_READABLE, on_connection);
+    ls->all[ls->count++] = l;
+    return 0;
 }
 
 /* All that `text` stands for and that is not in `open` yet, where they are entered. */
-static bool open_text(struct net *net, const char *text, struct address_list *open,
-                      char error[LISTENER_ERROR_BYTES])
+static bool open_text(struct listeners *ls, const struct config *config, const char *text,
+                      struct address_list *open, char error[LISTENER_ERROR_BYTES])
 {
-    uint64_t port = net->engine->config.port;
+    uint64_t port = config->port;
     struct address_list list;
     const char *why = address_resolve(&list, text, (uint16_t)port);
     if (why) return refuse(error, text, port, why);
@@ -92,9 +95,9 @@ static bool open_text(struct net *net, const char *text, struct address_list *op
     for (size_t i = 0; i < list.count; i++) {
         const struct address *at = &list.of[i];
         bool again = address_is_in(open, &at->at.any);
-        if (!again && open->count == NET_LISTENERS_MAX)
+        if (!again && open->count == LISTENERS_MAX)
             return refuse(error, text, port, "too many addresses");
-        int code = again ? 0 : open_one(net, at);
+        int code = again ? 0 : open_one(ls, config, at);
         if (code && !(list.named && address_is_lacking(code)))
             return refuse(error, text, port, uv_strerror(code));
         if (code) lacking = code;
@@ -104,28 +107,28 @@ static bool open_text(struct net *net, const char *text, struct address_list *op
     return opened > 0 || refuse(error, text, port, uv_strerror(lacking));
 }
 
-bool listener_open_all(struct net *net, char error[LISTENER_ERROR_BYTES])
+bool listeners_open(struct listeners *ls, const struct config *config,
+                    char error[LISTENER_ERROR_BYTES])
 {
-    const struct config *config = &net->engine->config;
     char addresses[CONFIG_TEXT_BYTES], *rest = addresses;
     struct address_list open = {.count = 0};
     memcpy(addresses, config->bind, sizeof addresses);
     for (char *text; (text = strsep(&rest, " "));)
-        if (*text && !open_text(net, text, &open, error)) return false;
+        if (*text && !open_text(ls, config, text, &open, error)) return false;
     return open.count > 0 || refuse(error, "''", config->port, "no address");
 }
 
-void listener_close_all(struct net *net)
+/* --- closing --- */
+
+static void on_closed(uv_handle_t *handle)
 {
-    for (uint32_t i = 0; i < net->listener_count; i++)
-        uv_close((uv_handle_t *)&net->listeners[i]->tcp, on_closed);
-    net->listener_count = 0;
+    struct listener *l = handle->data;
+    close(l->fd);
+    mem_free(l->home->mem, l, sizeof *l);
 }
 
-void listener_retry_all(struct net *net)
+void listeners_close(struct listeners *ls)
 {
-    for (uint32_t i = 0; i < net->listener_count; i++) {
-        struct listener *l = net->listeners[i];
-        if (l->stalled) l->stalled = !take_next(l);
-    }
+    for (uint32_t i = 0; i < ls->count; i++) uv_close((uv_handle_t *)&ls->all[i]->poll, on_closed);
+    ls->count = 0;
 }

@@ -9,21 +9,21 @@
 #include "net/inbox.h"
 
 enum {
-    LENT_GROUP = 0,
-    LENT_BYTES = 4096, /* of the list of what is lent: whole pages */
-    SEND_TAG = 1,      /* of an op's address: it is a ring_send's */
-    RING_ASKED_TOGETHER = RING_LOANS / 2,
+    BUFFER_GROUP = 0,
+    BUFFER_LIST_BYTES = 4096, /* of the list of provided buffers: whole pages */
+    SEND_TAG = 1,             /* of an op's address: it is a ring_send's */
+    RING_ASKED_TOGETHER = RING_BUFFERS / 2,
 };
 
-static_assert(RING_LOANS * sizeof(struct io_uring_buf) <= LENT_BYTES, "the list has room");
-static_assert((RING_LOANS & (RING_LOANS - 1)) == 0, "a mask");
+static_assert(RING_BUFFERS * sizeof(struct io_uring_buf) <= BUFFER_LIST_BYTES, "the list has room");
+static_assert((RING_BUFFERS & (RING_BUFFERS - 1)) == 0, "a mask");
 
 struct ring {
     struct io_uring uring;
     struct mem *mem;
-    char *loans;
-    struct io_uring_buf_ring *lent;
-    unsigned loan_count; /* those that go round */
+    char *buffers;
+    struct io_uring_buf_ring *provided;
+    unsigned buffer_count; /* those that go round */
     uv_loop_t *loop;
     uv_idle_t polls;      /* while it is active the loop's poll does not block */
     struct ring_op ready; /* the loop has something to do, */
@@ -37,29 +37,29 @@ struct ring {
 
 /* --- beginning and end --- */
 
-static char *loan_at(const struct ring *r, unsigned i)
+static char *buffer_at(const struct ring *r, unsigned i)
 {
-    return r->loans + (size_t)i * RING_LOAN_BYTES + INBOX_FRONT_BYTES;
+    return r->buffers + (size_t)i * RING_BUFFER_BYTES + INBOX_FRONT_BYTES;
 }
 
-static void lend(struct ring *r, unsigned i, int place)
+static void provide(struct ring *r, unsigned i, int place)
 {
-    io_uring_buf_ring_add(r->lent, loan_at(r, i), RING_LOAN_BYTES - INBOX_FRONT_BYTES,
-                          (unsigned short)i, RING_LOANS - 1, place);
+    io_uring_buf_ring_add(r->provided, buffer_at(r, i), RING_BUFFER_BYTES - INBOX_FRONT_BYTES,
+                          (unsigned short)i, RING_BUFFERS - 1, place);
 }
 
 /* More of them go round. */
-static void lend_more(struct ring *r, unsigned count)
+static void provide_more(struct ring *r, unsigned count)
 {
-    if (count > RING_LOANS) return;
-    for (unsigned i = r->loan_count; i < count; i++) lend(r, i, (int)(i - r->loan_count));
-    io_uring_buf_ring_advance(r->lent, (int)(count - r->loan_count));
-    r->loan_count = count;
+    if (count > RING_BUFFERS) return;
+    for (unsigned i = r->buffer_count; i < count; i++) provide(r, i, (int)(i - r->buffer_count));
+    io_uring_buf_ring_advance(r->provided, (int)(count - r->buffer_count));
+    r->buffer_count = count;
 }
 
-static void on_ready(struct ring_op *op, int result, char *loan)
+static void on_ready(struct ring_op *op, int result, char *buffer)
 {
-    (void)result, (void)loan;
+    (void)result, (void)buffer;
     struct ring *r = (struct ring *)((char *)op - offsetof(struct ring, ready));
     r->watches = false;
 }
@@ -75,22 +75,22 @@ static int open_uring(struct ring *r)
     int error = io_uring_queue_init_params(RING_OPS, &r->uring, &params);
     if (error) return error;
     struct io_uring_buf_reg reg = {
-        .ring_addr = (uintptr_t)r->lent, .ring_entries = RING_LOANS, .bgid = LENT_GROUP};
+        .ring_addr = (uintptr_t)r->provided, .ring_entries = RING_BUFFERS, .bgid = BUFFER_GROUP};
     error = io_uring_register_buf_ring(&r->uring, &reg, 0);
     if (error) {
         io_uring_queue_exit(&r->uring);
         return error;
     }
     io_uring_register_ring_fd(&r->uring); /* saves a look-up a system call, where it can be had */
-    io_uring_buf_ring_init(r->lent);
-    lend_more(r, RING_LOANS_FIRST);
+    io_uring_buf_ring_init(r->provided);
+    provide_more(r, RING_BUFFERS_FIRST);
     return 0;
 }
 
 static void free_memory(struct ring *r)
 {
-    mem_unmap(r->mem, r->loans, RING_LOANS * RING_LOAN_BYTES);
-    mem_unmap(r->mem, r->lent, LENT_BYTES);
+    mem_unmap(r->mem, r->buffers, RING_BUFFERS * RING_BUFFER_BYTES);
+    mem_unmap(r->mem, r->provided, BUFFER_LIST_BYTES);
     mem_free(r->mem, r, sizeof *r);
 }
 
@@ -101,9 +101,9 @@ int ring_new(struct ring **out, struct mem *m, uv_loop_t *loop)
     *r = (struct ring){.mem = m, .loop = loop, .ready = {on_ready}};
     r->sent_end = &r->sent;
     r->wanted_end = &r->wanted;
-    r->loans = mem_map(m, RING_LOANS * RING_LOAN_BYTES, LENT_BYTES);
-    r->lent = mem_map(m, LENT_BYTES, LENT_BYTES);
-    int error = r->loans && r->lent ? open_uring(r) : -ENOMEM;
+    r->buffers = mem_map(m, RING_BUFFERS * RING_BUFFER_BYTES, BUFFER_LIST_BYTES);
+    r->provided = mem_map(m, BUFFER_LIST_BYTES, BUFFER_LIST_BYTES);
+    int error = r->buffers && r->provided ? open_uring(r) : -ENOMEM;
     if (error) {
         free_memory(r);
         return error;
@@ -157,7 +157,7 @@ static void ask_for(struct ring *r, struct ring_receive *receive)
     if (!receive->p) {
         sqe->ioprio = IORING_RECVSEND_POLL_FIRST; /* most come when everything was read */
         sqe->flags = IOSQE_BUFFER_SELECT;
-        sqe->buf_group = LENT_GROUP;
+        sqe->buf_group = BUFFER_GROUP;
     }
     io_uring_sqe_set_data(sqe, &receive->op);
 }
@@ -174,7 +174,7 @@ static void ask_for_next(struct ring *r)
     ask_for(r, receive);
 }
 
-void ring_room(struct ring *r, struct ring_op *op, int fd)
+void ring_writable(struct ring *r, struct ring_op *op, int fd)
 {
     struct io_uring_sqe *sqe = next_entry(r);
     io_uring_prep_poll_add(sqe, fd, POLLOUT);
@@ -259,17 +259,17 @@ static unsigned tell(struct ring *r)
         note_send(cqe); /* what was told of may have handed over more */
         struct ring_op *op = io_uring_cqe_get_data(cqe); /* NULL: a send's, or a cancel's */
         int result = cqe->res;
-        unsigned lent = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-        char *loan = cqe->flags & IORING_CQE_F_BUFFER ? loan_at(r, lent) : NULL;
+        unsigned number = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+        char *buffer = cqe->flags & IORING_CQE_F_BUFFER ? buffer_at(r, number) : NULL;
         io_uring_cqe_seen(&r->uring, cqe);
-        if (op) op->done(op, result, loan);
+        if (op) op->done(op, result, buffer);
         if (result == -ENOBUFS) {
-            lend_more(r, 2 * r->loan_count);
+            provide_more(r, 2 * r->buffer_count);
             ring_hurry(r); /* what it wanted is there */
         }
-        if (!loan) continue;
-        lend(r, lent, 0);
-        io_uring_buf_ring_advance(r->lent, 1);
+        if (!buffer) continue;
+        provide(r, number, 0);
+        io_uring_buf_ring_advance(r->provided, 1);
     }
     return count;
 }
@@ -321,12 +321,12 @@ static void on_idle(uv_idle_t *handle)
 }
 
 /* Hands over, and waits as ring_turn says. */
-static void hand_over(struct ring *r, int timeout_ms, ring_gap *gap, void *self)
+static void hand_over(struct ring *r, int timeout_ms, const struct ring_hooks *hooks)
 {
     bool waits = timeout_ms != 0 && !r->hurries && !io_uring_cq_ready(&r->uring);
     r->hurries = false;
-    int64_t gap_ns = waits && gap ? gap(self) : 0;
-    if (gap_ns > 0) wait_for(r, RING_LOANS, gap_ns);
+    int64_t gap_ns = waits && hooks->gap ? hooks->gap(hooks->gap_self) : 0;
+    if (gap_ns > 0) wait_for(r, RING_BUFFERS, gap_ns);
     if (waits && !io_uring_cq_ready(&r->uring))
         wait_for(r, 1, timeout_ms < 0 ? -1 : (int64_t)timeout_ms * 1000000);
     else if (io_uring_sq_ready(&r->uring) || kernel_has_work(r))
@@ -340,16 +340,17 @@ static void hand_over_more(struct ring *r)
     ring_submit(r);
 }
 
-/* Asks for some of those that are due. What has come by then takes a loan at once, and the loans
- * are back only when everybody was told: were all asked for together, those behind the first few
- * found none, and the same ones in every turn. Returns whether all were asked for. */
+/* Submits some of the receives that are due. One whose bytes are there takes a buffer at once, and
+ * buffers are provided again only after all completions were handled: were all submitted together,
+ * those behind the first few would find none, and the same ones in every turn. Returns whether none
+ * is left. */
 static bool ask_for_due(struct ring *r)
 {
     for (int n = 0; r->due && n < RING_ASKED_TOGETHER; n++) ask_for_next(r);
     return r->due == 0;
 }
 
-void ring_turn(struct ring *r, ring_gap *gap, void *self)
+void ring_turn(struct ring *r, const struct ring_hooks *hooks)
 {
     watch(r);
     uv_idle_stop(&r->polls);
@@ -358,8 +359,9 @@ void ring_turn(struct ring *r, ring_gap *gap, void *self)
     bool all;
     do {
         all = ask_for_due(r);
+        if (hooks->before_submit) hooks->before_submit(hooks->submit_self);
         if (all && !told)
-            hand_over(r, uv_backend_timeout(r->loop), gap, self);
+            hand_over(r, uv_backend_timeout(r->loop), hooks);
         else
             hand_over_more(r);
         tell_sends(r);

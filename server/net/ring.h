@@ -1,22 +1,24 @@
 /*
- * A loop's io_uring: what a turn's streams ask of the kernel is handed over together, and the
- * system call that hands it over also waits for what comes next. So a turn that serves ten
- * connections costs about as many system calls as one that serves a single connection, where epoll
- * wants a read and a write for each. stream.c asks, sends.c sends, net.c turns it.
+ * A loop's io_uring: the operations of a turn are submitted together, and the system call that
+ * submits them also waits for the next completion. So a turn that serves ten connections costs
+ * about as many system calls as one that serves a single connection, where epoll wants a read and a
+ * write for each. stream_ring.c calls it.
  *
- * Who asks embeds a ring_op for each thing that may be under way, and is told once: `done` runs in
- * ring_turn (or ring_flush), never in the call that asks. Nothing that an op refers to (descriptor,
- * memory, itself) may go before that.
+ * The caller embeds a ring_op for each operation that may be under way. Its `done` is called once,
+ * from ring_turn (or ring_flush), never from the function that starts the operation. Nothing that
+ * an operation refers to (descriptor, memory, itself) may go before that.
  *
- *   receive    bytes, into a loan: a block that the ring lends when bytes are there, so that who
- *              waits holds none. It is given back when `done` returns. INBOX_FRONT_BYTES in front
- *              of the bytes may be written to (inbox.h). Or straight to where they belong. Who
- *              receives again is asked for again when everybody else was told: a turn is fair. So
- *              many together that loans suffice for them: nobody finds none turn after turn.
- *   send       what the socket takes at once. It has been tried when the next system call returns,
- *              and a send that went well has no completion of its own: it is told of before all
- *              others, so its buffer is free again when the next request runs.
- *   room       waits until the socket has room
+ *   receive    bytes, into a provided buffer: the kernel picks one when bytes are there, so a
+ *              connection that waits holds none. It is provided again when `done` returns. The
+ *              INBOX_FRONT_BYTES in front of the bytes may be overwritten (inbox.h). Or into memory
+ *              that the caller names. A connection's next receive is submitted only after all
+ *              completions of this turn were handled, and at most RING_BUFFERS / 2 receives are
+ *              submitted at once, so that buffers never run out for the same connections every
+ *              turn.
+ *   send       what the socket takes at once. It has been tried when the next system call returns.
+ *              A send that took everything has no completion of its own: sends are reported before
+ *              all other operations, so their buffers are free again when the next request runs.
+ *   writable   waits until the socket takes bytes
  *   later      nothing, but not now
  *
  * The ring waits for libuv's loop as well, by its backend descriptor: the loop's own poll, which
@@ -24,9 +26,10 @@
  * or a container forbids io_uring, ring_new fails, and streams are libuv's.
  *
  * Source: io_uring(7), io_uring_setup(2) for DEFER_TASKRUN (completions are gathered when this
- * thread asks for them, and never interrupt it), io_uring_register_buf_ring(3) for what is lent.
+ * thread asks for them, and never interrupt it), io_uring_register_buf_ring(3) for provided
+ * buffers.
  *
- * Ownership: the ring owns the loans; one thread owns the ring, the one that made it. Cost:
+ * Ownership: the ring owns the buffers; one thread owns the ring, the one that made it. Cost:
  * 100 KiB of entries, and the blocks, as far as bytes came: they go round, so a few of them serve
  * few clients.
  */
@@ -40,18 +43,18 @@
 enum {
     RING_OPS = 256,          /* that are handed over together, at most */
     RING_COMPLETIONS = 4096, /* beyond, the kernel keeps them for later */
-    RING_LOANS = 64,         /* blocks, a power of two; */
-    RING_LOANS_FIRST = 8,    /* so many go round, and twice as many when they did not suffice */
-    RING_LOAN_BYTES = 16 << 10,
+    RING_BUFFERS = 64,       /* provided, a power of two; */
+    RING_BUFFERS_FIRST = 8,  /* so many at first, and twice as many when they did not suffice */
+    RING_BUFFER_BYTES = 16 << 10,
     RING_TURN_DONE = 1024, /* that a turn tells of, about, before the loop goes on */
 };
 
 struct ring;
 
 struct ring_op {
-    /* `result`: of the system call, negative: -errno. `loan`: where bytes were received to, if that
-     * is one; else NULL. It may close, free, or ask for the next. */
-    void (*done)(struct ring_op *op, int result, char *loan);
+    /* `result`: of the system call, negative: -errno. `buffer`: the provided one that bytes were
+     * received into, or NULL. It may close, free, or start the next operation. */
+    void (*done)(struct ring_op *op, int result, char *buffer);
 };
 
 /* 0, or why there is none, as -errno. */
@@ -61,8 +64,8 @@ int ring_new(struct ring **out, struct mem *m, uv_loop_t *loop);
 void ring_close(struct ring *r);
 void ring_free(struct ring *r);
 
-/* At most n bytes to p, or (p NULL) into a loan; n = 0: as many as that has room for. -ENOBUFS: all
- * were lent; try again. */
+/* At most n bytes to p, or (p NULL) into a provided buffer; n = 0: as many as that holds. -ENOBUFS:
+ * all were in use; try again. */
 struct ring_receive {
     struct ring_op op;
     bool wanted;               /* it is to be asked for, */
@@ -72,7 +75,7 @@ struct ring_receive {
     int fd;
 };
 void ring_receive(struct ring *r, struct ring_receive *receive, int fd, char *p, size_t n);
-void ring_room(struct ring *r, struct ring_op *op, int fd);
+void ring_writable(struct ring *r, struct ring_op *op, int fd);
 void ring_later(struct ring *r, struct ring_op *op);
 /* The result is what the socket took, or -EAGAIN. */
 struct ring_send {
@@ -87,15 +90,24 @@ void ring_cancel_receive(struct ring *r, struct ring_receive *receive);
 
 /* The next turn does not wait. */
 void ring_hurry(struct ring *r);
-/* Hands over what was asked; nobody is told of anything. */
+/* Submits what was started; nothing is reported. */
 void ring_submit(struct ring *r);
-/* The same, and tells of sends. */
+/* The same, and reports sends. */
 void ring_flush(struct ring *r);
-/* In the loop's prepare phase. Hands over, waits as long as the loop's poll would have, and tells
- * of what was done by then. `gap` (NULL: there is none) is asked when the turn is about to wait: so
- * many ns pass at least, or until RING_LOANS are done. The kernel does some twenty ops at a time:
- * what they were told of is handed over before the next. */
+/* How many ns are to pass before a turn that is about to wait; 0 = none. */
 typedef int64_t ring_gap(void *self);
-void ring_turn(struct ring *r, ring_gap *gap, void *self);
+
+struct ring_hooks {
+    ring_gap *gap; /* NULL: no time is to pass */
+    void *gap_self;
+    void (*before_submit)(void *self); /* may start operations, which are submitted too; or NULL */
+    void *submit_self;
+};
+
+/* In the loop's prepare phase. Submits, waits as long as the loop's poll would have, and calls
+ * `done` of what has completed by then. With a gap so many ns pass at least, or until RING_BUFFERS
+ * operations have completed. The kernel reports some twenty completions at a time: what they
+ * started is submitted before the next. */
+void ring_turn(struct ring *r, const struct ring_hooks *hooks);
 
 #endif

@@ -50,14 +50,14 @@ static void begin_reading(struct request_reader *r, char *p, size_t length, size
 /* Fills the bulk from `filled` on. */
 static void fill(struct bulks *b, struct mem *m, size_t length, size_t filled, size_t piece_max)
 {
-    struct stream_room room;
+    struct stream_space space;
     struct view behind;
     for (bool whole = false; !whole;) {
-        assert_int_equal(bulks_room(b, m, &room), STATUS_OK);
-        assert_in_range(room.n, 1, BULK_READ_BYTES_MAX);
-        size_t n = 1 + below(room.n < piece_max ? room.n : piece_max);
+        assert_int_equal(bulks_space(b, m, &space), STATUS_OK);
+        assert_in_range(space.n, 1, BULK_READ_BYTES_MAX);
+        size_t n = 1 + below(space.n < piece_max ? space.n : piece_max);
         for (size_t i = 0; i < n; i++)
-            room.p[i] = filled + i < length ? pattern(filled + i) : "\r\n"[filled + i - length];
+            space.p[i] = filled + i < length ? pattern(filled + i) : "\r\n"[filled + i - length];
         filled += n;
         whole = bulks_filled(b, n, &behind);
         assert_int_equal(whole, filled >= length);
@@ -304,7 +304,7 @@ static void test_broken_behind_a_large_argument(void **state)
     world_say(w, fd, "oops\r\n");
     world_expect(w, fd, "-ERR Protocol error: expected '$', got 'o'\r\n");
     close(fd);
-    WORLD_UNTIL(w, w->net.open == 0);
+    WORLD_UNTIL(w, w->net.loop.open == 0);
     assert_nothing_is_left(w);
     world_free(w);
 }
@@ -329,7 +329,7 @@ static void test_client_vanishes_in_a_large_argument(void **state)
                 world_vanish(fd);
             else
                 close(fd);
-            WORLD_UNTIL(w, w->net.open == 0);
+            WORLD_UNTIL(w, w->net.loop.open == 0);
         }
     assert_nothing_is_left(w);
     world_free(w);
@@ -355,7 +355,7 @@ static void test_nth_allocation_fails(void **state)
         for (size_t sent = 0, all = second + 3000000; sent < all;) {
             ssize_t some = send(fd, bytes + sent, all - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
             if (some > 0) sent += (size_t)some;
-            if (w->net.open == 0) break;
+            if (w->net.loop.open == 0) break;
             world_turn(w);
         }
         send(fd, "\r\n", 2, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -367,7 +367,7 @@ static void test_nth_allocation_fails(void **state)
         m->fail_at = 0;
         if (!failed) world_expect(w, fd, ":2\r\n");
         close(fd);
-        WORLD_UNTIL(w, w->net.open == 0);
+        WORLD_UNTIL(w, w->net.loop.open == 0);
         assert_nothing_is_left(w);
     }
     assert_false(failed);

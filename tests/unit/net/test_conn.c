@@ -1,5 +1,6 @@
 /*
- * Connections: requests however they are cut, shares, slow readers, waits, and every way to end.
+ * Connections: requests however they are cut, quotas, clients that read late, waits, and every way
+ * to end.
  *
  * Method: real sockets against a loop in the same thread (world.h), which checks the invariants of
  * every connection after each turn; a world must end with no byte of memory left.
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "net/requests.h"
 #include "world.h"
 
 static void test_request_cut_anywhere(void **state)
@@ -33,7 +35,7 @@ static void test_request_cut_anywhere(void **state)
     }
     assert_int_equal(inbox_bytes(&world_conn(w)->in), 0);
     close(fd);
-    WORLD_UNTIL(w, w->net.open == 0);
+    WORLD_UNTIL(w, w->net.loop.open == 0);
     world_free(w);
 }
 
@@ -89,7 +91,7 @@ static void test_announced_bulk_takes_little_memory(void **state)
     world_free(w);
 }
 
-static void test_share_ends_and_goes_on(void **state)
+static void test_quota_ends_and_goes_on(void **state)
 {
     (void)state;
     struct world *w = world_new(NULL);
@@ -99,22 +101,22 @@ static void test_share_ends_and_goes_on(void **state)
     world_say_times(w, greedy, "PING\r\n", 10000);
     world_say(w, other, "PING\r\n");
     WORLD_UNTIL(w, c->session.commands > 0);
-    assert_in_range(c->session.commands, 1, CONN_SHARE_COMMANDS);
-    assert_int_equal(c->seat.place, NET_READY);
+    assert_in_range(c->session.commands, 1, QUOTA_COMMANDS);
+    assert_int_equal(c->node.queue, LOOP_READY);
     assert_false(c->stream.reading);
     world_expect(w, other, "+PONG\r\n");
-    assert_in_range(c->session.commands, 1, 4 * CONN_SHARE_COMMANDS);
+    assert_in_range(c->session.commands, 1, 4 * QUOTA_COMMANDS);
     world_expect_times(w, greedy, "+PONG\r\n", 10000);
     world_turn(w);
-    assert_int_equal(c->seat.place, NET_NOWHERE);
+    assert_int_equal(c->node.queue, LOOP_NOWHERE);
     assert_true(c->stream.reading);
-    assert_false(uv_is_active((uv_handle_t *)&w->net.going));
+    assert_false(uv_is_active((uv_handle_t *)&w->net.loop.going));
     close(greedy);
     close(other);
     world_free(w);
 }
 
-/* Who has used its share waits while others send, though not for ever, and goes on at once when
+/* Who has used its quota waits while others send, though not for ever, and goes on at once when
  * nobody does. */
 static void test_heavy_gives_way(void **state)
 {
@@ -124,20 +126,20 @@ static void test_heavy_gives_way(void **state)
     struct conn *c = world_conn(w);
     int light = world_connect(w);
     world_say_times(w, heavy, "PING\r\n", 10000);
-    WORLD_UNTIL(w, c->seat.place == NET_READY);
+    WORLD_UNTIL(w, c->node.queue == LOOP_READY);
     uint64_t run = c->session.commands;
     WORLD_UNTIL(w, c->session.commands > run); /* nobody else is there */
 
-    w->net.others = true;
+    w->net.loop.others = true;
     w->net.yield_until_ns = INT64_MAX;
     run = c->session.commands;
     for (int i = 0; i < 20; i++) {
         world_say(w, light, "PING\r\n");
         world_turn(w);
-        assert_true(w->net.others);
+        assert_true(w->net.loop.others);
     }
     assert_int_equal(c->session.commands, run);
-    assert_int_equal(c->seat.place, NET_READY);
+    assert_int_equal(c->node.queue, LOOP_READY);
     world_turn(w);
     world_turn(w);
     assert_true(c->session.commands > run);
@@ -154,7 +156,7 @@ static void test_heavy_gives_way(void **state)
     world_free(w);
 }
 
-/* A read that took all that there was room for is a share: what follows gives way to others. */
+/* A read that took all that there was room for is a quota: what follows gives way to others. */
 static void test_full_read_gives_way(void **state)
 {
     (void)state;
@@ -167,7 +169,7 @@ static void test_full_read_gives_way(void **state)
     world_say_times(w, heavy, text, 300);
     WORLD_UNTIL(w, c->session.commands > 0);
     assert_in_range(c->session.commands, 1, 70);
-    assert_int_equal(c->seat.place, NET_READY);
+    assert_int_equal(c->node.queue, LOOP_READY);
     assert_false(c->stream.reading);
     world_say(w, light, "PING\r\n");
     world_expect(w, light, "+PONG\r\n");
@@ -180,20 +182,16 @@ static void test_full_read_gives_way(void **state)
     world_free(w);
 }
 
-static void slow_reader_stops_and_goes_on(const char *what)
+/* A client that writes everything before it reads anything is answered everything. */
+static void run_for_who_reads_last(const char *what)
 {
     struct world *w = world_new(NULL);
     int fd = world_connect_narrow(w);
     struct conn *c = world_conn(w);
     world_say_times(w, fd, what, 200);
-    WORLD_UNTIL(w, c->slow);
-    uint64_t run = c->session.commands;
-    assert_in_range(run, CONN_HIGH_BYTES / 100011, 60);
-    for (int i = 0; i < 20; i++) world_turn(w);
-    assert_int_equal(c->session.commands, run);
-    assert_false(c->stream.reading);
-    /* Some may have been sent since, while the socket had room. */
-    assert_in_range(c->session.output_bytes, CONN_LOW_BYTES, 3 * CONN_HIGH_BYTES);
+    WORLD_UNTIL(w, c->session.commands == 200);
+    assert_true(c->stream.reading);
+    assert_in_range(c->session.output_bytes, 100 * 100011, 200 * 100011);
     char *reply = malloc(100011);
     assert_non_null(reply);
     for (int i = 0; i < 200; i++) {
@@ -204,17 +202,114 @@ static void slow_reader_stops_and_goes_on(const char *what)
     free(reply);
     world_say(w, fd, "PING\r\n");
     world_expect(w, fd, "+PONG\r\n");
-    assert_false(c->slow);
+    world_turn(w);
     assert_int_equal(c->session.output_bytes, 0);
+    assert_null(c->out.first);
     close(fd);
     world_free(w);
 }
 
-static void test_slow_reader_stops_and_goes_on(void **state)
+static void test_who_reads_last_is_run(void **state)
 {
     (void)state;
-    slow_reader_stops_and_goes_on("BULK 100000\r\n");
-    slow_reader_stops_and_goes_on("HOLD 100000\r\n");
+    run_for_who_reads_last("BULK 100000\r\n");
+    run_for_who_reads_last("HOLD 100000\r\n");
+}
+
+/* What a command writes to another session leaves with the turn's replies, in order. */
+static void test_push_to_another_session(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL);
+    int to = world_connect(w), from = world_connect(w);
+    unsigned long long id = conn_of(world_session(w)->next)->session.id;
+    char text[64];
+    snprintf(text, sizeof text, "TELL %llu abc\r\n", id);
+    for (int i = 0; i < 5; i++) {
+        world_say(w, from, text);
+        world_say(w, to, "PING\r\n");
+        world_expect(w, from, ":1\r\n");
+    }
+    size_t told = 0, answered = 0;
+    for (int i = 0; i < 10; i++) {
+        char kind;
+        world_read(w, to, &kind, 1);
+        world_expect(w, to, kind == '$' ? "3\r\nabc\r\n" : "PONG\r\n");
+        kind == '$' ? told++ : answered++;
+    }
+    assert_int_equal(told, 5);
+    assert_int_equal(answered, 5);
+    /* To itself, before its own reply; to one that ends, not at all. */
+    snprintf(text, sizeof text, "TELL %llu me\r\n", (unsigned long long)world_session(w)->id);
+    world_say(w, from, text);
+    world_expect(w, from, "$2\r\nme\r\n:1\r\n");
+    snprintf(text, sizeof text, "TELL %llu abc\r\n", id);
+    world_say(w, to, "QUIT\r\n");
+    world_expect(w, to, "+OK\r\n");
+    world_expect_end(w, to);
+    world_say(w, from, text);
+    world_expect(w, from, ":0\r\n");
+    close(from);
+    close(to);
+    world_free(w);
+}
+
+/* A push over the limit ends its client, but not while the command runs. */
+static void test_push_over_the_limit(void **state)
+{
+    (void)state;
+    struct world *w = world_new((const char *const[]){"--output-buffer-limit", "200kb", NULL});
+    int to = world_connect_narrow(w);
+    unsigned long long id = world_session(w)->id;
+    int from = world_connect(w);
+    char text[64];
+    snprintf(text, sizeof text, "*3\r\n$4\r\nTELL\r\n$20\r\n%020llu\r\n", id);
+    for (int i = 0; w->engine.sessions.count == 2 && i < 100; i++) {
+        world_say(w, from, text);
+        world_say_bulk(w, from, 't', 100000);
+        world_expect(w, from, w->engine.sessions.count == 2 ? ":1\r\n" : ":0\r\n");
+        world_turn(w);
+    }
+    assert_int_equal(w->engine.sessions.count, 1);
+    close(from);
+    close(to);
+    world_free(w);
+}
+
+static int flushes;
+
+static void before_send(void *self)
+{
+    struct world *w = self;
+    flushes++;
+    assert_non_null(w->net.loop.outputs);
+    char byte;
+    assert_int_equal(recv(w->tested_fd, &byte, 1, MSG_DONTWAIT), -1);
+}
+
+/* No reply is seen before what must be done before it is done. */
+static void test_before_send(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL);
+    int fd = world_connect(w);
+    w->net.before_send = before_send;
+    w->net.before_send_self = w;
+    w->tested_fd = fd;
+    flushes = 0;
+    static const char *const asks[] = {"PING\r\n", "BULK 300000\r\n", "HOLD 300000\r\n"};
+    static char reply[300012];
+    for (int i = 0; i < 30; i++) {
+        int before = flushes;
+        world_say(w, fd, asks[i % 3]);
+        WORLD_UNTIL(w, flushes > before);
+        w->net.before_send = NULL;
+        world_read(w, fd, reply, i % 3 ? 300011 : 7);
+        for (int k = 0; k < 3; k++) world_turn(w);
+        w->net.before_send = before_send;
+    }
+    close(fd);
+    world_free(w);
 }
 
 static void test_output_limit_closes(void **state)
@@ -227,7 +322,7 @@ static void test_output_limit_closes(void **state)
         for (int i = 0; i < 10; i++) world_turn(w);
         assert_int_equal(w->engine.sessions.count, 1);
         world_say(w, fd, held ? "HOLD 9000000\r\n" : "BULK 9000000\r\n");
-        WORLD_UNTIL(w, w->net.open == 0);
+        WORLD_UNTIL(w, w->net.loop.open == 0);
         assert_int_equal(w->engine.held.count, 0);
         close(fd);
         world_free(w);
@@ -244,12 +339,12 @@ static void test_wait_holds_back_the_pipeline(void **state)
     world_expect(w, fd, "+PONG\r\n");
     for (int i = 0; i < 10; i++) world_turn(w);
     assert_int_equal(c->session.commands, 2);
+    assert_int_equal(c->node.queue, LOOP_NOWHERE);
     assert_true(session_waits(&c->session));
-    assert_int_equal(c->seat.place, NET_NOWHERE);
     w->go = true;
     world_expect(w, fd, ":1\r\n+PONG\r\n:1\r\n+PONG\r\n");
     close(fd);
-    WORLD_UNTIL(w, w->net.open == 0);
+    WORLD_UNTIL(w, w->net.loop.open == 0);
     world_free(w);
 }
 
@@ -276,9 +371,9 @@ static void test_broken_request_is_told_and_closed(void **state)
     world_expect(w, fd, "+PONG\r\n-ERR Protocol error: expected '$', got '!'\r\n");
     world_expect_end(w, fd);
     assert_int_equal(w->engine.sessions.count, 0);
-    assert_int_equal(w->net.open, 1); /* it lingers until the client closes */
+    assert_int_equal(w->net.loop.open, 1); /* it lingers until the client closes */
     close(fd);
-    WORLD_UNTIL(w, w->net.open == 0);
+    WORLD_UNTIL(w, w->net.loop.open == 0);
     world_free(w);
 }
 
@@ -290,7 +385,7 @@ static void test_lingering_ends(void **state)
     world_say(w, fd, "QUIT\r\nPING\r\n");
     world_expect(w, fd, "+OK\r\n");
     world_expect_end(w, fd);
-    WORLD_UNTIL(w, w->net.open == 0);
+    WORLD_UNTIL(w, w->net.loop.open == 0);
     close(fd);
     world_free(w);
 }
@@ -307,7 +402,7 @@ static void test_half_closed_peer_is_answered(void **state)
     w->go = true;
     world_expect(w, fd, ":1\r\n+PONG\r\n");
     world_expect_end(w, fd);
-    WORLD_UNTIL(w, w->net.open == 0);
+    WORLD_UNTIL(w, w->net.loop.open == 0);
     close(fd);
     world_free(w);
 }
@@ -321,10 +416,10 @@ static void test_client_vanishes_while_written_to(void **state)
         bool held = how >= 2;
         world_say(w, fd,
                   held ? "HOLD 3000000\r\nHOLD 3000000\r\n" : "BULK 3000000\r\nBULK 3000000\r\n");
-        WORLD_UNTIL(w, world_conn(w)->out.under_way);
+        WORLD_UNTIL(w, world_conn(w)->out.awaits_socket);
         assert_true(held == (w->engine.held.count > 0));
         how % 2 ? world_vanish(fd) : (void)close(fd);
-        WORLD_UNTIL(w, w->net.open == 0);
+        WORLD_UNTIL(w, w->net.loop.open == 0);
         assert_int_equal(w->engine.held.count, 0);
     }
     world_free(w);
@@ -336,7 +431,7 @@ static void test_closed_with_a_write_under_way(void **state)
     struct world *w = world_new(NULL);
     int fd = world_connect_narrow(w);
     world_say(w, fd, "BULK 3000000\r\nHOLD 3000000\r\n");
-    WORLD_UNTIL(w, world_conn(w)->out.under_way);
+    WORLD_UNTIL(w, world_conn(w)->out.awaits_socket);
     world_free(w);
     close(fd);
 }
@@ -353,7 +448,7 @@ static void test_killed_by_another(void **state)
     world_say(w, killer, text);
     world_expect(w, killer, "+OK\r\n");
     world_expect_end(w, victim);
-    WORLD_UNTIL(w, w->net.open == 1);
+    WORLD_UNTIL(w, w->net.loop.open == 1);
     close(victim);
     close(killer);
     world_free(w);
@@ -405,7 +500,7 @@ static void test_drain_answers_what_arrived(void **state)
     struct world *w = world_new(NULL);
     int idle = world_connect(w), busy = world_connect(w), slow = world_connect_narrow(w);
     world_say(w, slow, "BULK 2000000\r\n");
-    WORLD_UNTIL(w, world_conn(w)->out.under_way);
+    WORLD_UNTIL(w, world_conn(w)->out.awaits_socket);
     world_say_times(w, busy, "PING\r\n", 3000);
     net_drain(&w->net);
     world_expect_end(w, idle);
@@ -492,8 +587,8 @@ static void test_nth_allocation_fails(void **state)
         close(fd);
         world_say(w, witness, "PING\r\n");
         world_expect(w, witness, "+PONG\r\n");
-        /* A connection that waits for memory in libuv is taken at the next tick. */
-        WORLD_UNTIL(w, w->net.open == 1 && w->engine.sessions.count == 1);
+        /* A connection that waits for memory is accepted at the next tick. */
+        WORLD_UNTIL(w, w->net.loop.open == 1 && w->engine.sessions.count == 1);
     }
     close(witness);
     world_free(w);
@@ -506,10 +601,13 @@ int main(void)
         cmocka_unit_test(test_bulk_of_any_size),
         cmocka_unit_test(test_many_arguments_leave_no_memory),
         cmocka_unit_test(test_announced_bulk_takes_little_memory),
-        cmocka_unit_test(test_share_ends_and_goes_on),
+        cmocka_unit_test(test_quota_ends_and_goes_on),
         cmocka_unit_test(test_heavy_gives_way),
         cmocka_unit_test(test_full_read_gives_way),
-        cmocka_unit_test(test_slow_reader_stops_and_goes_on),
+        cmocka_unit_test(test_who_reads_last_is_run),
+        cmocka_unit_test(test_push_to_another_session),
+        cmocka_unit_test(test_push_over_the_limit),
+        cmocka_unit_test(test_before_send),
         cmocka_unit_test(test_output_limit_closes),
         cmocka_unit_test(test_wait_holds_back_the_pipeline),
         cmocka_unit_test(test_waiting_client_is_closed),

@@ -20,7 +20,7 @@ static void expect_refusal(const char *addresses, const char *word, const char *
     struct world *w = world_new(NULL);
     snprintf(w->engine.config.bind, sizeof w->engine.config.bind, "%s", addresses);
     char error[LISTENER_ERROR_BYTES];
-    assert_false(listener_open_all(&w->net, error));
+    assert_false(net_listen(&w->net, error));
     assert_non_null(strstr(error, word));
     assert_non_null(strstr(error, why));
     assert_null(strchr(error, '\n'));
@@ -40,7 +40,7 @@ static void test_listen_too_many_addresses(void **state)
     (void)state;
     char all[CONFIG_TEXT_BYTES] = "";
     size_t n = 0;
-    for (int i = 1; i <= NET_LISTENERS_MAX + 1; i++)
+    for (int i = 1; i <= LISTENERS_MAX + 1; i++)
         n += (size_t)snprintf(all + n, sizeof all - n, "127.0.0.%d ", i);
     expect_refusal(all, "127.0.0.17", "too many addresses");
 }
@@ -52,7 +52,7 @@ static void test_listen_port_in_use(void **state)
     close(world_connect(w));
     char port[16], error[LISTENER_ERROR_BYTES];
     snprintf(port, sizeof port, "%u", (unsigned)w->engine.config.port);
-    assert_false(listener_open_all(&w->net, error));
+    assert_false(net_listen(&w->net, error));
     assert_non_null(strstr(error, port));
     assert_non_null(strstr(error, "address already in use"));
     world_free(w);
@@ -65,7 +65,7 @@ static void test_listen_by_name(void **state)
     struct world *w = world_new(
         (const char *const[]){"--bind", "localhost", "127.0.0.1", "localhost", "127.0.0.1", NULL});
     close(world_connect(w));
-    assert_in_range(w->net.listener_count, 1, 2);
+    assert_in_range(w->net.listeners.count, 1, 2);
     world_free(w);
 }
 
@@ -74,7 +74,7 @@ static void test_listen_several_addresses(void **state)
     (void)state;
     struct world *w = world_new((const char *const[]){"--bind", "127.0.0.2", "127.0.0.1", NULL});
     int fd = world_connect(w);
-    assert_int_equal(w->net.listener_count, 2);
+    assert_int_equal(w->net.listeners.count, 2);
     assert_memory_equal(world_conn(w)->session.local_address, "127.0.0.1:", 10);
     assert_memory_equal(world_conn(w)->session.address, "127.0.0.1:", 10);
     close(fd);

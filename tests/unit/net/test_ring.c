@@ -1,6 +1,6 @@
 /*
- * The ring: what is asked is done and told of once, in order where there is one, and the loans come
- * back; it waits as a loop's poll would.
+ * The ring: what is asked is done and told of once, in order where there is one, and the buffers
+ * come back; it waits as a loop's poll would.
  *
  * Method: socket pairs whose other ends the test reads and writes itself. Where the system has no
  * io_uring there is nothing to try, and every test says so.
@@ -36,7 +36,7 @@ struct ask {
     };
     int told, result;
     uint32_t order; /* among all that were told of */
-    bool loan;
+    bool buffer;
     char first, last; /* bytes received */
 };
 
@@ -56,17 +56,17 @@ struct rig {
 static struct rig *rig;
 static bool asked_gap;
 
-static void on_done(struct ring_op *op, int result, char *loan)
+static void on_done(struct ring_op *op, int result, char *buffer)
 {
     struct ask *a = (struct ask *)op;
     a->told++;
     a->result = result;
     a->order = ++rig->told;
-    a->loan = loan != NULL;
-    if (!loan || result <= 0) return;
-    a->first = loan[0];
-    a->last = loan[result - 1];
-    memset(loan - INBOX_FRONT_BYTES, 'f', INBOX_FRONT_BYTES); /* which may be written to */
+    a->buffer = buffer != NULL;
+    if (!buffer || result <= 0) return;
+    a->first = buffer[0];
+    a->last = buffer[result - 1];
+    memset(buffer - INBOX_FRONT_BYTES, 'f', INBOX_FRONT_BYTES); /* which may be written to */
 }
 
 static struct ring_op *op_of(int i)
@@ -115,11 +115,17 @@ static int64_t gap_of(void *gap_ns)
     return *(int64_t *)gap_ns;
 }
 
+static void turn_with(ring_gap *gap, void *self)
+{
+    struct ring_hooks hooks = {.gap = gap, .gap_self = self};
+    ring_turn(rig->ring, &hooks);
+}
+
 /* A turn that does not wait. */
 static void turn(void)
 {
     ring_hurry(rig->ring);
-    ring_turn(rig->ring, NULL, NULL);
+    turn_with(NULL, NULL);
 }
 
 static void say(const char *text)
@@ -141,7 +147,7 @@ static void make_wait(bool *rung)
     uv_run(&rig->loop, UV_RUN_NOWAIT);
 }
 
-static void test_ring_receives_into_a_loan(void **state)
+static void test_ring_receives_into_a_buffer(void **state)
 {
     (void)state;
     if (rig_new()) {
@@ -152,7 +158,7 @@ static void test_ring_receives_into_a_loan(void **state)
         turn();
         assert_int_equal(rig->asks[0].told, 1);
         assert_int_equal(rig->asks[0].result, 5);
-        assert_true(rig->asks[0].loan);
+        assert_true(rig->asks[0].buffer);
         assert_int_equal(rig->asks[0].first, 'h');
         assert_int_equal(rig->asks[0].last, 'o');
         say("more");
@@ -163,7 +169,7 @@ static void test_ring_receives_into_a_loan(void **state)
         receive(2, rig->ours, own, sizeof own);
         turn();
         assert_int_equal(rig->asks[2].result, 1);
-        assert_false(rig->asks[2].loan);
+        assert_false(rig->asks[2].buffer);
         assert_int_equal(own[0], 'e');
         shutdown(rig->theirs, SHUT_WR);
         receive(3, rig->ours, NULL, 0);
@@ -174,12 +180,12 @@ static void test_ring_receives_into_a_loan(void **state)
     rig_free();
 }
 
-/* More get something at once than there are loans: some are told so, and more go round then, up to
- * all; after many times as many they are still there. */
+/* More get something at once than there are buffers: some are told so, and more go round then, up
+ * to all; after many times as many they are still there. */
 static void test_ring_lends_to_so_many(void **state)
 {
     (void)state;
-    enum { PAIRS = RING_LOANS + 10, ROUNDS = 20 };
+    enum { PAIRS = RING_BUFFERS + 10, ROUNDS = 20 };
     bool rung = false;
     if (rig_new()) {
         int ends[PAIRS][2];
@@ -194,7 +200,7 @@ static void test_ring_lends_to_so_many(void **state)
             turn();
             for (int i = 0; i < PAIRS; i++) assert_int_equal(write(ends[i][1], "x", 1), 1);
             int64_t gap_ns = 1000000; /* without one the kernel does some twenty at once */
-            ring_turn(rig->ring, gap_of, &gap_ns);
+            turn_with(gap_of, &gap_ns);
             turn();
             int got = 0, none = 0;
             for (int i = 0; i < PAIRS; i++) {
@@ -205,7 +211,7 @@ static void test_ring_lends_to_so_many(void **state)
                 if (rig->asks[i].result < 0) assert_int_equal(read(ends[i][0], &byte, 1), 1);
             }
             assert_int_equal(none, PAIRS - got);
-            assert_true(round == 0 ? none > 0 : got >= RING_LOANS);
+            assert_true(round == 0 ? none > 0 : got >= RING_BUFFERS);
         }
         uv_close((uv_handle_t *)&rig->timer, NULL);
         for (int i = 0; i < PAIRS; i++) close(ends[i][0]), close(ends[i][1]);
@@ -217,10 +223,10 @@ static int eager_ends[EAGER][2];
 static uint32_t eager_served[EAGER];
 
 /* Asks again, and has the next byte already. */
-static void on_done_again(struct ring_op *op, int result, char *loan)
+static void on_done_again(struct ring_op *op, int result, char *buffer)
 {
     int i = (int)((struct ask *)op - rig->asks);
-    on_done(op, result, loan);
+    on_done(op, result, buffer);
     if (result > 0) {
         eager_served[i]++;
         assert_int_equal(write(eager_ends[i][1], "x", 1), 1);
@@ -240,9 +246,9 @@ static bool descriptors_suffice(rlim_t count)
     return files.rlim_cur >= count;
 }
 
-/* Many that always have something, several times as many as there are loans: nobody is served twice
- * as often as another, though whoever finds no loan once may find none again at the same place of
- * the next turn. */
+/* Many that always have something, several times as many as there are buffers: nobody is served
+ * twice as often as another, though whoever finds no buffer once may find none again at the same
+ * place of the next turn. */
 static void test_ring_serves_everybody(void **state)
 {
     (void)state;
@@ -315,9 +321,9 @@ static void test_ring_sends_what_there_is_room_for(void **state)
 static char letters[100];
 
 /* So many sends that some are handed over before whoever asks for them returns. */
-static void on_done_sends(struct ring_op *op, int result, char *loan)
+static void on_done_sends(struct ring_op *op, int result, char *buffer)
 {
-    on_done(op, result, loan);
+    on_done(op, result, buffer);
     for (int i = 1; i < 2 * RING_OPS; i++)
         ring_send(rig->ring, &rig->asks[i].send, rig->ours, letters, sizeof letters);
 }
@@ -365,7 +371,7 @@ static void test_ring_waits_for_room(void **state)
         ring_send(rig->ring, &rig->asks[0].send, rig->ours, bytes, sizeof bytes);
         turn();
         assert_in_range(rig->asks[0].result, 1, sizeof bytes - 1);
-        ring_room(rig->ring, op_of(1), rig->ours);
+        ring_writable(rig->ring, op_of(1), rig->ours);
         turn();
         assert_int_equal(rig->asks[1].told, 0);
         while (recv(rig->theirs, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
@@ -426,7 +432,7 @@ static void tell_later(void *arg)
 static void on_prepare(uv_prepare_t *prepare)
 {
     (void)prepare;
-    ring_turn(rig->ring, NULL, NULL);
+    turn_with(NULL, NULL);
 }
 
 /* The loop's timers and descriptors end the ring's wait, and the loop's own poll does not wait. */
@@ -477,14 +483,14 @@ static void test_ring_lets_a_gap_pass(void **state)
         say("x");
         int64_t began_ns = clock_system_ns(CLOCK_MONOTONIC);
         int64_t gap_ns = 20000000;
-        ring_turn(rig->ring, gap_of, &gap_ns);
+        turn_with(gap_of, &gap_ns);
         assert_in_range(clock_system_ns(CLOCK_MONOTONIC) - began_ns, 19000000, 5000000000);
         assert_int_equal(rig->asks[0].told, 1);
         /* A turn that does not wait does not ask for one. */
-        for (int i = 1; i < RING_LOANS; i++) receive(i, rig->ours, NULL, 0);
+        for (int i = 1; i < RING_BUFFERS; i++) receive(i, rig->ours, NULL, 0);
         say("x");
         asked_gap = false;
-        ring_turn(rig->ring, gap_of, &gap_ns);
+        turn_with(gap_of, &gap_ns);
         assert_int_equal(rig->told, 2);
         assert_false(asked_gap);
         uv_close((uv_handle_t *)&rig->timer, NULL);
@@ -495,7 +501,7 @@ static void test_ring_lets_a_gap_pass(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ring_receives_into_a_loan),
+        cmocka_unit_test(test_ring_receives_into_a_buffer),
         cmocka_unit_test(test_ring_lends_to_so_many),
         cmocka_unit_test(test_ring_serves_everybody),
         cmocka_unit_test(test_ring_sends_what_there_is_room_for),

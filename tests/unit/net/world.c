@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "net/stream_ring.h"
 #include "value/adopted_args.h"
 #include "value/str.h"
 #include "world.h"
@@ -104,6 +105,11 @@ void dispatch(struct engine *engine, struct session *session, const struct reque
         if (victim) victim->kill = true;
         engine->killed += victim != NULL;
         proto_put_ok(out);
+    } else if (view_is(argv[0], "tell")) {
+        struct session *told = sessions_find(&engine->sessions, strtoul(argv[1].p, NULL, 10));
+        struct proto_buf *push = told ? engine_push(engine, told) : NULL;
+        if (push) proto_put_bulk(push, last.p, last.n);
+        proto_put_integer(out, push != NULL);
     } else if (view_is(argv[0], "nomem")) {
         proto_buf_reserve(out, SIZE_MAX);
     } else {
@@ -127,13 +133,13 @@ bool dispatch_resume(struct engine *engine, struct session *session, struct repl
 static void on_check(uv_check_t *handle)
 {
     struct world *w = handle->data;
-    net_turn(&w->net);
+    loop_turn(&w->net.loop);
     net_send(&w->net);
     wait_wake_all(&w->engine.waits.collect, &w->engine.sessions.woken);
     if (net_after_steps(&w->net))
-        net_keep_going(&w->net);
+        loop_keep_going(&w->net.loop);
     else
-        net_may_block(&w->net);
+        loop_may_block(&w->net.loop);
 }
 
 static void check_conn(const struct conn *c)
@@ -147,15 +153,15 @@ static void check_conn(const struct conn *c)
 
 static void check_all(struct world *w)
 {
-    assert_int_equal(net_check(&w->net), 0);
-    assert_int_equal(sends_check(&w->net.sends), 0);
+    assert_int_equal(loop_check(&w->net.loop), 0);
+    assert_int_equal(stream_ring_check(&w->net.loop.place), 0);
+    assert_int_equal(replies_pool_check(&w->net.loop.replies), 0);
     for (struct session *s = w->engine.sessions.first; s; s = s->next) check_conn(conn_of(s));
 }
 
 void world_turn(struct world *w)
 {
-    if (w->net.ring)
-        ring_hurry(w->net.ring); /* it would wait before libuv's poll, which does not */
+    stream_hurry(&w->net.loop.place); /* a ring would wait before libuv's poll, which does not */
     uv_run(&w->loop, UV_RUN_NOWAIT);
     check_all(w);
 }
@@ -200,7 +206,7 @@ void world_free(struct world *w)
     uv_close((uv_handle_t *)&w->check, NULL);
     while (uv_run(&w->loop, UV_RUN_NOWAIT)) {
     }
-    assert_int_equal(w->net.open, 0);
+    assert_int_equal(w->net.loop.open, 0);
     assert_int_equal(w->engine.sessions.count, 0);
     net_fini(&w->net);
     engine_fini(&w->engine);
@@ -213,9 +219,9 @@ void world_free(struct world *w)
 
 int world_connect(struct world *w)
 {
-    if (w->net.listener_count == 0) {
+    if (w->net.listeners.count == 0) {
         char error[LISTENER_ERROR_BYTES];
-        if (!listener_open_all(&w->net, error)) fail_msg("%s", error);
+        if (!net_listen(&w->net, error)) fail_msg("%s", error);
     }
     struct sockaddr_in at = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)w->engine.config.port),

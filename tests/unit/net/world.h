@@ -11,6 +11,7 @@
  *   WAIT             waits until world.go is set, then :1
  *   QUIT             +OK, and the end
  *   KILL id          marks another session, as CLIENT KILL does
+ *   TELL id text     the text, as a bulk, to another session; whether it can be told
  *   NOMEM            a reply that does not fit into memory
  *
  * The loop, the clients' sockets and the test run in one thread: world_turn() runs one turn of the
@@ -20,14 +21,15 @@
 #define HEAPD_TESTS_NET_WORLD_H
 
 #include "net/conn.h"
-#include "net/listener.h"
+#include "net/net.h"
 
 struct world {
     struct engine engine;
     struct net net;
     uv_loop_t loop;
     uv_check_t check;
-    bool go; /* waits end */
+    bool go;       /* waits end */
+    int tested_fd; /* a test's own */
 };
 
 /* Worlds are made without io_uring: for a second run of the same tests. */

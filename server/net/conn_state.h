@@ -1,0 +1,47 @@
+/*
+ * What a connection consists of: for conn.c, and for requests.c, which runs its requests. conn.h is
+ * the map.
+ */
+#ifndef HEAPD_NET_CONN_STATE_H
+#define HEAPD_NET_CONN_STATE_H
+
+#include "net/bulk.h"
+#include "net/loop.h"
+#include "net/outbox.h"
+#include "proto/request.h"
+
+enum conn_state { CONN_OPEN, CONN_FINISHING, CONN_LINGERING, CONN_CLOSING };
+
+struct conn {
+    struct session session; /* first */
+    struct loop *loop;
+    struct queue_node node;
+    struct output_node output;
+    enum conn_state state;
+    bool ended;      /* the input has ended, or no more of it is wanted */
+    bool unfinished; /* the bytes that wait are an unfinished request */
+    bool in_bulk;    /* the read under way goes to a bulk that lies apart */
+    bool session_open;
+    uint64_t drain_bytes; /* while the process ends: input that is still wanted */
+    int64_t linger_until_ns;
+    struct {
+        uint64_t turn; /* the quota belongs to this turn of the loop */
+        uint64_t bytes, commands, reply_bytes;
+        int64_t began_ns;
+    } quota;
+    struct pace_share pace;
+    struct inbox in;
+    struct bulks bulks; /* of the request that is unfinished, or runs */
+    struct outbox out;
+    struct request_reader reader;
+    struct stream stream;
+};
+
+/* Why a connection is closed without having asked for it; why NULL: it is not. */
+struct conn_fault {
+    const char *why;
+    uint64_t bytes;
+    bool finishes; /* what it was answered before is sent first */
+};
+
+#endif
