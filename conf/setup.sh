@@ -99,6 +99,69 @@ setup_quietly() {
     fi
 }
 
+# How far a build is, from its output on stdin, where each step begins with [12/345] (ninja) or [ 12%]
+# (make): on a terminal one line that is drawn over, elsewhere a line every ten percent.
+setup_progress() {
+    setup_shown=0 setup_drawn=
+    while IFS= read -r setup_line; do
+        setup_done=${setup_line#\[} setup_all=100
+        case $setup_line in
+        \[*/*\]*)
+            setup_all=${setup_done#*/}
+            setup_all=${setup_all%%\]*} setup_done=${setup_done%%/*}
+            ;;
+        \[*%\]*) setup_done=${setup_done%%\%*} ;;
+        *) continue ;;
+        esac
+        setup_done=${setup_done##* }
+        case $setup_done/$setup_all in
+        *[!0-9/]* | /* | */ | */0) continue ;;
+        esac
+        setup_percent=$((setup_done * 100 / setup_all))
+        if [ -t 2 ]; then
+            [ "$setup_drawn" != "$setup_percent" ] || continue
+            setup_drawn=$setup_percent
+            printf '\r  %3d %%' "$setup_percent" >&2
+        else
+            while [ "$setup_percent" -ge $((setup_shown + 10)) ]; do
+                setup_shown=$((setup_shown + 10))
+                printf '  %3d %%\n' "$setup_shown" >&2
+            done
+        fi
+    done
+    [ ! -t 2 ] || printf '\r\033[K' >&2
+}
+
+# Runs "$@", a build, and shows how far it is; what it said, but for its steps, only if it fails.
+setup_watched() {
+    setup_log=$(mktemp) || return 1
+    { "$@" </dev/null 2>&1 || echo failed >"$setup_log.status"; } | tee "$setup_log" | setup_progress
+    if [ ! -e "$setup_log.status" ]; then
+        rm -f "$setup_log"
+        return 0
+    fi
+    grep -v '^\[ *[0-9]*[/%]' "$setup_log" >&2 || true
+    rm -f "$setup_log" "$setup_log.status"
+    say "Failed: $*"
+    return 1
+}
+
+# setup_time SECONDS: how long so much CPU time is with what cores there are, in words.
+setup_time() {
+    setup_cores=$(setup_jobs)
+    setup_seconds=$((($1 + setup_cores - 1) / setup_cores))
+    if [ "$setup_seconds" -le 60 ]; then
+        echo "about $(((setup_seconds + 9) / 10 * 10)) seconds"
+    else
+        echo "about $(((setup_seconds + 59) / 60)) minutes"
+    fi
+}
+
+# setup_expect FOLDER SECONDS: what building in it means; the first build takes so much CPU time.
+setup_expect() {
+    if [ -e "$1/heapd.built" ]; then echo 'what has changed'; else setup_time "$2"; fi
+}
+
 # setup_build SOURCE FOLDER [cmake argument...]: configures and builds, with what cores there are.
 setup_build() {
     source=$1 folder=$2
@@ -112,5 +175,6 @@ setup_build() {
         set -- -G Ninja "$@"
     fi
     setup_quietly cmake -S "$source" -B "$folder" "$@" || return 1
-    setup_quietly cmake --build "$folder" -j "$(setup_jobs)"
+    setup_watched cmake --build "$folder" -j "$(setup_jobs)" || return 1
+    : >"$folder/heapd.built"
 }
