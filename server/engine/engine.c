@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/unmap.h"
 #include "engine/maxmemory.h"
+#include "engine/reclaim.h"
 #include "engine/steps.h"
 
 enum { SAMPLE_MS = 1000 }; /* between two samples of the rate of commands */
@@ -96,6 +97,11 @@ static struct hash_seed seed_of(const struct config *config)
                                 : hash_seed_random();
 }
 
+static bool let_go(void *engine)
+{
+    return reclaim_some(engine);
+}
+
 enum status engine_init(struct engine *s, const struct config *config, const struct clock *clock)
 {
     *s = (struct engine){.config = *config, .clock = *clock};
@@ -109,6 +115,8 @@ enum status engine_init(struct engine *s, const struct config *config, const str
     compact_init(&s->compact, &s->keyspace);
     sessions_init(&s->sessions, &s->heap);
     reply_refs_init(&s->held, &s->heap);
+    s->heap.let_go = let_go;
+    s->heap.let_go_ctx = s;
     s->heap.collect.slice_slots_max = STEPS_STRESS_SLOTS;
     s->heap.collect.eager = STEPS_STRESS_SLOTS > 0;
     if (STEPS_STRESS_SLOTS) s->heap.collect.sort_min = 1;

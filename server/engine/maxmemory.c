@@ -33,9 +33,9 @@ static void want_collection(struct engine *s)
     const struct collect *c = &s->heap.collect;
     if (!c->enabled || !c->candidates.count || c->full_done < r->ticket) return;
     if (++r->wanted < 1U << r->fruitless) return;
-    bool found = c->stats.collected_objects != r->collected_before;
+    bool found = c->collected != r->collected_before;
     r->fruitless = found ? 0 : r->fruitless + (r->fruitless < FRUITLESS_MAX);
-    r->collected_before = c->stats.collected_objects;
+    r->collected_before = c->collected;
     r->wanted = 0;
     r->ticket = collect_full_begin(&s->heap);
 }

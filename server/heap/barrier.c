@@ -132,6 +132,7 @@ void collect_candidate(struct heap *h, struct obj *o)
 void trial_count_collected(struct heap *h, const struct obj *o)
 {
     h->collect.trial_condemned++;
+    h->collect.collected++;
     h->collect.stats.collected_objects++;
     h->collect.stats.collected_bytes += type_of(h, o)->bytes(o);
 }

@@ -150,25 +150,28 @@ void collect_freeze(struct heap *h, bool on)
 }
 
 /* A full collection: the release queue is drained, what referred weakly to the dead is removed,
- * lost candidates are found, and trials follow each other until one finds nothing. */
+ * what waits elsewhere to let go of objects does so, lost candidates are found, and trials follow
+ * each other until one finds nothing. */
 static void full_step(struct heap *h, uint32_t slots)
 {
     struct collect *c = &h->collect;
     if (!c->full_running) {
         c->full_running = c->full_wanted;
         c->full_trials = 0;
-        c->full_before = c->stats.collected_objects;
+        c->full_before = c->collected;
     }
     if (h->release_pending) {
         heap_release_step(h, slots);
     } else if (h->weak.first) {
         weak_step(h, slots);
+    } else if (h->let_go && h->let_go(h->let_go_ctx)) {
+        /* and what it let go of goes next */
     } else if (c->candidates.lost || c->walking) {
         walk_step(h, slots);
     } else if (c->candidates.count && c->full_trials < COLLECT_FULL_TRIALS_MAX) {
         trial_start(h);
     } else {
-        c->full_found = c->stats.collected_objects - c->full_before;
+        c->full_found = c->collected - c->full_before;
         c->full_done = c->full_running;
         c->full_running = 0;
     }

@@ -250,6 +250,7 @@ struct collect {
     uint64_t trial_taken, trial_rescued, trial_condemned;
     uint64_t
         trial_reached;  /* in FREE, whose table holds the condemned alone from its first pass on */
+    uint64_t collected; /* objects, ever: statistics can be reset, and decide and answer nothing */
     uint32_t condemned; /* so many are pinned, in the first places */
     uint32_t sort_min;  /* COLLECT_SORT_MIN; tests use less */
     struct collect_sort sort;

@@ -103,6 +103,10 @@ struct heap {
      * see to its name. May be NULL. */
     void (*emptied)(void *ctx, struct obj *o);
     void *emptied_ctx;
+    /* What waits outside to let go of objects (names, handles) does so with some of them; false:
+     * nothing waits. A full collection counts what goes by this. May be NULL. */
+    bool (*let_go)(void *ctx);
+    void *let_go_ctx;
     uint64_t random[4]; /* state of heap_random */
 };
 

@@ -202,7 +202,7 @@ static uint64_t entries_bytes(const struct evict *ev)
 
 static bool may_try(struct evict *ev, const struct entry *e)
 {
-    uint64_t collected = ev->ks->h->collect.stats.collected_objects;
+    uint64_t collected = ev->ks->h->collect.collected;
     if (collected != ev->collected_seen) ev->vain = 0;
     ev->collected_seen = collected;
     if (ev->vain >= EVICT_VAIN_MAX || entry_obj(e)->count > EVICT_SHARERS_MAX) return false;

@@ -97,6 +97,59 @@ static void test_collect_two_wait_and_one_goes(void **state)
     world_fini(&w);
 }
 
+/* Rings that names or handles hold: what waits to be dropped goes before the collection looks. */
+static void test_collect_finds_what_was_dropped_just_before(void **state)
+{
+    (void)state;
+    enum { RINGS = 3000 };
+    static const char *const drops[] = {"FLUSHALL", "RESET", "close"};
+    for (size_t i = 0; i < sizeof drops / sizeof drops[0]; i++) {
+        struct world w;
+        world_init(&w, 1);
+        world_do(&w, 0, "GC DISABLE");
+        for (int k = 0; k < RINGS; k++) {
+            char line[64];
+            snprintf(line, sizeof line, "RPUSH ring%d 1", k);
+            world_do(&w, 0, line);
+            snprintf(line, sizeof line, "REF RPUSH ring%d ring%d", k, k);
+            world_do(&w, 0, line);
+            if (i == 0) continue;
+            snprintf(line, sizeof line, "REF GET ring%d", k);
+            world_do(&w, 2, line);
+            snprintf(line, sizeof line, "DEL ring%d", k);
+            world_do(&w, 0, line);
+        }
+        if (i < 2)
+            world_do(&w, 2, drops[i]);
+        else
+            session_close(&w.engine.sessions, &w.sessions[2]);
+        world_assert_reply(&w, "GC COLLECT", ":3000\r\n");
+        if (i == 2)
+            assert_int_equal(session_open(&w.engine.sessions, &w.sessions[2], 0), STATUS_OK);
+        world_fini(&w);
+    }
+}
+
+static void test_collect_answers_whatever_resets_the_statistics(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    w.engine.heap.collect.slice_slots_max = 1;
+    make_ring(&w);
+    world_do(&w, 0, "GC COLLECT");
+    make_ring(&w);
+    begin_collect(&w, 0);
+    for (;;) {
+        steps_run(&w.engine, true);
+        world_do(&w, 1, "CONFIG RESETSTAT");
+        proto_buf_clear(&w.out, SIZE_MAX);
+        if (dispatch_resume(&w.engine, &w.sessions[0], world_to(&w))) break;
+    }
+    assert_true(world_replied(&w, ":1\r\n"));
+    world_fini(&w);
+}
+
 /* --- MEMORY USAGE --- */
 
 static struct usages *usages_of(struct world *w)
@@ -345,6 +398,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_collect_waits_and_resumes),
         cmocka_unit_test(test_collect_two_wait_and_one_goes),
+        cmocka_unit_test(test_collect_finds_what_was_dropped_just_before),
+        cmocka_unit_test(test_collect_answers_whatever_resets_the_statistics),
         cmocka_unit_test(test_usage_waits_and_resumes),
         cmocka_unit_test(test_usage_of_those_who_go),
         cmocka_unit_test(test_usage_when_the_server_ends),
