@@ -46,6 +46,7 @@ struct row {
 
 static const struct row CONFIG_TABLE[] = {
     ROW("bind",                WORDS,   BOOT, bind,                "127.0.0.1", 0, 0),
+    ROW("protected-mode",      SWITCH,  LIVE, protected_mode,      "yes",       0, 0),
     ROW("port",                INTEGER, BOOT, port,                "7379",      1, 65535),
     ROW("io-uring",            SWITCH,  BOOT, io_uring,            "yes",       0, 0),
     ROW("poll-gap-us",         INTEGER, LIVE, poll_gap_us,         "100",       0, 1000),

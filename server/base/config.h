@@ -39,6 +39,7 @@ struct config {
     char hash_seed[CONFIG_TEXT_BYTES]; /* hexadecimal digits; "" = a random seed */
     char file[CONFIG_TEXT_BYTES];      /* the file that was read; not a directive */
     uint64_t port, http_port;          /* http_port: 0 = off */
+    bool protected_mode;               /* without a password only loopback is served */
     bool io_uring;                     /* where the system has it */
     uint64_t poll_gap_us;              /* between polls, at most; 0 = none waits */
     uint64_t tcp_backlog, tcp_keepalive, timeout, maxclients;

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/address.h"
+
 /* A connection that is gone before it was accepted says so by one of these (accept(2)). */
 static bool is_gone(int error)
 {
@@ -21,10 +23,44 @@ int accept_next(int listening_fd)
     return fd >= 0 ? fd : -errno;
 }
 
-void accept_refuse(int fd)
+bool accept_is_denied(int fd, const struct config *config)
 {
-    static const char text[] = "-ERR max number of clients reached\r\n";
-    ssize_t sent = send(fd, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (!config->protected_mode || config->requirepass[0]) return false;
+    struct sockaddr_storage from;
+    socklen_t length = sizeof from;
+    /* One that has gone meanwhile is nobody's. */
+    if (getpeername(fd, (struct sockaddr *)&from, &length) != 0) return false;
+    return !address_is_loopback((const struct sockaddr *)&from);
+}
+
+/* Redis's words, by which its clients and scanners know the case. */
+static const char *text_of(enum accept_refusal why)
+{
+    switch (why) {
+    case ACCEPT_TOO_MANY: return "-ERR max number of clients reached\r\n";
+    case ACCEPT_DENIED:
+        return "-DENIED Redis is running in protected mode because protected mode is enabled and "
+               "no password is set for the default user. In this mode connections are only "
+               "accepted from the loopback interface. If you want to connect from external "
+               "computers to Redis you may adopt one of the following solutions: 1) Just disable "
+               "protected mode sending the command 'CONFIG SET protected-mode no' from the "
+               "loopback interface by connecting to Redis from the same host the server is "
+               "running, however MAKE SURE Redis is not publicly accessible from internet if you "
+               "do so. 2) Alternatively you can just disable the protected mode by editing the "
+               "Redis configuration file, and setting the protected mode option to 'no', and then "
+               "restarting the server. 3) If you started the server manually just for testing, "
+               "restart it with the '--protected-mode no' option. 4) Set up an authentication "
+               "password for the default user. NOTE: You only need to do one of the above things "
+               "in order for the server to start accepting connections from the outside.\r\n";
+    case ACCEPT_SERVED: break;
+    }
+    return "";
+}
+
+void accept_refuse(int fd, enum accept_refusal why)
+{
+    const char *text = text_of(why);
+    ssize_t sent = send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)sent; /* it is closed in either case */
     close(fd);
 }

@@ -31,11 +31,13 @@ static void close_session(struct net *net, struct session *s)
 
 /* --- accepting --- */
 
-static bool is_one_too_many(const struct net *net)
+static enum accept_refusal judge(const struct net *net, int fd)
 {
-    uint64_t most = net->loop.engine->config.maxclients;
+    const struct engine *engine = net->loop.engine;
+    uint64_t most = engine->config.maxclients;
     if (most > net->clients_max) most = net->clients_max;
-    return net->loop.engine->sessions.count >= most;
+    if (engine->sessions.count >= most) return ACCEPT_TOO_MANY;
+    return accept_is_denied(fd, &engine->config) ? ACCEPT_DENIED : ACCEPT_SERVED;
 }
 
 /* The log hears of failures, but not of each. */
@@ -55,14 +57,18 @@ static int on_accept(void *self, int listening_fd)
     struct conn *c = conn_new(&net->loop);
     if (!c) return complain(net, -ENOMEM);
     int fd = accept_next(listening_fd);
-    if (fd >= 0 && !is_one_too_many(net)) {
+    if (fd < 0) {
+        conn_discard(c);
+        return fd == -EAGAIN ? fd : complain(net, fd);
+    }
+    enum accept_refusal refusal = judge(net, fd);
+    if (refusal == ACCEPT_SERVED) {
         conn_begin(c, fd);
         return 0;
     }
     conn_discard(c);
-    if (fd < 0) return fd == -EAGAIN ? fd : complain(net, fd);
     net->loop.engine->stats.rejected_connections++;
-    accept_refuse(fd);
+    accept_refuse(fd, refusal);
     return 0;
 }
 

@@ -825,6 +825,58 @@ def addresses_of_a_name():
                 assert c.recv(100) == PONG
 
 
+def other_address():
+    """An address of this machine that is not loopback, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.99", 9)) # sends nothing: it asks which address would be used
+            address = probe.getsockname()[0]
+            probe.close()
+            with socket.socket() as listener:
+                listener.bind((address, 0))
+        except OSError:
+            return None
+    return None if address.startswith("127.") else address
+
+
+@check("protected mode: without a password, clients of other addresses are told why and closed")
+def protected_mode():
+    address = other_address()
+    if address is None:
+        print("   (this machine has loopback alone: not tried)")
+        return
+
+    def first_line(server):
+        with socket.create_connection((address, server.port), timeout=20) as c:
+            with contextlib.suppress(ConnectionError):
+                c.sendall(b"PING\r\n")
+            with c.makefile("rb") as file:
+                line = file.readline()
+                if line.startswith(b"-DENIED"):
+                    with contextlib.suppress(ConnectionError):
+                        assert file.read() == b"", "it is not closed"
+                return line
+
+    with Server("--bind", "*") as server, server.client() as c:
+        line = first_line(server)
+        assert line.startswith(b"-DENIED Redis is running in protected mode"), line
+        assert line.endswith(b"\r\n"), line
+        for name, value, wanted in (("protected-mode", "no", PONG), ("protected-mode", "yes", None),
+                                    ("requirepass", "secret", b"-NOAUTH Authentication required.\r\n"),
+                                    ("requirepass", '""', None), ("protected-mode", "no", PONG)):
+            c.send(f"CONFIG SET {name} {value}\r\n".encode())
+            assert c.line() == b"+OK"
+            line = first_line(server)
+            assert line == wanted or (wanted is None and line.startswith(b"-DENIED ")), line
+        c.send(b"INFO stats\r\n")
+        text = b""
+        while b"rejected_connections:" not in text:
+            text = c.line()
+        assert text == b"rejected_connections:3", text
+    with Server("--bind", "*", "--protected-mode", "no") as server:
+        assert first_line(server) == PONG
+
+
 @check("several addresses, IPv6 among them")
 def several_addresses():
     try:

@@ -81,6 +81,7 @@ static const struct {
     bool pinned;
 } defaults[] = {
     {"bind", "127.0.0.1", false},
+    {"protected-mode", "yes", false},
     {"port", "7379", false},
     {"io-uring", "yes", false},
     {"poll-gap-us", "100", false},
