@@ -258,9 +258,9 @@ static void sample_each(void *ctx, val member)
 }
 
 /* False when the word was there. */
-static bool word_add(uint64_t *words, uint64_t mask, val v)
+static bool word_add(const struct heap *h, uint64_t *words, uint64_t mask, val v)
 {
-    uint64_t i = v.w * UINT64_C(0x9e3779b97f4a7c15) >> 32 & mask;
+    uint64_t i = hash_integer(&h->hash_key, v.w) & mask; /* clients choose members */
     for (; words[i]; i = (i + 1) & mask)
         if (words[i] == v.w) return false;
     words[i] = v.w;
@@ -276,7 +276,7 @@ static enum status sample_draw(struct call *c, const struct obj *o, struct sampl
     memset(words, 0, slots * sizeof *words);
     while (s->count < s->wanted) {
         val v = set_random(c->heap, o);
-        if (word_add(words, slots - 1, v)) s->at[s->count++] = v;
+        if (word_add(c->heap, words, slots - 1, v)) s->at[s->count++] = v;
     }
     mem_free(&c->engine->mem, words, slots * sizeof *words);
     return STATUS_OK;

@@ -305,7 +305,9 @@ static enum status rank_from(struct call *c, enum zset_from from)
         reply_null(c);
         return STATUS_OK;
     }
-    if (from == FROM_HIGHEST) rank = zset_length(s.o) - 1 - rank;
+    uint64_t length = zset_length(s.o);
+    rank = from == FROM_LOWEST ? zset_shown_about(c->heap, s.o, 0, rank)
+                               : zset_shown_about(c->heap, s.o, rank + 1, length);
     reply_integer(c, (int64_t)rank);
     return STATUS_OK;
 }

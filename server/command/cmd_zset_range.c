@@ -1,6 +1,7 @@
 /*
  * Ranges of sorted sets: ZRANGE in all its forms, and ZCOUNT. Every form ends as a range of ranks,
- * which is then walked from either end.
+ * which is then walked from either end. Indexes and LIMIT go by what is shown: members that are
+ * gone and not yet removed are passed over, within zset_skip's bound.
  */
 #include "command/command.h"
 #include "value/zset.h"
@@ -113,16 +114,32 @@ static enum status parse_options(struct call *c, struct range *r)
 
 /* --- ranks --- */
 
-static struct ranks ranks_of_indexes(const struct range *r, uint64_t length)
+/* Where an index begins that is counted from the end `side`, or, negative, from the other one. */
+static uint64_t rank_of_index(struct call *c, const struct obj *o, int64_t index,
+                              enum zset_side side)
 {
-    int64_t n = (int64_t)length, first = r->min.rank, last = r->max.rank;
-    if (first < 0) first += n;
-    if (last < 0) last += n;
-    if (first < 0) first = 0;
-    if (last >= n) last = n - 1;
-    if (first > last) return (struct ranks){0, 0};
-    if (!r->rev) return (struct ranks){(uint64_t)first, (uint64_t)last + 1};
-    return (struct ranks){(uint64_t)(n - 1 - last), (uint64_t)(n - first)};
+    bool from_begin = (index >= 0) == (side == ZSET_BEGIN);
+    uint64_t shown = index < 0 ? 0 - (uint64_t)index : (uint64_t)index;
+    return from_begin ? zset_skip(c->heap, o, 0, shown)
+                      : zset_skip_back(c->heap, o, zset_length(o), shown);
+}
+
+/* A range by index includes its last, whose end is where the next index begins. Behind index -1,
+ * the last one, there is none. */
+static uint64_t rank_behind_index(struct call *c, const struct obj *o, int64_t index,
+                                  enum zset_side side)
+{
+    if (index == -1) return side == ZSET_BEGIN ? zset_length(o) : 0;
+    if (index == INT64_MAX) index--;
+    return rank_of_index(c, o, index + 1, side);
+}
+
+static struct ranks ranks_of_indexes(struct call *c, const struct range *r, const struct obj *o)
+{
+    enum zset_side side = r->rev ? ZSET_END : ZSET_BEGIN;
+    uint64_t first = rank_of_index(c, o, r->min.rank, side);
+    uint64_t behind = rank_behind_index(c, o, r->max.rank, side);
+    return r->rev ? (struct ranks){behind, first} : (struct ranks){first, behind};
 }
 
 static struct ranks ranks_of_scores(const struct obj *o, struct zset_bound min,
@@ -141,21 +158,36 @@ static struct ranks ranks_of(struct call *c, const struct range *r, const struct
         return (struct ranks){zset_rank_of_lex(c->heap, o, r->min.lex, ZSET_BEGIN),
                               zset_rank_of_lex(c->heap, o, r->max.lex, ZSET_END)};
     }
-    return ranks_of_indexes(r, zset_length(o));
+    return ranks_of_indexes(c, r, o);
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a < b ? b : a;
 }
 
 /* What LIMIT leaves, counted from the end at which the range begins. A negative offset leaves
  * nothing. By rank there is no LIMIT: one that asks for all has passed, whatever its offset. */
-static struct ranks limited(const struct range *r, struct ranks all)
+static struct ranks limited(struct call *c, const struct range *r, const struct obj *o,
+                            struct ranks all)
 {
+    const struct heap *h = c->heap;
+    uint64_t offset = (uint64_t)r->offset, limit = (uint64_t)r->limit;
     if (r->by == BY_RANK) return all;
     if (all.begin >= all.end || r->offset < 0) return (struct ranks){0, 0};
-    uint64_t count = all.end - all.begin, offset = (uint64_t)r->offset;
-    if (offset >= count) return (struct ranks){0, 0};
-    count -= offset;
-    if (r->limit >= 0 && (uint64_t)r->limit < count) count = (uint64_t)r->limit;
-    if (r->rev) return (struct ranks){all.end - offset - count, all.end - offset};
-    return (struct ranks){all.begin + offset, all.begin + offset + count};
+    if (r->rev) {
+        all.end = larger(zset_skip_back(h, o, all.end, offset), all.begin);
+        if (r->limit >= 0) all.begin = larger(zset_skip_back(h, o, all.end, limit), all.begin);
+    } else {
+        all.begin = smaller(zset_skip(h, o, all.begin, offset), all.end);
+        if (r->limit >= 0) all.end = smaller(zset_skip(h, o, all.begin, limit), all.end);
+    }
+    return all;
 }
 
 /* --- commands --- */
@@ -192,7 +224,7 @@ enum status cmd_zrange(struct call *c)
     if (!status) status = parse_bounds(c, &r);
     if (!status) status = call_read(c, 1, OBJ_ZSET, &s);
     if (status) return status;
-    if (s.o && zset_length(s.o) > 0) ranks = limited(&r, ranks_of(c, &r, s.o));
+    if (s.o && zset_length(s.o) > 0) ranks = limited(c, &r, s.o, ranks_of(c, &r, s.o));
     return reply_range(c, &r, s.o, ranks);
 }
 
@@ -206,6 +238,7 @@ enum status cmd_zcount(struct call *c)
     if (!status) status = call_read(c, 1, OBJ_ZSET, &s);
     if (status) return status;
     if (s.o) ranks = ranks_of_scores(s.o, min, max);
-    reply_integer(c, ranks.begin < ranks.end ? (int64_t)(ranks.end - ranks.begin) : 0);
+    uint64_t count = s.o ? zset_shown_about(c->heap, s.o, ranks.begin, ranks.end) : 0;
+    reply_integer(c, (int64_t)count);
     return STATUS_OK;
 }

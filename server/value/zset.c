@@ -145,6 +145,45 @@ uint64_t zset_shown(const struct heap *h, const struct obj *o, uint64_t begin, u
     return shown;
 }
 
+uint64_t zset_shown_about(const struct heap *h, const struct obj *o, uint64_t begin, uint64_t end)
+{
+    if (begin >= end) return 0;
+    return end - begin > ZSET_SKIP_MAX ? end - begin : zset_shown(h, o, begin, end);
+}
+
+/* Whether ranks have to be counted one by one. */
+static bool skips_singly(const struct heap *h, const struct obj *o, uint64_t shown)
+{
+    return !packed_of(o) && body_may_lag(h, o) && shown > 0 && shown <= ZSET_SKIP_MAX;
+}
+
+uint64_t zset_skip(const struct heap *h, const struct obj *o, uint64_t rank, uint64_t shown)
+{
+    uint64_t length = zset_length(o), at = rank;
+    uint64_t plain = shown < length - rank ? rank + shown : length;
+    struct zset_iter it;
+    if (rank == length || !skips_singly(h, o, shown)) return plain;
+    zset_seek(o, rank, &it);
+    for (uint64_t left = shown; left && at < length; at++, (void)zset_next(&it)) {
+        if (at - rank == ZSET_SKIP_MAX) return plain;
+        left -= !val_is_none(zset_at(&it).member);
+    }
+    return at;
+}
+
+uint64_t zset_skip_back(const struct heap *h, const struct obj *o, uint64_t rank, uint64_t shown)
+{
+    uint64_t at = rank, plain = shown < rank ? rank - shown : 0;
+    struct zset_iter it;
+    if (rank == 0 || !skips_singly(h, o, shown)) return plain;
+    zset_seek(o, rank - 1, &it);
+    for (uint64_t left = shown; left && at > 0; at--, (void)zset_prev(&it)) {
+        if (rank - at == ZSET_SKIP_MAX) return plain;
+        left -= !val_is_none(zset_at(&it).member);
+    }
+    return at;
+}
+
 /* All of a packed zset at once, also where the scan began while it had its indexes. */
 uint64_t zset_scan(const struct obj *o, uint64_t cursor, zset_each *each, void *ctx)
 {

@@ -46,11 +46,18 @@ typedef void zset_each(void *ctx, val member, double score);
 
 /* Members whose weak reference's target is gone count, and have ranks, until they are removed; all
  * else treats them as not there. zset_shown counts the others of a range of ranks, for which it may
- * have to walk it. */
+ * have to walk it. zset_skip and zset_skip_back go by the others, too: they pass so many of them
+ * from a rank on, or before a rank, and give the rank there, 0 or the length at the ends. They look
+ * at ZSET_SKIP_MAX entries at most: where more would have to be passed, what is gone counts until
+ * it is removed; zset_shown_about does the same. */
+enum { ZSET_SKIP_MAX = 1 << 15 };
 uint64_t zset_length(const struct obj *o);
 /* What OBJECT ENCODING tells; an empty zset is not packed. */
 bool zset_is_packed(const struct obj *o);
 uint64_t zset_shown(const struct heap *h, const struct obj *o, uint64_t begin, uint64_t end);
+uint64_t zset_shown_about(const struct heap *h, const struct obj *o, uint64_t begin, uint64_t end);
+uint64_t zset_skip(const struct heap *h, const struct obj *o, uint64_t rank, uint64_t shown);
+uint64_t zset_skip_back(const struct heap *h, const struct obj *o, uint64_t rank, uint64_t shown);
 bool zset_score(const struct obj *o, const struct needle *member, double *score);
 /* Adds the member or changes its score. Weakly or not, a container is a member once, and what was
  * stored first stays. *created (may be NULL): it is new. */
