@@ -1,7 +1,7 @@
 #include "net/conn.h"
 
 #include <inttypes.h>
-#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/panic.h"
@@ -82,7 +82,7 @@ static bool has_finished(const struct conn *c)
 /* Everything is written. */
 static void end(struct conn *c)
 {
-    if (c->ended || c->loop->draining || stream_shut(&c->stream) != 0) {
+    if (c->ended || c->loop->draining || stream_shut(&c->stream, SHUT_WR) != 0) {
         conn_close(c);
         return;
     }
@@ -149,11 +149,8 @@ void conn_resume(struct conn *c)
 
 void conn_before_drain(struct conn *c)
 {
-    int waiting = 0;
-    if (ioctl(c->session.fd, FIONREAD, &waiting) != 0 || waiting <= 0)
-        c->ended = true;
-    else
-        c->drain_bytes = (uint64_t)waiting;
+    c->drain_bytes = stream_unread(&c->stream);
+    if (!c->drain_bytes) c->ended = true;
 }
 
 void conn_drain(struct conn *c)

@@ -48,7 +48,15 @@ void loop_each(struct loop *l, enum loop_queue queue, void (*each)(struct queue_
 
 void loop_keep_going(struct loop *l)
 {
-    if (!uv_is_closing((const uv_handle_t *)&l->going)) uv_idle_start(&l->going, l->on_going);
+    if (l->going) return;
+    l->going = true;
+    if (l->uv && !uv_is_closing((const uv_handle_t *)&l->idle)) uv_idle_start(&l->idle, l->on_idle);
+}
+
+void loop_may_block(struct loop *l)
+{
+    l->going = false;
+    if (l->uv) uv_idle_stop(&l->idle);
 }
 
 /* --- beginning and end --- */
@@ -68,21 +76,28 @@ static enum status open_place(struct loop *l)
     return status;
 }
 
-enum status loop_init(struct loop *l, struct engine *engine, uv_loop_t *uv, uv_idle_cb on_going,
+enum status loop_init(struct loop *l, struct engine *engine, uv_loop_t *uv, uv_idle_cb on_idle,
                       void *self)
 {
-    *l = (struct loop){.engine = engine, .uv = uv, .on_going = on_going};
+    *l = (struct loop){.engine = engine, .uv = uv, .on_idle = on_idle};
     if (open_place(l)) return STATUS_OOM;
     replies_pool_init(&l->replies, &engine->mem, &engine->held);
-    uv_idle_init(uv, &l->going);
-    l->going.data = self;
+    uv_idle_init(uv, &l->idle);
+    l->idle.data = self;
     return STATUS_OK;
+}
+
+void loop_init_apart(struct loop *l, struct engine *engine, const struct stream_place *place)
+{
+    *l = (struct loop){.engine = engine, .place = *place};
+    engine->multiplexing = place->backend->name;
+    replies_pool_init(&l->replies, &engine->mem, &engine->held);
 }
 
 void loop_close(struct loop *l)
 {
     stream_place_close(&l->place);
-    uv_close((uv_handle_t *)&l->going, NULL);
+    if (l->uv) uv_close((uv_handle_t *)&l->idle, NULL);
 }
 
 void loop_fini(struct loop *l)
@@ -108,7 +123,7 @@ int loop_check(const struct loop *l)
         if (l->queues[queue].last != previous) return 1;
     }
     if (l->queues[LOOP_NOWHERE].first) return 1;
-    bool going = uv_is_active((const uv_handle_t *)&l->going);
-    if (l->queues[LOOP_READY].first && !going) return 2;
+    if (l->queues[LOOP_READY].first && !l->going) return 2;
+    if (l->uv && l->going != uv_is_active((const uv_handle_t *)&l->idle)) return 2;
     return check_outputs(l);
 }

@@ -42,7 +42,7 @@ struct output_node {
 
 struct loop {
     struct engine *engine;
-    uv_loop_t *uv;
+    uv_loop_t *uv; /* NULL: the turns are taken without libuv */
     struct stream_place place;
     struct replies_pool replies;
     struct request_batch batch; /* of the connection that is running; nothing in it stays */
@@ -57,14 +57,18 @@ struct loop {
     bool busy;      /* a connection had input in this turn */
     bool others;    /* a connection that is not ready was served since ready ones might continue */
     bool draining;  /* the process ends: nothing more is read than has arrived */
+    bool going;     /* the next poll does not block */
     uint64_t open;  /* connections that are not freed yet */
-    uv_idle_t going;
-    uv_idle_cb on_going;
+    uv_idle_t idle; /* active while `going` */
+    uv_idle_cb on_idle;
 };
 
-/* `on_going` runs in each turn that must not block; `self` is its handle's data. */
-enum status loop_init(struct loop *l, struct engine *engine, uv_loop_t *uv, uv_idle_cb on_going,
+/* `on_idle` runs in each turn that must not block; `self` is its handle's data. */
+enum status loop_init(struct loop *l, struct engine *engine, uv_loop_t *uv, uv_idle_cb on_idle,
                       void *self) MUST_USE;
+/* The same without libuv, on streams whose place is there: whoever takes the turns sees to it that
+ * none blocks while the loop is `going`. */
+void loop_init_apart(struct loop *l, struct engine *engine, const struct stream_place *place);
 /* All connections were closed. */
 void loop_close(struct loop *l);
 void loop_fini(struct loop *l);
@@ -79,12 +83,9 @@ static inline void loop_turn(struct loop *l)
     pace_turn(&l->pace, l->engine->mono_ns);
 }
 
-/* The next poll does not block. */
+/* The next poll does not block; or may. */
 void loop_keep_going(struct loop *l);
-static inline void loop_may_block(struct loop *l)
-{
-    uv_idle_stop(&l->going);
-}
+void loop_may_block(struct loop *l);
 
 /* Moves a connection to a queue's end, out of the one that it is in. */
 void loop_move(struct loop *l, struct queue_node *node, enum loop_queue queue);

@@ -88,7 +88,7 @@ static void send_killed(struct net *net, struct session *s)
 static void shut_killed(struct net *net, struct session *s)
 {
     (void)net;
-    if (s->kill) shutdown(s->fd, SHUT_RDWR);
+    if (s->kill) stream_shut(&conn_of(s)->stream, SHUT_RDWR);
 }
 
 static void send_all(void *self)
@@ -125,10 +125,8 @@ static void go_on(struct queue_node *node)
     conn_continue(conn_in(node));
 }
 
-/* Runs in each turn that must not block. */
-static void on_going(uv_idle_t *handle)
+void net_continue(struct net *net)
 {
-    struct net *net = handle->data;
     struct loop *l = &net->loop;
     loop_turn(l);
     if (!net_is_ready(net)) return;
@@ -148,7 +146,7 @@ static int64_t gap(void *self)
 {
     struct loop *l = self;
     struct engine *s = l->engine;
-    if (uv_is_active((const uv_handle_t *)&l->going)) return 0;
+    if (l->going) return 0;
     int64_t gap_ns_max = (int64_t)s->config.poll_gap_us * 1000;
     int64_t wait_ns = pace_poll(&l->pace, clock_mono_ns(&s->clock), gap_ns_max);
     s->stats.poll_gap_ns = (uint64_t)l->pace.gap_ns;
@@ -156,9 +154,8 @@ static int64_t gap(void *self)
     return wait_ns;
 }
 
-static void before_poll(uv_prepare_t *handle)
+void net_before_poll(struct net *net)
 {
-    struct net *net = handle->data;
     if (net->loop.turn_open) loop_keep_going(&net->loop);
     stream_turn(&net->loop.place, gap, &net->loop);
 }
@@ -204,9 +201,8 @@ static void tick_conn(struct queue_node *node)
     conn_tick(conn_in(node));
 }
 
-static void on_tick(uv_timer_t *handle)
+void net_tick(struct net *net)
 {
-    struct net *net = handle->data;
     loop_turn(&net->loop);
     if (net->loop.engine->config.timeout) for_each_session(net, close_idle);
     loop_each(&net->loop, LOOP_LINGERING, tick_conn);
@@ -215,20 +211,47 @@ static void on_tick(uv_timer_t *handle)
 
 /* --- beginning and end --- */
 
+static void on_idle(uv_idle_t *handle)
+{
+    net_continue(handle->data);
+}
+
+static void on_prepare(uv_prepare_t *handle)
+{
+    net_before_poll(handle->data);
+}
+
+static void on_tick(uv_timer_t *handle)
+{
+    net_tick(handle->data);
+}
+
+static void set_hooks(struct net *net)
+{
+    net->loop.place.before_submit = send_all;
+    net->loop.place.self = net;
+    net->loop.engine->push = conn_push;
+}
+
+void net_init_apart(struct net *net, struct engine *engine, const struct stream_place *place)
+{
+    *net = (struct net){.clients_max = engine->config.maxclients};
+    loop_init_apart(&net->loop, engine, place);
+    set_hooks(net);
+}
+
 enum status net_init(struct net *net, struct engine *engine, uv_loop_t *uv, uint64_t clients_max)
 {
     *net = (struct net){.clients_max = clients_max};
-    if (loop_init(&net->loop, engine, uv, on_going, net)) return STATUS_OOM;
-    net->loop.place.before_submit = send_all;
-    net->loop.place.self = net;
+    if (loop_init(&net->loop, engine, uv, on_idle, net)) return STATUS_OOM;
+    set_hooks(net);
     net->listeners =
         (struct listeners){.uv = uv, .mem = &engine->mem, .accept = on_accept, .self = net};
-    engine->push = conn_push;
     clock_sleeps_are_short();
     uv_timer_init(uv, &net->tick);
     uv_prepare_init(uv, &net->before_poll);
     net->tick.data = net->before_poll.data = net;
-    uv_prepare_start(&net->before_poll, before_poll);
+    uv_prepare_start(&net->before_poll, on_prepare);
     uv_timer_start(&net->tick, on_tick, NET_TICK_MS, NET_TICK_MS);
     return STATUS_OK;
 }
@@ -244,6 +267,7 @@ void net_close(struct net *net)
     for_each_session(net, close_session);
     loop_each(&net->loop, LOOP_LINGERING, close_conn);
     loop_close(&net->loop);
+    if (!net->loop.uv) return;
     uv_close((uv_handle_t *)&net->tick, NULL);
     uv_close((uv_handle_t *)&net->before_poll, NULL);
 }

@@ -64,11 +64,21 @@ struct net {
 /* `engine` and `uv` outlive it. */
 enum status net_init(struct net *net, struct engine *engine, uv_loop_t *uv,
                      uint64_t clients_max) MUST_USE;
+/* The same without libuv, on streams whose place is there: the caller takes the turns, by the
+ * functions of the phases, and opens connections by conn_new and conn_begin. */
+void net_init_apart(struct net *net, struct engine *engine, const struct stream_place *place);
 /* Listens as the configuration says; see listeners_open. */
 bool net_listen(struct net *net, char error[LISTENER_ERROR_BYTES]) MUST_USE;
 /* Closes all handles; the loop must run until it is empty, then net_fini. */
 void net_close(struct net *net);
 void net_fini(struct net *net);
+
+/* The phases of a turn, for whoever takes it without libuv: in the idle phase, while the loop is
+ * going; in the prepare phase, which hands over what was put off, and waits where the backend does;
+ * every NET_TICK_MS. */
+void net_continue(struct net *net);
+void net_before_poll(struct net *net);
+void net_tick(struct net *net);
 
 /* What was answered in this turn leaves. */
 void net_send(struct net *net);

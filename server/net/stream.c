@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,11 +23,6 @@ void stream_read(struct stream *s, bool on)
     if (on) s->place->backend->read(s);
 }
 
-int stream_shut(struct stream *s)
-{
-    return shutdown(s->fd, SHUT_WR) == 0 ? 0 : -errno;
-}
-
 void stream_close(struct stream *s)
 {
     if (s->closing) return;
@@ -37,9 +33,27 @@ void stream_close(struct stream *s)
 
 void stream_gone(struct stream *s)
 {
-    close(s->fd);
+    s->place->backend->release(s);
     s->place->open--;
     s->user->closed(s);
+}
+
+/* --- a socket --- */
+
+int stream_socket_shut(struct stream *s, int how)
+{
+    return shutdown(s->fd, how) == 0 ? 0 : -errno;
+}
+
+uint64_t stream_socket_unread(struct stream *s)
+{
+    int bytes = 0;
+    return ioctl(s->fd, FIONREAD, &bytes) == 0 && bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+void stream_socket_release(struct stream *s)
+{
+    close(s->fd);
 }
 
 int64_t stream_write_now(struct stream *s, const uv_buf_t *pieces, unsigned count)

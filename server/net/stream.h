@@ -57,7 +57,10 @@ struct stream_backend {
     void (*read)(struct stream *s);
     int64_t (*write)(struct stream *s, const uv_buf_t *pieces, unsigned count);
     void (*await_writable)(struct stream *s);
+    int (*shut)(struct stream *s, int how);
+    uint64_t (*unread)(struct stream *s);
     void (*close)(struct stream *s);
+    void (*release)(struct stream *s); /* the descriptor */
     /* Of a place: see the functions of the same names. */
     void (*submit)(struct stream_place *place);
     void (*hurry)(struct stream_place *place);
@@ -80,6 +83,7 @@ struct stream_place {
             struct clock *clock;
         } poll;
         struct stream_rings *rings;
+        void *own; /* another backend's */
     };
 };
 
@@ -127,8 +131,18 @@ static inline void stream_await_writable(struct stream *s)
     s->place->backend->await_writable(s);
 }
 
-/* No more will be written; everything was. 0 or an error of libuv's. */
-int stream_shut(struct stream *s);
+/* As shutdown(2): SHUT_WR, no more will be written; or SHUT_RDWR. 0 or an error of libuv's. */
+static inline int stream_shut(struct stream *s, int how)
+{
+    return s->place->backend->shut(s, how);
+}
+
+/* Bytes that have arrived and were not read. */
+static inline uint64_t stream_unread(struct stream *s)
+{
+    return s->place->backend->unread(s);
+}
+
 void stream_close(struct stream *s);
 
 /* --- their place --- */
@@ -166,6 +180,10 @@ static inline void stream_place_fini(struct stream_place *place)
 
 /* --- for backends --- */
 
+/* Of a socket: shut, unread, release. */
+int stream_socket_shut(struct stream *s, int how);
+uint64_t stream_socket_unread(struct stream *s);
+void stream_socket_release(struct stream *s);
 /* One write, now. */
 int64_t stream_write_now(struct stream *s, const uv_buf_t *pieces, unsigned count);
 /* One read, now: into the user's space, or into the n bytes at p (NULL: only the former). True when
