@@ -61,12 +61,11 @@ void trial_start(struct heap *h);
 /* Bounded work of the open trial; false when there is none. */
 bool trial_step(struct heap *h, uint32_t slots);
 void trial_abandon(struct collect *c);
-/* The trial is over, whatever became of it. */
-void trial_end(struct heap *h);
 
 /* trial_free.c */
 /* Begins FREE: what has a place and is not black is condemned. */
 void trial_free_start(struct collect *c);
-void trial_free_step(struct heap *h, uint32_t slots);
+/* True when nothing is left: the trial is over. */
+bool trial_free_step(struct heap *h, uint32_t slots);
 
 #endif

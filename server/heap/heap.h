@@ -136,7 +136,7 @@ static inline void heap_mark_referred(struct obj *o)
     o->flags |= OBJ_REFERRED;
 }
 
-/* Called by rc.h when the count has become zero. */
+/* release.c: called by rc.h when the count has become zero. */
 void heap_release(struct heap *h, struct obj *o);
 /* Clears about slots_max slots of what waits in the release queue; true while anything is left. */
 bool heap_release_step(struct heap *h, uint32_t slots_max);

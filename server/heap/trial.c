@@ -170,7 +170,8 @@ static void adapt_threshold(struct collect *c, uint64_t reached)
         c->threshold /= 2;
 }
 
-void trial_end(struct heap *h)
+/* The trial is over, whatever became of it. */
+static void trial_end(struct heap *h)
 {
     struct collect *c = &h->collect;
     struct collect_trial *last = c->stats.last;
@@ -377,7 +378,9 @@ bool trial_step(struct heap *h, uint32_t slots)
     case COLLECT_IDLE: return false;
     case COLLECT_GRAY: gray_step(h, slots); break;
     case COLLECT_BLACK: black_step(h, slots); break;
-    case COLLECT_FREE: trial_free_step(h, slots); break;
+    case COLLECT_FREE:
+        if (trial_free_step(h, slots)) trial_end(h);
+        break;
     case COLLECT_ABANDON: abandon_step(h); break;
     }
     return true;

@@ -170,14 +170,14 @@ static void pins_ended(struct collect *c)
 
 /* What was dead before the commit may refer to the condemned. It is cleared before they are
  * unpinned: else one would stay behind for a while, its slots gone and no mark on it, and an
- * identity would find it. */
-static void pass_ended(struct heap *h, uint32_t slots)
+ * identity would find it. True: that was the last pass. */
+static bool pass_ended(struct heap *h, uint32_t slots)
 {
     struct collect *c = &h->collect;
     if (c->free_pass == COLLECT_CLEARS && h->release_pending) {
         c->stats.hits[COLLECT_HIT_DEAD_CLEARED]++;
         heap_release_step(h, slots);
-        return;
+        return false;
     }
     c->next = 1;
     switch (c->free_pass) {
@@ -188,17 +188,15 @@ static void pass_ended(struct heap *h, uint32_t slots)
         break;
     case COLLECT_SORTS: c->free_pass = COLLECT_CLEARS; break;
     case COLLECT_CLEARS: c->free_pass = COLLECT_UNPINS; break;
-    case COLLECT_UNPINS: trial_end(h); break;
+    case COLLECT_UNPINS: return true;
     }
+    return false;
 }
 
-void trial_free_step(struct heap *h, uint32_t slots)
+bool trial_free_step(struct heap *h, uint32_t slots)
 {
     struct collect *c = &h->collect;
-    if (c->next > c->places && !c->clearing) {
-        pass_ended(h, slots);
-        return;
-    }
+    if (c->next > c->places && !c->clearing) return pass_ended(h, slots);
     switch (c->free_pass) {
     case COLLECT_PINS: pin_step(h, slots); break;
     case COLLECT_COUNTS: count_step(c, slots); break;
@@ -206,4 +204,5 @@ void trial_free_step(struct heap *h, uint32_t slots)
     case COLLECT_CLEARS: clear_step(h, slots); break;
     case COLLECT_UNPINS: unpin_step(h, slots); break;
     }
+    return false;
 }

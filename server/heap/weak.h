@@ -22,7 +22,7 @@
  * weak_set_name) whenever it is stored or moved. A list's positions stay when their targets end,
  * and read as nil; so do the slots of what is dying itself, which are cleared anyway.
  *
- * Called by value/, store/ and command/ (what reads and stores), heap.c and trial.c (what ends).
+ * Called by value/, store/ and command/ (what reads and stores), release.c and trial.c (what ends).
  * It knows no value type and no keyspace: slots are removed by heap_type's drop_weak, names by the
  * hook `unname`.
  *
