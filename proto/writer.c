@@ -90,23 +90,13 @@ static char *reserve_around(struct proto_buf *buf, size_t around, size_t n)
     return proto_buf_reserve(buf, n > SIZE_MAX - around ? SIZE_MAX : n + around);
 }
 
-static void put_blob(struct proto_buf *buf, char type, const char *p, size_t n)
+void proto_put_bulk(struct proto_buf *buf, const char *p, size_t n)
 {
     char *to = reserve_around(buf, PROTO_NUMBER_LINE_BYTES_MAX + 2, n);
     if (to == NULL) return;
-    to = put_header(to, type, n);
+    to = put_header(to, '$', n);
     to = put_crlf(put_bytes(to, p, n));
     buf->n = (size_t)(to - buf->p);
-}
-
-void proto_put_bulk(struct proto_buf *buf, const char *p, size_t n)
-{
-    put_blob(buf, '$', p, n);
-}
-
-void proto_put_bulk_error(struct proto_buf *buf, const char *p, size_t n)
-{
-    put_blob(buf, '!', p, n);
 }
 
 void proto_put_bulk_integer(struct proto_buf *buf, int64_t value)
@@ -141,11 +131,6 @@ void proto_put_error(struct proto_buf *buf, const char *p, size_t n)
 void proto_put_double(struct proto_buf *buf, const char *text, size_t n)
 {
     put_line(buf, ',', text, n);
-}
-
-void proto_put_big_number(struct proto_buf *buf, const char *digits, size_t n)
-{
-    put_line(buf, '(', digits, n);
 }
 
 void proto_put_verbatim(struct proto_buf *buf, const char format[3], const char *p, size_t n)

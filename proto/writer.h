@@ -83,8 +83,6 @@ static inline void proto_put_ok(struct proto_buf *buf)
 void proto_put_simple(struct proto_buf *buf, const char *p, size_t n);
 /* The text begins with its code: "ERR no such key". */
 void proto_put_error(struct proto_buf *buf, const char *p, size_t n);
-/* A RESP3 blob error: any bytes. */
-void proto_put_bulk_error(struct proto_buf *buf, const char *p, size_t n);
 
 static inline void proto_put_null(struct proto_buf *buf) /* RESP3 */
 {
@@ -105,8 +103,6 @@ static inline void proto_put_bool(struct proto_buf *buf, bool value) /* RESP3 */
 
 /* The caller formats a double: "3.5", "inf", "-inf", "nan". */
 void proto_put_double(struct proto_buf *buf, const char *text, size_t n);
-/* Decimal digits with an optional minus. */
-void proto_put_big_number(struct proto_buf *buf, const char *digits, size_t n);
 /* `format` is three bytes: "txt" or "mkd". */
 void proto_put_verbatim(struct proto_buf *buf, const char format[3], const char *p, size_t n);
 

@@ -67,11 +67,6 @@ void histogram_doublings(const struct histogram *h, uint32_t n, uint64_t out[])
     }
 }
 
-void histogram_reset(struct histogram *h)
-{
-    memset(h, 0, sizeof *h);
-}
-
 bool histogram_check(const struct histogram *h)
 {
     uint64_t count = 0;

@@ -36,7 +36,6 @@ uint64_t histogram_below(const struct histogram *h, uint64_t limit);
 /* Counts by powers of two of 1024: out[i] values lie above 1024 * 2^(i-1) and below 1024 * 2^i;
  * out[0] has what is below 1024 too, and out[n - 1] whatever is above. */
 void histogram_doublings(const struct histogram *h, uint32_t n, uint64_t out[]);
-void histogram_reset(struct histogram *h);
 bool histogram_check(const struct histogram *h);
 
 #endif

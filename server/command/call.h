@@ -156,7 +156,6 @@ void reply_array(struct call *c, uint64_t n);
 void reply_map(struct call *c, uint64_t pairs); /* RESP2: an array of twice as many */
 void reply_set(struct call *c, uint64_t n);     /* RESP2: an array */
 void reply_double(struct call *c, double d);    /* RESP2: a bulk */
-void reply_bool(struct call *c, bool b);        /* RESP2: 1 or 0 */
 /* A value in the call's form. VAL_NONE and nil: null. STATUS_TOO_BIG, STATUS_TOO_LONG_REPLY,
  * STATUS_OOM. */
 enum status reply_value(struct call *c, val v) MUST_USE;

@@ -102,14 +102,6 @@ void reply_double(struct call *c, double d)
         proto_put_bulk(c->out, text, n);
 }
 
-void reply_bool(struct call *c, bool b)
-{
-    if (resp3(c))
-        proto_put_bool(c->out, b);
-    else
-        proto_put_integer(c->out, b);
-}
-
 /* A large string that is sent from where it is. False: it has to be copied. */
 static bool put_held(struct call *c, val v, struct view text)
 {

@@ -18,13 +18,6 @@
 
 #include "value/packed.h"
 
-/* The block of a set of integers; NULL: another form, or empty. */
-static inline struct packed *set_integers_of(const struct obj *o)
-{
-    struct packed *b = packed_of(o);
-    return b && b->width ? b : NULL;
-}
-
 /* How many integers there may be so that n can be one of them, whatever the limit. */
 uint32_t set_integers_max(const struct packed *b, int64_t n);
 /* Whether n is there; *index is its place, or where it would be. */

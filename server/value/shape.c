@@ -213,25 +213,6 @@ size_t shapes_bytes(const struct heap *h)
            table_bytes(names_of(h), &names_type);
 }
 
-struct each_call {
-    shapes_each *each;
-    void *ctx;
-};
-
-static void call_each(void *ctx, void *entry)
-{
-    const struct each_call *call = ctx;
-    call->each(call->ctx, *(struct shape *const *)entry);
-}
-
-bool shapes_walk(const struct heap *h, uint64_t *cursor, uint32_t max, shapes_each *each, void *ctx)
-{
-    struct each_call call = {each, ctx};
-    const struct table *t = table_of(h);
-    *cursor = table_walk(t, &shapes_type, *cursor, t->buckets, max, call_each, &call);
-    return *cursor < t->buckets;
-}
-
 struct names_call {
     shape_names_each *each;
     void *ctx;

@@ -125,13 +125,8 @@ void shapes_unnote(struct heap *h, uint32_t sequence);
 uint64_t shapes_count(const struct heap *h);
 /* Bytes of all shapes and their names, without the names' strings, and of the tables. */
 size_t shapes_bytes(const struct heap *h);
-/* Shapes from *cursor 0 on, about `max` a call, in no order; false at the end. Nothing may change
+/* Names from *cursor 0 on, about `max` a call, in no order; false at the end. Nothing may change
  * between calls but by losing some. */
-typedef void shapes_each(void *ctx, const struct shape *s);
-bool shapes_walk(const struct heap *h, uint64_t *cursor, uint32_t max, shapes_each *each,
-                 void *ctx);
-
-/* The same of the names. */
 typedef void shape_names_each(void *ctx, const struct shape_name *name);
 bool shape_names_walk(const struct heap *h, uint64_t *cursor, uint32_t max, shape_names_each *each,
                       void *ctx);

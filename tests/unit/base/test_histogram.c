@@ -124,16 +124,6 @@ static void test_histogram_below_never_decreases(void **state)
     assert_int_equal(histogram_below(&h, 1279), 280);
 }
 
-static void test_histogram_reset(void **state)
-{
-    (void)state;
-    struct histogram h = {0};
-    histogram_record(&h, 77);
-    histogram_reset(&h);
-    assert_true(histogram_check(&h));
-    assert_int_equal(h.count + h.sum + h.max, 0);
-}
-
 static void test_histogram_check_sees_damage(void **state)
 {
     (void)state;
@@ -155,7 +145,6 @@ int main(void)
         cmocka_unit_test(test_histogram_doublings_share_all_out),
         cmocka_unit_test(test_histogram_quantile_is_near),
         cmocka_unit_test(test_histogram_below_never_decreases),
-        cmocka_unit_test(test_histogram_reset),
         cmocka_unit_test(test_histogram_check_sees_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

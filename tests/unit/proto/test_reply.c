@@ -349,13 +349,13 @@ static void test_next_reads_what_the_writer_wrote(void **state)
     proto_put_bulk_integer(&buf, 42);
     proto_put_simple(&buf, "simple", 6);
     proto_put_error(&buf, "ERR x", 5);
-    proto_put_bulk_error(&buf, "ERR y", 5);
+    proto_buf_append(&buf, "!5\r\nERR y\r\n", 11);
     proto_put_null(&buf);
     proto_put_null_bulk(&buf);
     proto_put_null_array(&buf);
     proto_put_bool(&buf, true);
     proto_put_double(&buf, "2.5", 3);
-    proto_put_big_number(&buf, "99", 2);
+    proto_buf_append(&buf, "(99\r\n", 5);
     proto_put_verbatim(&buf, "mkd", "*x*", 3);
     proto_put_map(&buf, 1);
     proto_put_ok(&buf);
