@@ -124,6 +124,13 @@ void request_reader_trim(struct request_reader *r);
 /* The changed limits hold from the next count line on (CONFIG SET). */
 void request_reader_limit(struct request_reader *r, const struct request_limits *limits);
 
+/* Bytes of memory that it has besides itself. */
+static inline size_t request_reader_memory(const struct request_reader *r)
+{
+    size_t argv = r->room > REQUEST_ARGS_SMALL ? r->room * sizeof(*r->argv) : 0;
+    return argv + r->text.cap;
+}
+
 /* The number of the invariant above that does not hold, or 0. */
 int request_reader_check(const struct request_reader *r);
 

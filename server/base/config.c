@@ -19,7 +19,9 @@ enum kind {
     KIND_INTEGER,
     KIND_SIGNED, /* an integer that may be negative: the limits are an int64_t's bits */
     KIND_BYTES,
-    KIND_PINNED, /* Redis has it and tools ask for it; here it has this one value */
+    KIND_BYTES_OR_PERCENT, /* a percentage is negative, as in Redis */
+    KIND_OUTPUT_LIMITS,    /* words: class, hard, soft, seconds; and so on */
+    KIND_PINNED,           /* Redis has it and tools ask for it; here it has this one value */
 };
 
 enum change { BOOT, LIVE };
@@ -59,6 +61,9 @@ static const struct row CONFIG_TABLE[] = {
     ROW("maxclients",          INTEGER, LIVE, maxclients,          "10000",     1, UINT32_MAX),
     ROW("requirepass",         TEXT,    LIVE, requirepass,         "",          0, 0),
     ROW("maxmemory",           BYTES,   LIVE, maxmemory,           "0",         0, UINT64_MAX),
+    ROW("maxmemory-clients",   BYTES_OR_PERCENT, LIVE, maxmemory_clients, "100%", 0, INT64_MAX),
+    ROW("client-output-buffer-limit", OUTPUT_LIMITS, LIVE, output_limits,
+        "normal 0 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60", 0, 0),
     CHOICE("maxmemory-policy", LIVE,   maxmemory_policy,    "noeviction",
            "volatile-lru, volatile-lfu, volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, "
            "allkeys-random, noeviction"),
@@ -66,7 +71,6 @@ static const struct row CONFIG_TABLE[] = {
     ROW("lfu-log-factor",      INTEGER, LIVE, lfu_log_factor,      "10",        0, INT32_MAX),
     ROW("lfu-decay-time",      INTEGER, LIVE, lfu_decay_time,      "1",         0, INT32_MAX),
     ROW("proto-max-bulk-len",  BYTES,   LIVE, proto_max_bulk_len,  "512mb",     1 << 20, INT64_MAX),
-    ROW("output-buffer-limit", BYTES,   LIVE, output_buffer_limit, "1gb",       1 << 10, INT64_MAX),
     ROW("reply-depth-max",     INTEGER, LIVE, reply_depth_max,     "32",        1, 1024),
     ROW("reply-values-max",    INTEGER, LIVE, reply_values_max,    "1000000",   1, UINT32_MAX),
     ROW("memory-waste-percent", INTEGER, LIVE, memory_waste_percent, "25",      0, 100),
@@ -95,6 +99,7 @@ static const struct row CONFIG_TABLE[] = {
 enum {
     ROWS = sizeof CONFIG_TABLE / sizeof *CONFIG_TABLE,
     WORDS_MAX = 64, /* of one directive, its name among them */
+    PERCENT_MAX = 1000,
 };
 
 enum fault { FAULT_NONE, FAULT_FORM, FAULT_RANGE, FAULT_LENGTH };
@@ -195,6 +200,82 @@ static enum fault put_signed(const struct row *r, int64_t *field, struct view va
     return FAULT_NONE;
 }
 
+static enum fault put_bytes_or_percent(const struct row *r, int64_t *field, struct view value)
+{
+    uint64_t bytes;
+    int64_t percent;
+    if (value.n && value.p[value.n - 1] == '%') {
+        if (!num_get_integer((struct view){value.p, value.n - 1}, &percent)) return FAULT_FORM;
+        if (percent < 0 || percent > PERCENT_MAX) return FAULT_FORM;
+        *field = -percent;
+        return FAULT_NONE;
+    }
+    if (!num_get_bytes(value, &bytes)) return FAULT_FORM;
+    if (bytes > r->max) return FAULT_RANGE;
+    *field = (int64_t)bytes;
+    return FAULT_NONE;
+}
+
+static void get_bytes_or_percent(int64_t field, char value[CONFIG_TEXT_BYTES])
+{
+    if (field < 0)
+        snprintf(value, CONFIG_TEXT_BYTES, "%" PRId64 "%%", -field);
+    else
+        snprintf(value, CONFIG_TEXT_BYTES, "%" PRId64, field);
+}
+
+/* The next word of *rest, which goes on behind it; empty: there is none. */
+static struct view next_word(struct view *rest)
+{
+    while (rest->n && *rest->p == ' ') rest->p++, rest->n--;
+    struct view word = {rest->p, 0};
+    while (word.n < rest->n && word.p[word.n] != ' ') word.n++;
+    rest->p += word.n;
+    rest->n -= word.n;
+    return word;
+}
+
+static const char *const CLASS_NAMES[CLIENT_CLASSES] = {"normal", "slave", "pubsub"};
+
+static int class_of(struct view word)
+{
+    if (view_is(word, "replica")) return CLIENT_REPLICA;
+    for (int i = 0; i < CLIENT_CLASSES; i++)
+        if (view_is(word, CLASS_NAMES[i])) return i;
+    return -1;
+}
+
+/* The classes that are named; the others stay as they are. */
+static enum fault put_output_limits(struct output_limit *field, struct view value)
+{
+    struct output_limit limits[CLIENT_CLASSES];
+    memcpy(limits, field, sizeof limits);
+    struct view word = next_word(&value);
+    if (!word.n) return FAULT_FORM;
+    for (; word.n; word = next_word(&value)) {
+        int class = class_of(word);
+        struct output_limit limit;
+        int64_t seconds;
+        if (class < 0 || !num_get_bytes(next_word(&value), &limit.hard_bytes) ||
+            !num_get_bytes(next_word(&value), &limit.soft_bytes) ||
+            !num_get_integer(next_word(&value), &seconds) || seconds < 0 || seconds > INT32_MAX)
+            return FAULT_FORM;
+        limit.soft_s = (uint64_t)seconds;
+        limits[class] = limit;
+    }
+    memcpy(field, limits, sizeof limits);
+    return FAULT_NONE;
+}
+
+static void get_output_limits(const struct output_limit *field, char value[CONFIG_TEXT_BYTES])
+{
+    size_t n = 0;
+    for (int i = 0; i < CLIENT_CLASSES; i++)
+        n += (size_t)snprintf(value + n, CONFIG_TEXT_BYTES - n,
+                              "%s%s %" PRIu64 " %" PRIu64 " %" PRIu64, i ? " " : "", CLASS_NAMES[i],
+                              field[i].hard_bytes, field[i].soft_bytes, field[i].soft_s);
+}
+
 /* The field is untouched by a fault. */
 static enum fault row_put(const struct row *r, struct config *c, struct view value)
 {
@@ -207,6 +288,8 @@ static enum fault row_put(const struct row *r, struct config *c, struct view val
     case KIND_INTEGER:
     case KIND_BYTES: return put_number(r, row_field(r, c), value);
     case KIND_SIGNED: return put_signed(r, row_field(r, c), value);
+    case KIND_BYTES_OR_PERCENT: return put_bytes_or_percent(r, row_field(r, c), value);
+    case KIND_OUTPUT_LIMITS: return put_output_limits(row_field(r, c), value);
     case KIND_PINNED: return view_is(value, r->preset) ? FAULT_NONE : FAULT_FORM;
     }
     return FAULT_FORM;
@@ -237,6 +320,8 @@ bool config_get(const struct config *c, uint32_t index, const char **name,
     case KIND_SIGNED:
         snprintf(value, CONFIG_TEXT_BYTES, "%" PRId64, *(const int64_t *)field);
         return true;
+    case KIND_BYTES_OR_PERCENT: get_bytes_or_percent(*(const int64_t *)field, value); return true;
+    case KIND_OUTPUT_LIMITS: get_output_limits(field, value); return true;
     case KIND_SWITCH: text = *(const bool *)field ? "yes" : "no"; break;
     case KIND_PINNED: text = r->preset; break;
     case KIND_TEXT:
@@ -278,6 +363,11 @@ static void explain_to_client(const struct row *r, enum fault fault, char error[
     case KIND_INTEGER:
     case KIND_SIGNED: refuse(error, "argument couldn't be parsed into an integer"); return;
     case KIND_BYTES: refuse(error, "argument must be a memory value"); return;
+    case KIND_BYTES_OR_PERCENT: refuse(error, "argument must be a memory or percent value"); return;
+    case KIND_OUTPUT_LIMITS:
+        refuse(error, "Error in class, hard, soft or soft_seconds setting in buffer limit "
+                      "configuration.");
+        return;
     case KIND_PINNED: refuse(error, "argument must be '%s'", r->preset); return;
     }
 }
@@ -322,6 +412,14 @@ static bool explain_to_operator(const struct row *r, enum fault fault, const cha
     case KIND_BYTES:
         return refuse(error, "%s%s: '%.*s' is not a size from %llu bytes on, such as 100mb", where,
                       r->name, n, value.p, min);
+    case KIND_BYTES_OR_PERCENT:
+        return refuse(error, "%s%s: '%.*s' is not a size, such as 100mb, or a percentage", where,
+                      r->name, n, value.p);
+    case KIND_OUTPUT_LIMITS:
+        return refuse(
+            error,
+            "%s%s: '%.*s' is not a class (normal, replica, pubsub) with two sizes and seconds",
+            where, r->name, n, value.p);
     case KIND_PINNED:
         return refuse(error, "%s%s: '%.*s' is not '%s', the only value that heapd has", where,
                       r->name, n, value.p, r->preset);
@@ -341,7 +439,7 @@ static bool apply(struct config *c, const struct view *words, size_t count, cons
         return refuse(error, "--%.*s: unknown directive", name_bytes, words[0].p);
     }
     if (!r) return refuse(error, "%sunknown directive '%.*s'", where, name_bytes, words[0].p);
-    bool several = r->kind == KIND_WORDS || r->kind == KIND_PINNED;
+    bool several = r->kind == KIND_WORDS || r->kind == KIND_OUTPUT_LIMITS || r->kind == KIND_PINNED;
     if (count < 2) return refuse(error, "%s%s: its value is missing", where, r->name);
     if (count > 2 && !several) {
         return refuse(error, "%s%s: wants one value, not %zu", where, r->name, count - 1);

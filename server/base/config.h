@@ -28,6 +28,15 @@
 
 enum { CONFIG_TEXT_BYTES = 256, CONFIG_ERROR_BYTES = 512 };
 
+/* Which of the limits of client-output-buffer-limit holds for a client. */
+enum client_class { CLIENT_NORMAL, CLIENT_REPLICA, CLIENT_PUBSUB, CLIENT_CLASSES };
+
+/* Of replies that a client does not read; 0 = no limit. */
+struct output_limit {
+    uint64_t hard_bytes;
+    uint64_t soft_bytes, soft_s; /* more than so many bytes for so many seconds */
+};
+
 struct config {
     char bind[CONFIG_TEXT_BYTES]; /* addresses, separated by single spaces */
     char http_bind[CONFIG_TEXT_BYTES];
@@ -43,10 +52,11 @@ struct config {
     bool io_uring;                     /* where the system has it */
     uint64_t poll_gap_us;              /* between polls, at most; 0 = none waits */
     uint64_t tcp_backlog, tcp_keepalive, timeout, maxclients;
-    uint64_t maxmemory; /* bytes; 0 = no limit */
+    uint64_t maxmemory;        /* bytes; 0 = no limit */
+    int64_t maxmemory_clients; /* bytes; 0 = no limit; negative: so many percent */
+    struct output_limit output_limits[CLIENT_CLASSES];
     uint64_t maxmemory_samples, lfu_log_factor, lfu_decay_time;
     uint64_t proto_max_bulk_len;   /* bytes */
-    uint64_t output_buffer_limit;  /* bytes that wait for a slow reader before it is closed */
     uint64_t memory_waste_percent; /* of the pools, at which they are compacted; 0 = never */
     uint64_t gc_budget_us, gc_threshold;
     uint64_t reply_depth_max, reply_values_max;

@@ -27,7 +27,7 @@
     X(RESERVED,       "ERR keys of the form '&:hex' and '#:hex' are reserved for handles and identities") \
     X(NOT_A_NAME,     "ERR a handle is not a name")                                                \
     X(TOO_BIG,        "TOOBIG the reply would hold more than reply-values-max values")             \
-    X(TOO_LONG_REPLY, "TOOBIG the reply would hold more bytes than output-buffer-limit")           \
+    X(TOO_LONG_REPLY, "TOOBIG the reply would hold more bytes than its limit")                     \
     X(SCORE_NAN,      "ERR resulting score is not a number (NaN)")                                 \
     X(TOO_MANY,       "ERR a container holds at most 4294967295 elements")                         \
     X(NOT_WEAKLY,     "ERR WEAKREF: only a list, hash, set or zset can be referred to weakly")      \

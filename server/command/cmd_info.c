@@ -81,6 +81,8 @@ static void put_clients(struct info *info)
     const struct figures_clients *c = &info->now.clients;
     put_number(info, "connected_clients", c->connected);
     put_number(info, "maxclients", c->max);
+    put_number(info, "client_recent_max_input_buffer", c->recent_max_input_bytes);
+    put_number(info, "client_recent_max_output_buffer", c->recent_max_output_bytes);
     put_number(info, "blocked_clients", c->waiting);
 }
 
@@ -94,6 +96,7 @@ static void put_memory(struct info *info)
     put_bytes(info, "maxmemory", m->max_bytes);
     put_text(info, "maxmemory_policy", m->policy);
     put_number(info, "mem_not_counted_for_evict", m->unlimited_bytes);
+    put_number(info, "mem_clients_normal", m->clients_bytes);
     put(info, "mem_fragmentation_ratio:%.2f\r\n", m->fragmentation);
     put_number(info, "mem_waiting_to_unmap_bytes", m->waiting_to_unmap_bytes);
     put_text(info, "mem_allocator", "heapd-pools");
@@ -188,6 +191,7 @@ static void put_stats(struct info *info)
     put_number(info, "evicted_keys", s->evicted_names);
     put_number(info, "evicted_keys_shared", s->evicted_shared_names);
     put_number(info, "evicted_bytes", s->evicted_bytes);
+    put_number(info, "evicted_clients", s->evicted_clients);
     put_number(info, "keyspace_hits", s->keyspace_hits);
     put_number(info, "keyspace_misses", s->keyspace_misses);
     put_number(info, "total_error_replies", s->error_replies);

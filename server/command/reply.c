@@ -157,7 +157,7 @@ bool reply_has_room(const struct call *c)
 {
     uint64_t bytes = c->out->n - c->out_start;
     if (c->refs) bytes += c->refs->bytes - c->refs_bytes_start;
-    return bytes <= c->engine->config.output_buffer_limit;
+    return bytes <= engine_reply_bytes_max(c->engine, c->session->class);
 }
 
 enum status reply_value(struct call *c, val v)

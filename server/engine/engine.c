@@ -12,7 +12,8 @@
 #include "engine/reclaim.h"
 #include "engine/steps.h"
 
-enum { SAMPLE_MS = 1000 }; /* between two samples of the rate of commands */
+enum { CLIENTS_BYTES_MIN = 32 << 20 }; /* of a percentage */
+enum { SAMPLE_MS = 1000 };             /* between two samples of the rate of commands */
 
 /* The clock of the network turns the loop once a second also when nobody asks anything. */
 static void sample_rate(struct engine *s)
@@ -75,6 +76,16 @@ static void configure_access(struct access *a, const struct config *c)
     a->decay_minutes = (uint32_t)c->lfu_decay_time;
 }
 
+/* What maxmemory-clients comes to. */
+static uint64_t clients_bytes_max(const struct config *c)
+{
+    int64_t most = c->maxmemory_clients;
+    if (most >= 0) return (uint64_t)most;
+    uint64_t half = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
+    uint64_t bytes = (c->maxmemory ? c->maxmemory : half) / 100 * (uint64_t)-most;
+    return bytes > CLIENTS_BYTES_MIN ? bytes : CLIENTS_BYTES_MIN;
+}
+
 void engine_configure(struct engine *s)
 {
     struct collect *c = &s->heap.collect;
@@ -86,6 +97,7 @@ void engine_configure(struct engine *s)
     configure_values(&s->values.limits, &s->config);
     configure_access(&s->keyspace.access, &s->config);
     maxmemory_configure(s);
+    s->clients_bytes_max = clients_bytes_max(&s->config);
     static const char *const levels[] = {"debug", "verbose", "notice", "warning"};
     for (int i = LOG_DEBUG; i <= LOG_WARNING; i++)
         if (strcmp(s->config.loglevel, levels[i]) == 0) log_level_set((enum log_level)i);
@@ -148,7 +160,8 @@ void engine_fini(struct engine *s)
 
 uint64_t engine_used_bytes(const struct engine *s)
 {
-    return heap_used_bytes(&s->heap);
+    const struct session_memory *clients = &s->sessions.memory;
+    return heap_used_bytes(&s->heap) + clients->outside - clients->untouched;
 }
 
 uint64_t engine_waiting_bytes(const struct engine *s)

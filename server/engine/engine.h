@@ -14,7 +14,7 @@
 #include "store/compact.h"
 #include "store/evict.h"
 
-enum { ENGINE_RUN_ID_CHARS = 41, COMMANDS_MAX = 256 };
+enum { ENGINE_RUN_ID_CHARS = 41, COMMANDS_MAX = 256, ENGINE_REPLY_BYTES_MAX = 1 << 30 };
 
 struct proto_buf;
 
@@ -31,6 +31,7 @@ struct engine_stats {
     uint64_t sampled_commands;
     int64_t sampled_ns; /* monotonic */
     uint64_t connections, rejected_connections;
+    uint64_t evicted_clients; /* closed for maxmemory-clients */
     uint64_t net_input_bytes, net_output_bytes;
     uint64_t error_replies;
     struct error_stats errors; /* the same by the word that they begin with */
@@ -90,7 +91,8 @@ struct engine {
         uint64_t changes; /* mem.trim_changes, */
         int64_t due_ns;   /* and since then for so long there were no more, by mono_ns */
     } trim;
-    const char *multiplexing; /* how clients' sockets are waited for; kept by net/ */
+    uint64_t clients_bytes_max; /* maxmemory-clients in bytes; 0 = no limit */
+    const char *multiplexing;   /* how clients' sockets are waited for; kept by net/ */
     struct proto_buf *(*push)(struct session *to); /* see engine_push; set by net/ */
     uint64_t allocated_before; /* heap.allocated at the last release, see steps_after_command */
 };
@@ -106,6 +108,14 @@ void engine_turn(struct engine *s);
 void engine_tick(struct engine *s);
 /* Applies what CONFIG SET can change. */
 void engine_configure(struct engine *s);
+
+/* The most bytes that a reply may have: what the client could not be owed anyway, and where its
+ * output has no limit, ENGINE_REPLY_BYTES_MAX. */
+static inline uint64_t engine_reply_bytes_max(const struct engine *s, enum client_class class)
+{
+    uint64_t hard_bytes = s->config.output_limits[class].hard_bytes;
+    return hard_bytes ? hard_bytes : ENGINE_REPLY_BYTES_MAX;
+}
 
 /* Where a running command writes what the client of another session is told, which leaves with the
  * replies of this turn; of the running session only before its own reply. NULL: nobody reads it

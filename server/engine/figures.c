@@ -3,6 +3,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "engine/maxmemory.h"
+
 static uint64_t micros(struct timeval t)
 {
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
@@ -28,6 +30,8 @@ static void take_clients(const struct engine *s, struct figures_clients *out)
         .waiting = s->sessions.waiting,
         .max = s->config.maxclients,
         .handles = sessions_handles(&s->sessions),
+        .recent_max_input_bytes = sessions_recent_input(&s->sessions),
+        .recent_max_output_bytes = sessions_recent_output(&s->sessions),
     };
 }
 
@@ -41,7 +45,8 @@ static void take_memory(const struct engine *s, struct figures_memory *out)
         .system_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE),
         .max_bytes = s->config.maxmemory,
         .policy = s->evict.policy->name,
-        .unlimited_bytes = collect_table_bytes(&s->heap),
+        .unlimited_bytes = used - maxmemory_counted_bytes(s),
+        .clients_bytes = s->sessions.memory.total,
         .waiting_to_unmap_bytes = engine_waiting_bytes(s),
     };
     if (used) out->fragmentation = (double)out->resident_bytes / (double)used;
@@ -136,6 +141,7 @@ static void take_stats(const struct engine *s, struct figures_stats *out)
         .evicted_names = s->keyspace.evicted,
         .evicted_shared_names = s->evict.names_shared,
         .evicted_bytes = s->evict.freed_bytes,
+        .evicted_clients = stats->evicted_clients,
         .longest_step_us = stats->longest_step_ns / 1000,
         .poll_gap_us = stats->poll_gap_ns / 1000,
         .poll_waits = stats->poll_waits,

@@ -28,6 +28,7 @@ struct figures_clients {
     uint64_t connected;
     uint64_t waiting; /* for a collection or a count that they asked for */
     uint64_t max;
+    uint64_t recent_max_input_bytes, recent_max_output_bytes; /* of one, in the last seconds */
     uint64_t handles; /* that they hold, those of closed clients not yet released included */
 };
 
@@ -36,6 +37,7 @@ struct figures_memory {
     uint64_t system_bytes;           /* that the machine has */
     uint64_t max_bytes;              /* maxmemory; 0 = no limit */
     const char *policy;              /* maxmemory-policy */
+    uint64_t clients_bytes;          /* of clients' buffers, part of used */
     uint64_t unlimited_bytes;        /* part of used, and not limited: see maxmemory.h */
     uint64_t waiting_to_unmap_bytes; /* freed, not part of used */
     double fragmentation;            /* resident to used; 0 when nothing is used */
@@ -78,6 +80,7 @@ struct figures_stats {
     uint64_t error_replies;
     uint64_t keyspace_hits, keyspace_misses, expired_names;
     uint64_t evicted_names, evicted_shared_names, evicted_bytes; /* see store/evict.h */
+    uint64_t evicted_clients;                                    /* closed for maxmemory-clients */
     uint64_t longest_step_us; /* of anything bounded that runs beside commands; thread CPU time */
     uint64_t poll_gap_us, poll_waits; /* see net/pace.h */
 };

@@ -1,8 +1,10 @@
 /*
  * Room under maxmemory: what is done before a command that may need memory is run, and after it.
  *
- * Limited is used memory (engine_used_bytes, used_memory in INFO), that is what is handed out:
- * objects, names, tables, buffers of clients. What the pools keep free in their arenas, and what
+ * Limited is used memory (engine_used_bytes, used_memory in INFO) that holds data: objects, names,
+ * tables. The buffers of clients are used memory, too, but maxmemory-clients limits them: names
+ * would be evicted for what a client has not finished sending, or does not read. A large argument
+ * counts from the moment that its command runs. What the pools keep free in their arenas, and what
  * was freed and waits to be unmapped, is not in it: evicting a name gives bytes back to the pools
  * at once, and pages to the system later or never, so a limit on those could not be kept by
  * evicting.
@@ -49,7 +51,7 @@ enum {
 /* What is compared with maxmemory. */
 static inline uint64_t maxmemory_counted_bytes(const struct engine *s)
 {
-    return engine_used_bytes(s) - collect_table_bytes(&s->heap);
+    return heap_used_bytes(&s->heap) - s->sessions.memory.inside - collect_table_bytes(&s->heap);
 }
 /* More is used than maxmemory allows. True: there is room, or soon will be; false: there is none.
  */

@@ -82,6 +82,7 @@ enum status bulks_begin(struct bulks *b, struct mem *m, const struct request_rea
         b->first = bulk;
     b->last = bulk;
     b->bytes += arrived;
+    b->caps += bulk->cap;
     b->filling = true;
     return STATUS_OK;
 }
@@ -95,6 +96,7 @@ enum status bulks_space(struct bulks *b, struct mem *m, struct stream_space *spa
         char *block = mem_realloc(m, bulk->block, bulk->cap, cap);
         if (!block) return STATUS_OOM;
         bulk->block = block;
+        b->caps += cap - bulk->cap;
         bulk->cap = cap;
     }
     size_t n = min_size(bulk->cap - HEAD_BYTES, bulk->length + LINE_END_BYTES) - bulk->filled;
@@ -126,6 +128,7 @@ const struct given *bulks_give(struct bulks *b, struct heap *h)
         bulk->given.s = str_of_block(h, bulk->block, bulk->length);
         bulk->block = NULL;
     }
+    b->caps = 0;
     return &b->first->given;
 }
 
@@ -139,12 +142,13 @@ void bulks_given(struct bulks *b, struct heap *h)
 
 int bulks_check(const struct bulks *b)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, caps = 0;
     for (const struct bulk *bulk = b->first; bulk; bulk = next_of(bulk)) {
         bool whole = bulk->filled == bulk->length, last = bulk == b->last;
         if (whole == (last && b->filling)) return 1;
         if (bulk->block && whole && bulk->cap != str_block_bytes(bulk->length)) return 2;
         bytes += bulk->filled;
+        caps += bulk->block ? bulk->cap : 0;
     }
-    return bytes == b->bytes ? 0 : 3;
+    return bytes == b->bytes && caps == b->caps ? 0 : 3;
 }

@@ -17,7 +17,7 @@
  * Invariants (bulks_check)
  *   1. All but the last are whole, and it is too unless `filling`.
  *   2. A whole one's block is as large as its string's.
- *   3. bytes is the sum of what has arrived for each.
+ *   3. bytes is the sum of what has arrived for each, caps that of their blocks.
  * Ownership: bulks own their blocks until they are given; then each holds one count of its string.
  * Cost: a small allocation beside the block.
  */
@@ -46,6 +46,7 @@ struct bulk {
 struct bulks {
     struct bulk *first, *last;
     uint64_t bytes; /* that have arrived for them */
+    uint64_t caps;  /* of their blocks, as long as these are theirs */
     bool filling;   /* the last one */
     bool probes;    /* the last request had some */
 };

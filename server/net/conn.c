@@ -64,10 +64,10 @@ static void close_for(struct conn *c, const char *why, uint64_t bytes)
     conn_close(c);
 }
 
-void conn_tick(struct conn *c)
+void conn_evict(struct conn *c)
 {
-    bool lingers = c->state == CONN_LINGERING;
-    if (lingers && c->loop->engine->mono_ns >= c->linger_until_ns) conn_close(c);
+    close_for(c, "its buffers take most, and all clients more than maxmemory-clients allows",
+              c->session.memory.total);
 }
 
 /* --- what comes next --- */
@@ -110,6 +110,7 @@ static void settle(struct conn *c)
     bool ready = !waits && (left || sated);
     enum loop_queue queue = ready ? LOOP_READY : LOOP_NOWHERE;
     c->session.input_bytes = inbox_bytes(&c->in) + c->bulks.bytes;
+    conn_count_memory(c);
     if (queue != c->node.queue) loop_move(c->loop, &c->node, queue);
     stream_read(&c->stream, !waits && !ready && !c->ended);
 }
@@ -160,6 +161,18 @@ void conn_drain(struct conn *c)
 
 /* --- output --- */
 
+/* Whether so many unread bytes are too many, or were for too long. */
+static bool is_over_limit(struct conn *c, uint64_t waits)
+{
+    const struct engine *s = c->loop->engine;
+    const struct output_limit *limit = &s->config.output_limits[c->session.class];
+    if (limit->hard_bytes && waits >= limit->hard_bytes) return true;
+    bool over = limit->soft_bytes && waits >= limit->soft_bytes;
+    if (over && !c->soft_since_ns) c->soft_since_ns = s->mono_ns;
+    if (!over) c->soft_since_ns = 0;
+    return over && s->mono_ns - c->soft_since_ns > (int64_t)limit->soft_s * 1000000000;
+}
+
 /* Something was sent, or could not be. */
 static void after_send(struct conn *c, int error)
 {
@@ -170,8 +183,9 @@ static void after_send(struct conn *c, int error)
     uint64_t waits = outbox_bytes(&c->out);
     if (c->out.writing) waits -= c->out.asked; /* the socket may take it yet */
     c->session.output_bytes = waits;
-    if (waits > c->loop->engine->config.output_buffer_limit) {
-        close_for(c, "more replies wait for it than output-buffer-limit allows", waits);
+    conn_count_memory(c);
+    if (is_over_limit(c, waits)) {
+        close_for(c, "more replies wait for it than client-output-buffer-limit allows", waits);
         return;
     }
     if (outbox_can_send(&c->out)) loop_add_output(c->loop, &c->output);
@@ -179,6 +193,15 @@ static void after_send(struct conn *c, int error)
     bool behind = c->out.first != c->out.last || c->state == CONN_FINISHING;
     if (c->out.writing && behind) stream_hurry(&c->loop->place);
     if (c->state == CONN_FINISHING) settle(c);
+}
+
+void conn_tick(struct conn *c)
+{
+    if (c->state == CONN_LINGERING) {
+        if (c->loop->engine->mono_ns >= c->linger_until_ns) conn_close(c);
+    } else if (c->soft_since_ns) {
+        after_send(c, 0);
+    }
 }
 
 void conn_send(struct conn *c)

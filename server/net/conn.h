@@ -13,8 +13,8 @@
  *   CLOSING    the stream is being closed; then the connection is freed
  *
  * A client that does not read is still read from: clients that write a whole pipeline before they
- * read are many, and if the server waited for them as well, nobody would ever go on. What waits for
- * it is its memory, and above the configuration's output-buffer-limit it is closed.
+ * read are many, and if the server waited for them as well, nobody would ever go on. The replies
+ * that wait for it are its memory. Above a limit of client-output-buffer-limit it is closed.
  *
  * No connection is closed while a command runs: what another session's command writes to it
  * (conn_push) is judged when the turn ends.
@@ -58,9 +58,12 @@ struct proto_buf *conn_push(struct session *to);
  * them does may read for others), conn_drain answers it and ends. */
 void conn_before_drain(struct conn *c);
 void conn_drain(struct conn *c);
+/* All clients together take more than maxmemory-clients allows, and it takes most. */
+void conn_evict(struct conn *c);
 /* At once; unsent replies are lost. */
 void conn_close(struct conn *c);
-/* A second has passed: closes one that lingers for too long. */
+/* A second has passed: closes one that lingers for too long, or whose output has been over the soft
+ * limit for too long. */
 void conn_tick(struct conn *c);
 
 static inline struct conn *conn_of(struct session *s)

@@ -24,6 +24,7 @@ struct conn {
     bool session_open;
     uint64_t drain_bytes; /* while the process ends: input that is still wanted */
     int64_t linger_until_ns;
+    int64_t soft_since_ns; /* since when its output is over the soft limit; 0: it is not */
     struct {
         uint64_t turn; /* the quota belongs to this turn of the loop */
         uint64_t bytes, commands, reply_bytes;
@@ -43,5 +44,18 @@ struct conn_fault {
     uint64_t bytes;
     bool finishes; /* what it was answered before is sent first */
 };
+
+/* Tells the registry of sessions what the connection's buffers take now. */
+static inline void conn_count_memory(struct conn *c)
+{
+    struct session_memory m = {
+        .outside = outbox_memory(&c->out) + request_reader_memory(&c->reader),
+        .inside = c->in.cap + c->bulks.caps,
+        .untouched = inbox_untouched(&c->in),
+    };
+    if (c->bulks.caps > c->bulks.bytes) m.untouched += c->bulks.caps - c->bulks.bytes;
+    m.total = m.outside + m.inside - m.untouched;
+    if (c->session_open) sessions_count(&c->loop->engine->sessions, &c->session, &m);
+}
 
 #endif

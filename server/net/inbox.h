@@ -43,6 +43,12 @@ static inline size_t inbox_bytes(const struct inbox *in)
     return in->end - in->begin;
 }
 
+/* Bytes of its block that were not touched: what waits in a large one has never been more. */
+static inline size_t inbox_untouched(const struct inbox *in)
+{
+    return in->cap > INBOX_BLOCK_BYTES ? in->cap - in->end : 0;
+}
+
 static inline struct view inbox_view(const struct inbox *in)
 {
     return (struct view){in->p + in->begin, in->end - in->begin};

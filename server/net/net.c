@@ -172,6 +172,28 @@ static void resume_woken(struct net *net)
     while (woken->first) conn_resume(conn_of(session_of_wait(woken->first)));
 }
 
+/* The client whose buffers take most; NULL: none has any. */
+static struct session *heaviest(const struct net *net)
+{
+    struct session *most = NULL;
+    for (struct session *s = net->loop.engine->sessions.first; s; s = s->next)
+        if (s->memory.total > (most ? most->memory.total : 0)) most = s;
+    return most;
+}
+
+/* Closes clients, those that take most first, until all together take no more than
+ * maxmemory-clients allows. */
+static void evict_clients(struct net *net)
+{
+    struct engine *s = net->loop.engine;
+    for (int n = 0; s->clients_bytes_max && s->sessions.memory.total > s->clients_bytes_max; n++) {
+        struct session *most = n < NET_EVICTIONS_MAX ? heaviest(net) : NULL;
+        if (!most) break;
+        s->stats.evicted_clients++;
+        conn_evict(conn_of(most));
+    }
+}
+
 bool net_after_steps(struct net *net)
 {
     struct loop *l = &net->loop;
@@ -182,6 +204,7 @@ bool net_after_steps(struct net *net)
     }
     l->busy = false;
     resume_woken(net);
+    evict_clients(net);
     bool more = l->busy || net_is_ready(net); /* they may have left work for a step */
     l->turn_open = false;
     l->busy = false;
@@ -201,9 +224,17 @@ static void tick_conn(struct queue_node *node)
     conn_tick(conn_in(node));
 }
 
+static void tick_session(struct net *net, struct session *s)
+{
+    (void)net;
+    conn_tick(conn_of(s));
+}
+
 void net_tick(struct net *net)
 {
     loop_turn(&net->loop);
+    sessions_tick(&net->loop.engine->sessions);
+    for_each_session(net, tick_session);
     if (net->loop.engine->config.timeout) for_each_session(net, close_idle);
     loop_each(&net->loop, LOOP_LINGERING, tick_conn);
     listeners_retry(&net->listeners);

@@ -34,7 +34,7 @@
  *
  * Invariants: those of loop.h. Ownership: the listeners and the loop; connections own themselves
  * until they are closed. Cost: a turn costs what its connections do; a turn after a CLIENT KILL,
- * and a tick where `timeout` is set, look at every session.
+ * and a tick, look at every session.
  */
 #ifndef HEAPD_NET_NET_H
 #define HEAPD_NET_NET_H
@@ -46,6 +46,7 @@ enum {
     NET_TICK_MS = 1000,            /* idle clients, lingering connections */
     NET_YIELD_PART = 8,            /* turns of the ready ones, that they give way for */
     NET_COMPLAINT_NS = 1000000000, /* between two log lines about accepting */
+    NET_EVICTIONS_MAX = 16,        /* of clients in a turn */
 };
 
 struct net {

@@ -71,6 +71,7 @@ static void run_large(struct conn *c, struct request *request, struct replies *o
 {
     struct engine *s = c->loop->engine;
     request->adopted = bulks_give(&c->bulks, &s->heap);
+    conn_count_memory(c); /* from now on they are the heap's */
     run_one(c, request, out);
     bulks_given(&c->bulks, &s->heap);
     bulks_fini(&c->bulks, &s->mem);

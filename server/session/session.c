@@ -114,6 +114,8 @@ void session_close(struct sessions *ss, struct session *s)
         ss->first = s->next;
     if (s->next) s->next->previous = s->previous;
     if (session_waits(s)) cancel_wait(ss, s);
+    s->input_bytes = s->output_bytes = 0;
+    sessions_count(ss, s, &(struct session_memory){.total = 0});
     bury(ss, &s->handles);
     ss->count--;
 }
@@ -137,6 +139,28 @@ bool sessions_step(struct sessions *ss, uint32_t max)
 uint64_t sessions_handles(const struct sessions *ss)
 {
     return ss->handles;
+}
+
+void sessions_tick(struct sessions *ss)
+{
+    ss->recent_at = (ss->recent_at + 1) % SESSIONS_RECENT_S;
+    ss->recent[ss->recent_at].input = ss->recent[ss->recent_at].output = 0;
+}
+
+uint64_t sessions_recent_input(const struct sessions *ss)
+{
+    uint64_t most = 0;
+    for (int i = 0; i < SESSIONS_RECENT_S; i++)
+        if (ss->recent[i].input > most) most = ss->recent[i].input;
+    return most;
+}
+
+uint64_t sessions_recent_output(const struct sessions *ss)
+{
+    uint64_t most = 0;
+    for (int i = 0; i < SESSIONS_RECENT_S; i++)
+        if (ss->recent[i].output > most) most = ss->recent[i].output;
+    return most;
 }
 
 struct session *sessions_find(const struct sessions *ss, uint64_t id)

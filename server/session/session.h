@@ -9,25 +9,36 @@
  * Invariants
  *   1. count == the sessions in the list, waiting == those of them that wait, handles == what they
  *      and the graves hold.
- *   2. There are at least count + buried_count graves, so that closing cannot fail.
+ *   2. memory is the sum of the sessions' own.
+ *   3. There are at least count + buried_count graves, so that closing cannot fail.
  * Ownership: net/ owns the memory of a session (it is embedded in a connection); the registry links
  * it.
  */
 #ifndef HEAPD_SESSION_SESSION_H
 #define HEAPD_SESSION_SESSION_H
 
+#include "base/config.h"
 #include "session/handles.h"
 #include "session/wait.h"
 
 enum { SESSION_NAME_BYTES = 128, SESSION_ADDRESS_BYTES = 64, SESSION_LIBRARY_BYTES = 64 };
+
+/* Memory of one client's buffers. */
+struct session_memory {
+    uint64_t total;     /* its share of used memory */
+    uint64_t outside;   /* of that, what the heap's account does not have */
+    uint64_t inside;    /* what that has, */
+    uint64_t untouched; /* of which so much was only reserved, and is not used memory */
+};
 
 struct session {
     struct session *previous, *next;
     uint64_t id;
     int protocol; /* 2 or 3 */
     bool authenticated;
-    bool close_after_reply; /* QUIT, a broken request, SHUTDOWN */
-    bool kill;              /* CLIENT KILL: net/ ends it before the killer has its reply */
+    enum client_class class; /* whose output limits hold for it */
+    bool close_after_reply;  /* QUIT, a broken request, SHUTDOWN */
+    bool kill;               /* CLIENT KILL: net/ ends it before the killer has its reply */
     struct wait wait;
     char name[SESSION_NAME_BYTES];
     char library_name[SESSION_LIBRARY_BYTES], library_version[SESSION_LIBRARY_BYTES];
@@ -39,13 +50,21 @@ struct session {
     const char *last_command; /* a command's full name; static */
     /* Waiting in the connection's buffers; kept by net/ for CLIENT LIST. */
     uint64_t input_bytes, output_bytes;
+    struct session_memory memory;
     struct handles handles;
 };
+
+enum { SESSIONS_RECENT_S = 8 };
 
 struct sessions {
     struct heap *h;
     struct session *first;
     uint64_t count, waiting;
+    struct session_memory memory; /* of all of them */
+    struct {
+        uint64_t input, output;
+    } recent[SESSIONS_RECENT_S]; /* the most bytes of one client, by second */
+    uint32_t recent_at;
     struct wait_queue woken; /* those of the waiting that net/ is to look at */
     struct usages usages;    /* the questions of those that wait for one */
     uint64_t handles;        /* held by all of them, and by the buried */
@@ -83,6 +102,26 @@ enum status session_reset(struct sessions *ss, struct session *s) MUST_USE;
 bool sessions_step(struct sessions *ss, uint32_t max);
 /* Handles that are held, those of closed sessions not yet released included. O(1). */
 uint64_t sessions_handles(const struct sessions *ss);
+/* The client's buffers are as `now` says, and its input_bytes and output_bytes. */
+static inline void sessions_count(struct sessions *ss, struct session *s,
+                                  const struct session_memory *now)
+{
+    ss->memory.total += now->total - s->memory.total;
+    ss->memory.outside += now->outside - s->memory.outside;
+    ss->memory.inside += now->inside - s->memory.inside;
+    ss->memory.untouched += now->untouched - s->memory.untouched;
+    s->memory = *now;
+    if (s->input_bytes > ss->recent[ss->recent_at].input)
+        ss->recent[ss->recent_at].input = s->input_bytes;
+    if (s->output_bytes > ss->recent[ss->recent_at].output)
+        ss->recent[ss->recent_at].output = s->output_bytes;
+}
+/* Another second begins. */
+void sessions_tick(struct sessions *ss);
+/* The most bytes of input and of output that one client had waiting in the last
+ * SESSIONS_RECENT_S seconds. */
+uint64_t sessions_recent_input(const struct sessions *ss);
+uint64_t sessions_recent_output(const struct sessions *ss);
 struct session *sessions_find(const struct sessions *ss, uint64_t id);
 
 #endif

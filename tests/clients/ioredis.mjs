@@ -139,6 +139,21 @@ const tests = [
     assert.equal(await r.get('total'), '1500');
     all.forEach((c) => c.disconnect());
   }],
+  ['a pipeline that is written before it is read', async () => {
+    const value = 'v'.repeat(1000);
+    await r.set('k', value);
+    const pipeline = r.pipeline();
+    for (let i = 0; i < 200000; i += 1) pipeline.get('k');
+    const replies = (await pipeline.exec()).map(([error, reply]) => error ?? reply);
+    assert.equal(replies.length, 200000);
+    assert.ok(replies.every((reply) => reply === value));
+    const large = 'a'.repeat(4 << 20);
+    const larger = 'b'.repeat(4 << 20);
+    await Promise.all([r.set('a', large), r.set('b', larger)]);
+    assert.deepEqual(await Promise.all([r.get('a'), r.get('b'), r.set('a', larger), r.set('b', large)]),
+      [large, larger, 'OK', 'OK']);
+    assert.equal(await r.get('b'), large);
+  }],
   ['server commands', async () => {
     assert.match(await r.info(), /^redis_version:/m);
     assert.match(await r.info('clients'), /^connected_clients:\d+/m);

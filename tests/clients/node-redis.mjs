@@ -157,6 +157,21 @@ const tests = (RESP, r) => [
     assert.equal(await r.get('total'), '1000');
     await Promise.all(all.map((c) => c.close()));
   }],
+  ['a pipeline that is written before it is read', async () => {
+    const value = 'v'.repeat(1000);
+    await r.set('k', value);
+    const multi = r.multi();
+    for (let i = 0; i < 200000; i += 1) multi.get('k');
+    const replies = await multi.execAsPipeline();
+    assert.equal(replies.length, 200000);
+    assert.ok(replies.every((reply) => reply === value));
+    const large = 'a'.repeat(4 << 20);
+    const larger = 'b'.repeat(4 << 20);
+    await Promise.all([r.set('a', large), r.set('b', larger)]);
+    assert.deepEqual(await Promise.all([r.get('a'), r.get('b'), r.set('a', larger), r.set('b', large)]),
+      [large, larger, 'OK', 'OK']);
+    assert.equal(await r.get('b'), large);
+  }],
   ['server commands', async () => {
     assert.match(await r.info(), /^redis_version:/m);
     assert.match(await r.info('clients'), /^connected_clients:\d+/m);

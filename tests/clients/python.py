@@ -179,6 +179,24 @@ def survives_a_killed_connection(r):
 
 
 @test
+def pipeline_that_is_written_before_it_is_read(r):
+    """redis-py sends the whole pipeline first. A server that stops to read until its replies are read never ends."""
+    patient = connect(socket_timeout=60)
+    value = b"v" * 1000
+    patient.set("k", value)
+    pipe = patient.pipeline(transaction=False)
+    for _ in range(200000):
+        pipe.get("k")
+    replies = pipe.execute()
+    assert len(replies) == 200000 and all(reply == value for reply in replies)
+    large, larger = b"a" * (4 << 20), b"b" * (4 << 20)
+    patient.mset({"a": large, "b": larger})
+    pipe = patient.pipeline(transaction=False)
+    assert pipe.get("a").get("b").set("a", larger).set("b", large).execute() == [large, larger, True, True]
+    assert patient.get("a") == larger and patient.get("b") == large
+
+
+@test
 def server_commands(r):
     info = r.info()
     for field in ("redis_version", "used_memory", "connected_clients", "total_commands_processed",

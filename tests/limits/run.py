@@ -308,7 +308,7 @@ def large_bulk():
     room = not SANITIZED and memory_available() > 3 << 30
     size = 512 * MIB if room else 64 * MIB
     piece = bytes(range(256)) * 4096
-    with Server("--output-buffer-limit", "1gb") as server, server.client() as c:
+    with Server() as server, server.client() as c:
         c.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n" % size)
         for _ in range(size // MIB):
             c.send(piece)
@@ -596,15 +596,106 @@ def mixed_readers():
             c.socket.close()
 
 
-@check("a reply above output-buffer-limit that is not read ends its client, and the log says so")
+@check("replies above client-output-buffer-limit that are not read end their client, and the log says so")
 def output_limit():
-    with Server("--output-buffer-limit", "8mb") as server, server.client() as other:
+    with Server("--client-output-buffer-limit", "normal", "8mb", "0", "0") as server, server.client() as other:
         assert other.call("SET", "k", b"v" * (32 * MIB)) == b"+OK"
         with server.client() as slow:
             slow.send(request("GET", "k"))
             eventually(lambda: other.info()["connected_clients"] == "1")
             assert len(slow.everything()) < 32 * MIB
-        assert "output-buffer-limit" in server.text()
+        assert "client-output-buffer-limit" in server.text()
+
+
+@check("replies over the soft limit end their client when they were for so many seconds, not sooner")
+def output_soft_limit():
+    with Server("--client-output-buffer-limit", "normal", 0, "1mb", 2) as server, server.client() as other:
+        assert other.call("SET", "k", b"v" * (32 * MIB)) == b"+OK"
+        with server.client() as slow, server.client() as late:
+            slow.send(request("GET", "k"))
+            late.send(request("GET", "k"))
+            began = time.monotonic()
+            time.sleep(0.5)
+            assert late.reply() == b"v" * (32 * MIB)
+            eventually(lambda: other.info()["connected_clients"] == "2")
+            assert 1.5 < time.monotonic() - began < 8
+            assert len(slow.everything()) < 32 * MIB
+            time.sleep(2.5)
+            late.send(b"PING\r\n")
+            assert late.line() == b"+PONG"
+
+
+# --- memory of clients --------------------------------------------------------------------------
+
+def fill_names(c, count=2000):
+    c.send(b"".join(request("SET", f"name:{i}", "v" * 1000) for i in range(count)))
+    for _ in range(count):
+        assert c.line() == b"+OK"
+
+
+@check("what is announced or unfinished evicts no names, and is counted as far as it was received")
+def unfinished_is_not_data():
+    with Server("--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru") as server, server.client() as c:
+        fill_names(c)
+        before = c.info()
+        with contextlib.ExitStack() as stack:
+            for _ in range(260):
+                one = stack.enter_context(server.client())
+                one.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\n")
+            eventually(lambda: int(c.info()["connected_clients"]) == 261)
+            c.call("SET", "another", "v")
+            announced = c.info()
+            assert int(announced["used_memory"]) - int(before["used_memory"]) < 4 * MIB, announced["used_memory"]
+            large = stack.enter_context(server.client())
+            large.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n" % (64 * MIB) + b"v" * (60 * MIB))
+            eventually(lambda: int(c.info()["mem_clients_normal"]) >= 60 * MIB)
+            c.call("SET", "a third", "v")
+            now = c.info()
+            assert int(now["used_memory"]) >= int(before["used_memory"]) + 60 * MIB
+            assert int(now["mem_not_counted_for_evict"]) >= 60 * MIB
+            assert int(now["client_recent_max_input_buffer"]) >= 60 * MIB
+            assert now["evicted_keys"] == "0" and c.call("DBSIZE") == 2002
+        eventually(lambda: int(c.info()["mem_clients_normal"]) < MIB)
+
+
+@check("the arguments of unfinished requests are memory of their clients")
+def unfinished_arguments():
+    count = 300000
+    with Server() as server, server.client() as c, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            one = stack.enter_context(server.client())
+            one.send(b"*%d\r\n$4\r\nMGET\r\n" % (count + 10) + b"$0\r\n\r\n" * count)
+        # Sixteen bytes for a view of each, in an array that doubles, and six for what was sent.
+        eventually(lambda: int(c.info()["mem_clients_normal"]) >= 4 * 22 * count)
+        assert int(c.info()["used_memory"]) >= 4 * 22 * count
+
+
+@check("clients that do not read are bounded together: those that take most are closed first, and no name is evicted")
+def clients_together():
+    with Server("--maxmemory", "60mb", "--maxmemory-policy", "allkeys-lru") as server, server.client() as c:
+        fill_names(c)
+        for _ in range(20):
+            c.send(request("RPUSH", "list", *[f"{i:01000d}" for i in range(1000)]))
+            c.reply()
+        names = c.call("DBSIZE")
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(server.client()) for _ in range(8)]
+            for one in clients:
+                one.send(request("LRANGE", "list", 0, -1))
+            eventually(lambda: int(c.info()["evicted_clients"]) >= 5)
+            now = c.info()
+            assert 15 * MIB < int(now["mem_clients_normal"]) <= 60 * MIB, now["mem_clients_normal"]
+            assert int(now["used_memory"]) > int(now["mem_clients_normal"]) + 20 * MIB
+            assert int(now["client_recent_max_output_buffer"]) > 15 * MIB
+            assert now["evicted_keys"] == "0" and c.call("DBSIZE") == names
+            assert int(now["connected_clients"]) == 9 - int(now["evicted_clients"])
+        assert "maxmemory-clients" in server.text()
+        # Whoever reads gets everything, though it takes more than its part for a moment.
+        assert len(c.call("LRANGE", "list", 0, -1)) == 20000
+        assert c.call("CONFIG", "SET", "maxmemory-clients", "1mb") == b"+OK"
+        with server.client() as slow:
+            slow.send(request("LRANGE", "list", 0, 9999))
+            eventually(lambda: int(c.info()["connected_clients"]) == 1)
 
 
 @check("a half-closed peer gets all its replies, then the end")

@@ -249,12 +249,12 @@ static void test_nested_bytes_are_bounded(void **state)
     RUN(&w, "SETRANGE long 99999 x");
     for (int i = 0; i < 100; i++) RUN(&w, "REF RPUSH l long");
     RUN(&w, "REF RPUSH outer l");
-    w.engine.config.output_buffer_limit = 1 << 20;
+    w.engine.config.output_limits[CLIENT_NORMAL].hard_bytes = 1 << 20;
     world_do(&w, 0, "FETCH outer");
     assert_true(world_replied(&w, "-TOOBIG the reply would hold more bytes than "
-                                  "output-buffer-limit\r\n"));
+                                  "its limit\r\n"));
     assert_true(w.out.cap < 4 << 20); /* it did not write it all to find out */
-    w.engine.config.output_buffer_limit = 11 << 20;
+    w.engine.config.output_limits[CLIENT_NORMAL].hard_bytes = 11 << 20;
     world_do(&w, 0, "FETCH outer");
     assert_true(world_replied(&w, "*1\r\n*100\r\n"));
     world_assert_one_reply(&w);

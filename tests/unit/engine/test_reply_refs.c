@@ -123,7 +123,7 @@ static void test_held_is_taken_back(void **state)
     prepare(&p);
     both(&p, "GET large");
     assert_int_equal(p.held.count, 1);
-    p.holding.engine.config.output_buffer_limit = 2 * LARGE;
+    p.holding.engine.config.output_limits[CLIENT_NORMAL].hard_bytes = 2 * LARGE;
     p.holding.refs = &p.held;
     for (int i = 0; i < 3; i++) world_do(&p.holding, 0, "REF RPUSH l large large");
     world_do(&p.holding, 0, "LRANGE l 0 -1");

@@ -258,7 +258,7 @@ static void test_push_to_another_session(void **state)
 static void test_push_over_the_limit(void **state)
 {
     (void)state;
-    struct world *w = world_new((const char *const[]){"--output-buffer-limit", "200kb", NULL});
+    struct world *w = world_new((const char *const[]){"--client-output-buffer-limit", "normal 200kb 0 0", NULL});
     int to = world_connect_narrow(w);
     unsigned long long id = world_session(w)->id;
     int from = world_connect(w);
@@ -316,7 +316,7 @@ static void test_output_limit_closes(void **state)
 {
     (void)state;
     for (int held = 0; held < 2; held++) {
-        struct world *w = world_new((const char *const[]){"--output-buffer-limit", "2mb", NULL});
+        struct world *w = world_new((const char *const[]){"--client-output-buffer-limit", "normal 2mb 0 0", NULL});
         int fd = world_connect_narrow(w);
         world_say(w, fd, held ? "HOLD 1000000\r\n" : "BULK 1000000\r\n");
         for (int i = 0; i < 10; i++) world_turn(w);
