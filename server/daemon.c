@@ -152,11 +152,11 @@ static void end(struct daemon *d)
     uv_close((uv_handle_t *)&d->deadline, NULL);
 }
 
-static bool start(struct daemon *d, uint64_t clients_max)
+static bool start(struct daemon *d)
 {
     if (uv_loop_init(&d->loop) || uv_async_init(&d->loop, &d->told, on_told) ||
         engine_init(&d->engine, d->config, &(struct clock){0}) ||
-        net_init(&d->net, &d->engine, &d->loop, clients_max)) {
+        net_init(&d->net, &d->engine, &d->loop)) {
         fprintf(stderr, "heapd: out of memory or descriptors at start-up\n");
         return false;
     }
@@ -195,7 +195,7 @@ static bool serve(struct daemon *d)
     return true;
 }
 
-int daemon_run(const struct config *config, uint64_t clients_max)
+int daemon_run(const struct config *config)
 {
     struct daemon *d = calloc(1, sizeof *d);
     if (!d) {
@@ -203,7 +203,7 @@ int daemon_run(const struct config *config, uint64_t clients_max)
         return 1;
     }
     d->config = config;
-    if (!start(d, clients_max)) return 1;
+    if (!start(d)) return 1;
     bool served = serve(d);
     end(d);
     uv_close((uv_handle_t *)&d->told, NULL);

@@ -23,7 +23,7 @@
 enum { DAEMON_DRAIN_MS = 5000 };
 
 /* Serves until it is told to end; the exit code. Failures at start-up: one line on standard error
- * that says what, and 1. `clients_max`: as many as there are descriptors for. */
-int daemon_run(const struct config *config, uint64_t clients_max);
+ * that says what, and 1. There have to be descriptors for maxclients. */
+int daemon_run(const struct config *config);
 
 #endif

@@ -8,15 +8,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
+#include "base/address.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "daemon.h"
 #include "monitor/monitor.h"
 
-/* Descriptors that are not clients: listeners of both ports, the loop's own, the log, HTTP and its
- * clients. */
-enum { DESCRIPTORS_RESERVED = 48 + VISITS_MAX };
+static_assert(VISITS_MAX + 2 * (int)ADDRESS_MAX + 16 <= (int)DESCRIPTORS_RESERVED,
+              "what both ports may have open is reserved");
 
 static const char usage[] =
     "usage: heapd [FILE] [--directive value ...]\n"
@@ -25,23 +25,6 @@ static const char usage[] =
     "Serves a shared heap over the Redis protocol. FILE is a configuration; every directive of it\n"
     "is also an argument, and the argument wins: heapd heapd.conf --port 7400 --http-port 0\n"
     "conf/heapd.conf explains them all.\n";
-
-/* As many as maxclients asks for, or as the system allows. */
-static uint64_t raise_descriptors(uint64_t clients)
-{
-    const rlim_t reserved = DESCRIPTORS_RESERVED;
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return clients;
-    rlim_t wanted = (rlim_t)clients + reserved;
-    if (limit.rlim_cur >= wanted) return clients;
-    struct rlimit raised = {.rlim_cur = wanted, .rlim_max = limit.rlim_max};
-    if (limit.rlim_max < wanted) raised.rlim_max = wanted; /* allowed to root */
-    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return clients;
-    raised = (struct rlimit){.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
-    if (setrlimit(RLIMIT_NOFILE, &raised) != 0) raised = limit;
-    if (raised.rlim_cur >= wanted) return clients;
-    return raised.rlim_cur > reserved ? raised.rlim_cur - reserved : 0;
-}
 
 int main(int argc, char **argv)
 {
@@ -62,7 +45,7 @@ int main(int argc, char **argv)
                 strerror(failed));
         return 1;
     }
-    uint64_t clients = raise_descriptors(config.maxclients);
+    uint64_t clients = descriptors_for(config.maxclients);
     if (clients == 0) {
         fprintf(stderr, "heapd: the limit of open files leaves no room for clients\n");
         return 1;
@@ -74,5 +57,5 @@ int main(int argc, char **argv)
                  clients, config.maxclients);
         config.maxclients = clients;
     }
-    return daemon_run(&config, clients);
+    return daemon_run(&config);
 }

@@ -1,4 +1,8 @@
 /* The server as a whole: its configuration, its end, its clock, and all names at once. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/descriptors.h"
 #include "base/glob.h"
 #include "command/command.h"
 #include "engine/figures.h"
@@ -82,6 +86,20 @@ static enum status set_all(struct call *c, struct config *config)
     return invalid ? refuse_value(c, canonical(c, c->argv[invalid]), first_error) : STATUS_OK;
 }
 
+/* What the system has to give first: descriptors for more clients. */
+static enum status reach(struct call *c, const struct config *config)
+{
+    if (config->maxclients <= c->engine->config.maxclients) return STATUS_OK;
+    uint64_t possible = descriptors_for(config->maxclients);
+    if (possible >= config->maxclients) return STATUS_OK;
+    char why[128];
+    snprintf(why, sizeof why,
+             "The operating system is not able to handle the specified number of clients, try with "
+             "%" PRIu64,
+             possible);
+    return refuse_value(c, view_of("maxclients"), why);
+}
+
 /* CONFIG SET directive value [directive value ...]: all or none. */
 enum status cmd_config_set(struct call *c)
 {
@@ -89,6 +107,7 @@ enum status cmd_config_set(struct call *c)
     if (c->argc % 2) return STATUS_SYNTAX;
     struct config config = s->config;
     enum status status = set_all(c, &config);
+    if (!status) status = reach(c, &config);
     if (status) return status;
     /* Who came in while no password was wanted stays in, as in Redis. */
     if (!s->config.requirepass[0] && config.requirepass[0])

@@ -34,9 +34,7 @@ static void close_session(struct net *net, struct session *s)
 static enum accept_refusal judge(const struct net *net, int fd)
 {
     const struct engine *engine = net->loop.engine;
-    uint64_t most = engine->config.maxclients;
-    if (most > net->clients_max) most = net->clients_max;
-    if (engine->sessions.count >= most) return ACCEPT_TOO_MANY;
+    if (engine->sessions.count >= engine->config.maxclients) return ACCEPT_TOO_MANY;
     return accept_is_denied(fd, &engine->config) ? ACCEPT_DENIED : ACCEPT_SERVED;
 }
 
@@ -266,14 +264,14 @@ static void set_hooks(struct net *net)
 
 void net_init_apart(struct net *net, struct engine *engine, const struct stream_place *place)
 {
-    *net = (struct net){.clients_max = engine->config.maxclients};
+    *net = (struct net){.yield_until_ns = 0};
     loop_init_apart(&net->loop, engine, place);
     set_hooks(net);
 }
 
-enum status net_init(struct net *net, struct engine *engine, uv_loop_t *uv, uint64_t clients_max)
+enum status net_init(struct net *net, struct engine *engine, uv_loop_t *uv)
 {
-    *net = (struct net){.clients_max = clients_max};
+    *net = (struct net){.yield_until_ns = 0};
     if (loop_init(&net->loop, engine, uv, on_idle, net)) return STATUS_OOM;
     set_hooks(net);
     net->listeners =

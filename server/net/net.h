@@ -52,7 +52,6 @@ enum {
 struct net {
     struct loop loop;
     struct listeners listeners;
-    uint64_t clients_max;   /* that the process has descriptors for */
     int64_t yield_until_ns; /* ready connections give way until then */
     int64_t complained_ns;  /* when the log was last told that accepting failed */
     /* Called before replies leave; NULL: nothing is to be done. */
@@ -63,8 +62,7 @@ struct net {
 };
 
 /* `engine` and `uv` outlive it. */
-enum status net_init(struct net *net, struct engine *engine, uv_loop_t *uv,
-                     uint64_t clients_max) MUST_USE;
+enum status net_init(struct net *net, struct engine *engine, uv_loop_t *uv) MUST_USE;
 /* The same without libuv, on streams whose place is there: the caller takes the turns, by the
  * functions of the phases, and opens connections by conn_new and conn_begin. */
 void net_init_apart(struct net *net, struct engine *engine, const struct stream_place *place);

@@ -486,6 +486,30 @@ def fill(server, clients, count):
     return True
 
 
+@check("CONFIG SET maxclients: as many as the system has descriptors for, and no more is said")
+def more_clients():
+    with Server("--maxclients", 20) as server, server.client() as c:
+        def limits():
+            line = next(line for line in pathlib.Path(f"/proc/{server.process.pid}/limits")
+                        .read_text().splitlines() if line.startswith("Max open files"))
+            return tuple(map(int, line.split()[3:5]))
+
+        c.send(b"CONFIG SET maxclients 1500\r\n")
+        assert c.line() == b"+OK"
+        assert limits()[0] >= 1500
+        c.send(b"CONFIG SET maxclients 4294967295\r\n")
+        line = c.line()
+        assert line.startswith(b"-ERR CONFIG SET failed (possibly related to argument 'maxclients') - "
+                               b"The operating system is not able to handle"), line
+        possible = int(line.split()[-1])
+        assert 1500 <= possible < limits()[1]
+        assert c.info()["maxclients"] == "1500"
+        c.send(b"CONFIG SET maxclients %d\r\n" % possible)
+        assert c.line() == b"+OK"
+        clients = []
+        eventually(lambda: fill(server, clients, 1200))
+
+
 @check("an idle client is closed after `timeout`, a busy one is not")
 def idle_timeout():
     with Server("--timeout", 1) as server, server.client() as idle, server.client() as busy:

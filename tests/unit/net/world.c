@@ -193,7 +193,7 @@ struct world *world_new(const char *const *options)
     if (!config_load(&config, argc, argv, error)) fail_msg("%s", error);
     assert_int_equal(uv_loop_init(&w->loop), 0);
     assert_int_equal(engine_init(&w->engine, &config, &(struct clock){0}), STATUS_OK);
-    assert_int_equal(net_init(&w->net, &w->engine, &w->loop, 1000), STATUS_OK);
+    assert_int_equal(net_init(&w->net, &w->engine, &w->loop), STATUS_OK);
     uv_check_init(&w->loop, &w->check);
     w->check.data = w;
     uv_check_start(&w->check, on_check);
