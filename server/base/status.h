@@ -31,6 +31,7 @@
     X(SCORE_NAN,      "ERR resulting score is not a number (NaN)")                                 \
     X(TOO_MANY,       "ERR a container holds at most 4294967295 elements")                         \
     X(NOT_WEAKLY,     "ERR WEAKREF: only a list, hash, set or zset can be referred to weakly")      \
+    X(BROKEN,         "ERR a record does not fit the state that it is applied to")                 \
     X(REPLIED,        "")
 /* clang-format on */
 

@@ -54,6 +54,7 @@ struct call {
     struct reply_refs *refs;      /* large values of the reply; NULL: they are copied */
     struct reply_ref *refs_start; /* the last one before this command's, */
     uint64_t refs_bytes_start;    /* and the bytes up to there */
+    size_t effects_start;         /* where this command's effects begin in the batch */
     int64_t now_ms;
     const struct obj *open; /* the container that the reply shows as a whole (HGETALL, LRANGE): met
                                again below, it stands as its identity */

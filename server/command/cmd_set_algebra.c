@@ -48,10 +48,36 @@ static enum status algebra_init(struct algebra *a, struct call *c)
     return status;
 }
 
+/* The set of the command's own is nobody else's: what is done to it is no effect. */
+static bool gather_begin(struct algebra *a)
+{
+    bool on = effects_pause(&a->c->heap->effects);
+    a->gathered = heap_container_new(a->c->heap, OBJ_SET);
+    effects_resume(&a->c->heap->effects, on);
+    if (!a->gathered) a->status = STATUS_OOM;
+    return a->gathered;
+}
+
+/* False: it was there already, or there was no memory. */
+static bool gather(struct algebra *a, const struct needle *n)
+{
+    bool added, on = effects_pause(&a->c->heap->effects);
+    a->status = set_add(a->c->heap, a->gathered, n, &added);
+    effects_resume(&a->c->heap->effects, on);
+    return added && !a->status;
+}
+
+static void gather_end(struct algebra *a)
+{
+    bool on = effects_pause(&a->c->heap->effects);
+    rc_dec(a->c->heap, a->gathered);
+    effects_resume(&a->c->heap->effects, on);
+}
+
 static void algebra_fini(struct algebra *a)
 {
     struct call *c = a->c;
-    if (a->gathered) rc_dec(c->heap, a->gathered);
+    if (a->gathered) gather_end(a);
     if (a->sets && a->sets != a->few)
         mem_free(&c->engine->mem, a->sets, (c->argc - 1) * sizeof(struct obj *));
 }
@@ -68,13 +94,6 @@ static void show(struct algebra *a, val member)
 {
     a->status = reply_value(a->c, member);
     a->shown++;
-}
-
-static bool gather_begin(struct algebra *a)
-{
-    a->gathered = heap_container_new(a->c->heap, OBJ_SET);
-    if (!a->gathered) a->status = STATUS_OOM;
-    return a->gathered;
 }
 
 static int by_length(const void *x, const void *y)
@@ -133,7 +152,7 @@ static void union_each(void *ctx, val member)
     struct needle n = needle_of_val(a->c->heap, member);
     if (a->skipped && set_has(a->skipped, &n)) return;
     if (a->gathers)
-        a->status = set_add(a->c->heap, a->gathered, &n, &added);
+        added = gather(a, &n);
     else if (a->gathered)
         added = !set_has(a->gathered, &n);
     if (!a->status && added) show(a, member);
@@ -181,10 +200,9 @@ static void diff_each(void *ctx, val member)
 static void gather_each(void *ctx, val member)
 {
     struct algebra *a = ctx;
-    bool added;
     if (a->status) return;
     struct needle n = needle_of_val(a->c->heap, member);
-    if (set_has(a->sets[0], &n)) a->status = set_add(a->c->heap, a->gathered, &n, &added);
+    if (set_has(a->sets[0], &n)) (void)gather(a, &n);
 }
 
 /* The members of the first set, each looked for in the others, the larger ones first; or, if those

@@ -182,6 +182,7 @@ static void take_back(struct call *c)
     c->out->n = c->out_start;
     c->out->failed = false;
     handles_rollback(c->heap, &c->session->handles);
+    effects_rewind(&c->heap->effects, c->effects_start);
 }
 
 enum status call_error(struct call *c, const char *format, ...)

@@ -24,9 +24,11 @@ bool dispatch_resume(struct engine *engine, struct session *session, struct repl
         .refs = to.refs,
         .refs_start = to.refs ? to.refs->last : NULL,
         .refs_bytes_start = to.refs ? to.refs->bytes : 0,
+        .effects_start = engine->heap.effects.used,
         .now_ms = engine->now_ms,
     };
     if (w->type->reply) w->type->reply(&c, w);
     session_wait_end(&engine->sessions, session);
+    effects_commit(&engine->heap.effects);
     return true;
 }

@@ -67,6 +67,7 @@ static enum maxmemory_state make(struct engine *s)
         if (now >= deadline && state == MAXMEMORY_ENOUGH) state = MAXMEMORY_BEHIND;
     }
     if (state == MAXMEMORY_ENOUGH) evict_enough(&s->evict);
+    effects_commit(&s->heap.effects);
     if (s->evict.names_shared != shared_before) want_collection(s);
     return state;
 }

@@ -38,5 +38,6 @@ bool reclaim_some(struct engine *s)
         collect_step(&s->heap, false);
     else
         return false;
+    effects_commit(&s->heap.effects);
     return true;
 }

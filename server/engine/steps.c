@@ -48,6 +48,7 @@ void steps_after_command(struct engine *s)
     if (slots > UINT32_MAX) slots = UINT32_MAX;
     if (h->weak.first) weak_step(h, (uint32_t)slots);
     if (h->release_pending) reclaim_release(s, (uint32_t)slots);
+    effects_commit(&h->effects);
 }
 
 /* --- bounded steps --- */
@@ -121,8 +122,10 @@ static bool trim_is_due(struct engine *s, bool idle)
     return idle && s->mem.trim_bytes && s->mono_ns >= s->trim.due_ns;
 }
 
+/* A step has ended: its effects are whole, and it is measured. */
 static void note_step(struct engine *s, int64_t began)
 {
+    effects_commit(&s->heap.effects);
     uint64_t took = (uint64_t)(clock_thread_ns(&s->clock) - began);
     if (took > s->stats.longest_step_ns) s->stats.longest_step_ns = took;
     histogram_record(&s->stats.step_ns, took);

@@ -250,6 +250,7 @@ bool collect_step(struct heap *h, bool idle)
         do advance_until_look(h, idle);
         while (!c->ended && clock_mono_ns(h->clock) < deadline && collect_has_work(h, idle));
     }
+    effects_commit(&h->effects); /* what the slice has freed */
     uint64_t took = (uint64_t)(clock_thread_ns(h->clock) - cpu);
     c->trial_ns += took;
     if (c->ended) trial_ended(h);

@@ -21,6 +21,7 @@ enum status heap_init(struct heap *h, struct mem *m, struct clock *clock,
 void heap_fini(struct heap *h)
 {
     collect_fini(h);
+    effects_fini(&h->effects);
     pool_delete(h->pool);
     h->pool = NULL;
 }
@@ -54,6 +55,9 @@ struct obj *heap_container_new(struct heap *h, enum obj_type t)
     if (!c) return NULL;
     heap_object_made(h, &c->head, t);
     c->body = NULL;
+    if (UNLIKELY(h->effects.on))
+        effect_put(&h->effects,
+                   &(struct effect){.op = EFFECT_NEW, .cell = effect_cell(&c->head), .number = t});
     return &c->head;
 }
 
@@ -64,6 +68,13 @@ void heap_make_visible(struct heap *h, struct obj *o)
     obj_words(o)->place = COLLECT_NEW | h->collect.trial_number;
 }
 
+void heap_mark_referred(struct heap *h, struct obj *o)
+{
+    if (o->flags & OBJ_REFERRED) return;
+    o->flags |= OBJ_REFERRED;
+    if (UNLIKELY(h->effects.on))
+        effect_put(&h->effects, &(struct effect){.op = EFFECT_REFERRED, .cell = effect_cell(o)});
+}
 bool heap_compact_step(struct heap *h, uint64_t *cursor, uint32_t slots_max)
 {
     enum { TABLE_SHIFT = 40 };

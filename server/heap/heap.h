@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/view.h"
 #include "heap/collect.h"
+#include "heap/effect.h"
 #include "heap/ident.h"
 #include "heap/intern.h"
 #include "heap/obj.h"
@@ -98,6 +99,7 @@ struct heap {
     struct ident ident;
     struct weaks weak;
     struct collect collect;
+    struct effects effects;
     struct heap_holder *holders;
     /* A container without OBJ_REFERRED has lost its last slot, and no command was there that would
      * see to its name. May be NULL. */
@@ -131,10 +133,7 @@ void heap_make_visible(struct heap *h, struct obj *o);
 
 /* REF has stored the container in a name or a slot, or it is the copy of such a one in a slot: it
  * outlives being emptied. Names that go with their containers have to know (keyspace_refer). */
-static inline void heap_mark_referred(struct obj *o)
-{
-    o->flags |= OBJ_REFERRED;
-}
+void heap_mark_referred(struct heap *h, struct obj *o);
 
 /* release.c: called by rc.h when the count has become zero. */
 void heap_release(struct heap *h, struct obj *o);

@@ -67,8 +67,23 @@ enum status ident_number(struct heap *h, struct obj *o, uint64_t *out)
     *b = entry;
     id->next++;
     o->flags |= OBJ_IDENTIFIED;
+    if (UNLIKELY(h->effects.on) && obj_is_container(o))
+        effect_put(
+            &h->effects,
+            &(struct effect){.op = EFFECT_IDENT, .cell = effect_cell(o), .number = entry.number});
     *out = entry.number;
     return STATUS_OK;
+}
+
+enum status ident_restore(struct heap *h, struct obj *o, uint64_t number)
+{
+    struct ident *id = &h->ident;
+    uint64_t next = id->next;
+    DASSERT((o->flags & OBJ_IDENTIFIED) == 0);
+    id->next = number;
+    enum status s = ident_number(h, o, &number);
+    if (s || id->next < next) id->next = next;
+    return s;
 }
 
 struct obj *ident_find(struct heap *h, uint64_t number)

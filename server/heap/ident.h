@@ -21,6 +21,8 @@ struct ident {
 
 /* The number of a container or weak reference, given now if it had none. */
 enum status ident_number(struct heap *h, struct obj *o, uint64_t *out) MUST_USE;
+/* Gives a container that has no number this one, which no object has. */
+enum status ident_restore(struct heap *h, struct obj *o, uint64_t number) MUST_USE;
 /* The number if it already has one, else 0. */
 uint64_t ident_get(const struct heap *h, const struct obj *o);
 /* The living object of a number, or NULL: also for what has died or is condemned (rule 8). */

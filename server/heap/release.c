@@ -32,6 +32,8 @@ void heap_release(struct heap *h, struct obj *o)
         return;
     }
     struct cell *c = (struct cell *)o;
+    if (UNLIKELY(h->effects.on))
+        effect_put(&h->effects, &(struct effect){.op = EFFECT_DEAD, .cell = effect_cell(o)});
     if (o->flags & OBJ_WEAKLY) weak_ended(h, o);
     if (o->flags & OBJ_VISIBLE) collect_forget(h, o);
     ident_forget(h, o);

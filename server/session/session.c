@@ -118,6 +118,7 @@ void session_close(struct sessions *ss, struct session *s)
     sessions_count(ss, s, &(struct session_memory){.total = 0});
     bury(ss, &s->handles);
     ss->count--;
+    effects_commit(&ss->h->effects); /* what only its wait or its handles have held */
 }
 
 enum status session_reset(struct sessions *ss, struct session *s)

@@ -156,6 +156,13 @@ bool keyspace_is_live(const struct keyspace *ks, const struct entry *e)
 
 /* --- looking up --- */
 
+struct entry *keyspace_find_any(const struct keyspace *ks, struct view key)
+{
+    struct key_needle n = keyspace_needle(ks, key);
+    struct entry **slot = keyspace_slot(ks, &n);
+    return slot ? *slot : NULL;
+}
+
 struct entry *keyspace_find_hashed(const struct keyspace *ks, struct view key, uint32_t hash)
 {
     struct key_needle n = {key, hash};
@@ -206,7 +213,8 @@ void keyspace_unbind(struct keyspace *ks, struct entry *e, enum name_gone why)
     struct obj *o = entry_referred(e);
     ks->expired += why == NAME_EXPIRED;
     ks->evicted += why == NAME_EVICTED;
-    keyspace_clear_expiry(ks, e);
+    if (keyspace_reports(ks)) keyspace_report_unbind(ks, e, why);
+    keyspace_drop_expiry(ks, e);
     keyspace_forget(ks, e, o);
     keyspace_extract(ks, e);
     keyspace_free_entry(ks, e);
@@ -225,7 +233,7 @@ enum status keyspace_know(struct keyspace *ks, struct entry *e)
 void keyspace_refer(struct keyspace *ks, struct obj *o)
 {
     if (o->flags & OBJ_REFERRED) return;
-    heap_mark_referred(o);
+    heap_mark_referred(ks->h, o);
     const struct entry *e = binding_get(&ks->known, o);
     if (e) binding_forget(&ks->known, ks->h->pool, o, e);
 }
@@ -264,11 +272,21 @@ enum status keyspace_set_expiry(struct keyspace *ks, struct entry **e, int64_t w
         }
         *e = now;
     }
-    return expiry_set(&ks->expiry, ks->h->mem, *e, when_ms);
+    enum status s = expiry_set(&ks->expiry, ks->h->mem, *e, when_ms);
+    if (!s && keyspace_reports(ks)) keyspace_report_expiry(ks, *e);
+    return s;
 }
 
-/* The room stays until the name is bound anew: a smaller entry could not always be had. */
-void keyspace_clear_expiry(struct keyspace *ks, struct entry *e)
+/* The space in the entry stays until the name is bound anew: a smaller entry could not always be
+ * had. */
+void keyspace_drop_expiry(struct keyspace *ks, struct entry *e)
 {
     if (entry_place(e)) expiry_remove(&ks->expiry, ks->h->mem, e);
+}
+
+void keyspace_clear_expiry(struct keyspace *ks, struct entry *e)
+{
+    if (!entry_place(e)) return;
+    keyspace_drop_expiry(ks, e);
+    if (keyspace_reports(ks)) keyspace_report_expiry(ks, e);
 }

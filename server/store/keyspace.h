@@ -15,7 +15,7 @@
  * Called by command/ and engine/. Everything that changes a binding passes keyspace_bind_take and
  * its relatives, _rebind, _rename, _unbind, _commit, _flush or a change of expiry. It does not
  * decide what a command does to a value, nor about OBJ_REFERRED: that is the command floor's
- * matter.
+ * matter. Each of them reports what it did as an effect (heap/effect.h), when it has succeeded.
  *
  * keyspace.c is about single names, keyspace_bind.c gives them values, keyspace_many.c is about
  * many: flushing, steps, walks, the check; keyspace_move.c moves them.
@@ -139,13 +139,14 @@ enum status keyspace_share_value(struct keyspace *ks, struct entry **e,
 /* Renames, TTL and access clock included; what `to` was bound to is released. from != to. On
  * failure nothing changed. The reference moves (rule 2 of collect.h). */
 enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to) MUST_USE;
-/* Why a name goes. ROLLED_BACK: it was never seen bound by a later command. */
+/* Why a name goes. ROLLED_BACK: the command that bound it has failed. */
 enum name_gone {
     NAME_REMOVED,
     NAME_EXPIRED,
     NAME_EVICTED,
     NAME_EMPTIED,
     NAME_TARGET_GONE,
+    NAME_RENAMED,
     NAME_ROLLED_BACK,
 };
 /* Removes the name and releases the value. */
@@ -226,6 +227,10 @@ typedef void keyspace_each(void *ctx, const struct entry *e);
 /* SCAN: table_scan's cursor and promise. Names that are due or gone are not shown. The callback
  * changes nothing in the keyspace. */
 uint64_t keyspace_scan(const struct keyspace *ks, uint64_t cursor, keyspace_each *each, void *ctx);
+/* Every entry of the table, due and gone ones included, and the entry of a key likewise: for checks
+ * and for who applies effects. */
+void keyspace_walk_all(const struct keyspace *ks, keyspace_each *each, void *ctx);
+struct entry *keyspace_find_any(const struct keyspace *ks, struct view key);
 /* All of them in one go, for KEYS and tests; as keyspace_scan otherwise. */
 void keyspace_walk(const struct keyspace *ks, keyspace_each *each, void *ctx);
 

@@ -26,7 +26,7 @@ static struct entry *bind_new(struct keyspace *ks, const struct key_needle *n,
     keyspace_stored(e);
     return e;
 drop_expiry:
-    keyspace_clear_expiry(ks, e);
+    keyspace_drop_expiry(ks, e);
 drop_root:
     root_drop(ks, c->o);
 free_entry:
@@ -61,6 +61,7 @@ static enum status bind_anew(struct keyspace *ks, struct entry **slot, struct en
     struct entry *old = *e, *now;
     if (options.expires_ms == KEYSPACE_NEVER && entry_overwrite(old, c)) {
         keyspace_touch(ks, old);
+        if (keyspace_reports(ks)) keyspace_report_bind(ks, old);
         return STATUS_OK;
     }
     struct obj *was = entry_referred(old);
@@ -69,7 +70,7 @@ static enum status bind_anew(struct keyspace *ks, struct entry **slot, struct en
     enum status s = prepare(ks, old, c, expires, &now);
     if (s) return s;
 
-    if (!expires) keyspace_clear_expiry(ks, old);
+    if (!expires) keyspace_drop_expiry(ks, old);
     if (now == old) {
         entry_write(old, c, expires);
     } else {
@@ -84,6 +85,7 @@ static enum status bind_anew(struct keyspace *ks, struct entry **slot, struct en
     entry_set_clock(now, access_again(&ks->access, entry_clock(old)));
     if (was != c->o) keyspace_forget(ks, old, was);
     if (now != old) keyspace_free_entry(ks, old);
+    if (keyspace_reports(ks)) keyspace_report_bind(ks, now); /* before what follows from the drop */
     keyspace_drop(ks, was);
     *e = now;
     return STATUS_OK;
@@ -107,6 +109,7 @@ static enum status bind(struct keyspace *ks, struct view key, const struct entry
     } else {
         e = bind_new(ks, &n, c, options.expires_ms);
         if (!e) s = STATUS_OOM;
+        if (!s && keyspace_reports(ks)) keyspace_report_bind(ks, e);
     }
     if (!s && out) *out = e;
     return s;
@@ -156,6 +159,7 @@ enum status keyspace_bind_integer(struct keyspace *ks, struct view key, int64_t 
     return bind(ks, key, &c, options, out);
 }
 
+/* Another value in the place of the old one; the TTL stays. */
 static enum status rebind(struct keyspace *ks, struct entry **e, const struct entry_content *c)
 {
     struct keyspace_bind options = {.keep_ttl = true, .expires_ms = KEYSPACE_NEVER};
@@ -192,7 +196,9 @@ enum status keyspace_share_value(struct keyspace *ks, struct entry **e, val *out
     enum status s = val_keep(ks->h, v, out);
     if (s) return s;
     struct entry_content c = {.o = val_obj(*out)};
+    bool on = effects_pause(&ks->h->effects); /* the value stays the same: that is no effect */
     s = rebind(ks, e, &c);
+    effects_resume(&ks->h->effects, on);
     if (!s) entry_set_clock(*e, clock);
     return s;
 }
@@ -215,7 +221,7 @@ enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to
     if (slot) {
         was = entry_referred(*slot);
         ks->expired += keyspace_is_due(ks, *slot);
-        keyspace_clear_expiry(ks, *slot);
+        keyspace_drop_expiry(ks, *slot);
         keyspace_forget(ks, *slot, was);
         keyspace_free_entry(ks, *slot);
         *slot = target;
@@ -227,6 +233,10 @@ enum status keyspace_rename(struct keyspace *ks, struct entry *e, struct view to
     }
     if (c.o) binding_moved(&ks->known, c.o, e, target);
     keyspace_stored(target);
+    if (keyspace_reports(ks)) {
+        keyspace_report_bind(ks, target);
+        keyspace_report_unbind(ks, e, NAME_RENAMED);
+    }
     keyspace_extract(ks, e);
     keyspace_free_entry(ks, e);
     if (c.o) rc_moved(ks->h, c.o);
@@ -284,7 +294,10 @@ void keyspace_unstage(struct keyspace *ks, const struct keyspace_staged *staged)
 
 void keyspace_commit(struct keyspace *ks, const struct keyspace_staged *staged)
 {
-    if (staged->fresh) return;
+    if (staged->fresh) {
+        if (keyspace_reports(ks)) keyspace_report_bind(ks, staged->e);
+        return;
+    }
     struct key_needle n = {entry_key(staged->e), staged->hash};
     struct entry **slot = keyspace_slot(ks, &n);
     ASSERT(slot);
@@ -292,9 +305,10 @@ void keyspace_commit(struct keyspace *ks, const struct keyspace_staged *staged)
     struct obj *was = entry_referred(old);
     ks->expired += keyspace_is_due(ks, old);
     entry_set_clock(staged->e, access_again(&ks->access, entry_clock(old)));
-    keyspace_clear_expiry(ks, old);
+    keyspace_drop_expiry(ks, old);
     keyspace_forget(ks, old, was);
     *slot = staged->e;
+    if (keyspace_reports(ks)) keyspace_report_bind(ks, staged->e);
     keyspace_free_entry(ks, old);
     keyspace_drop(ks, was);
 }

@@ -12,6 +12,7 @@ void keyspace_flush(struct keyspace *ks)
     ks->spare = NULL;
     *d = (struct keyspace_debris){ks->debris, ks->names, ks->expiry, ks->known};
     ks->debris = d;
+    if (keyspace_reports(ks)) effect_put(&ks->h->effects, &(struct effect){.op = EFFECT_FLUSH});
     table_init(&ks->names);
     expiry_init(&ks->expiry);
     binding_init(&ks->known);
@@ -94,6 +95,18 @@ void keyspace_walk(const struct keyspace *ks, keyspace_each *each, void *ctx)
 {
     struct each_live live = {ks, each, ctx};
     names_walk(&ks->names, visit_live, &live);
+}
+
+static void visit_any(void *ctx, void *slot)
+{
+    const struct each_live *all = ctx;
+    all->each(all->ctx, entry_in(slot));
+}
+
+void keyspace_walk_all(const struct keyspace *ks, keyspace_each *each, void *ctx)
+{
+    struct each_live all = {ks, each, ctx};
+    names_walk(&ks->names, visit_any, &all);
 }
 
 bool keyspace_has(const struct keyspace *ks, const struct entry *e)

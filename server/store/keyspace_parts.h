@@ -1,7 +1,7 @@
 /*
  * What keyspace.c (single names), keyspace_bind.c (what gives them values), keyspace_many.c
- * (flushing, steps, walks, the check) and keyspace_move.c (moves) share. Nobody else includes it.
- * Invariants, ownership and cost are in keyspace.h.
+ * (flushing, steps, walks, the check), keyspace_move.c (moves) and keyspace_report.c (effects)
+ * share. Nobody else includes it. Invariants, ownership and cost are in keyspace.h.
  */
 #ifndef HEAPD_STORE_KEYSPACE_PARTS_H
 #define HEAPD_STORE_KEYSPACE_PARTS_H
@@ -55,6 +55,19 @@ void keyspace_free_entry(struct keyspace *ks, struct entry *e);
 void keyspace_drop(struct keyspace *ks, struct obj *o);
 /* Whether the name's time has come (now_ms). */
 bool keyspace_is_due(const struct keyspace *ks, const struct entry *e);
+/* Without a report: */
+void keyspace_drop_expiry(struct keyspace *ks, struct entry *e);
+
+/* Effects, where somebody listens. The name is bound to what the entry says; it goes; its expiry is
+ * what the entry says. */
+static inline bool keyspace_reports(const struct keyspace *ks)
+{
+    return UNLIKELY(ks->h->effects.on);
+}
+void keyspace_report_bind(struct keyspace *ks, const struct entry *e);
+void keyspace_report_unbind(struct keyspace *ks, const struct entry *e, enum name_gone why);
+void keyspace_report_expiry(struct keyspace *ks, const struct entry *e);
+
 /* Neither due nor gone: what a lookup finds. */
 bool keyspace_is_live(const struct keyspace *ks, const struct entry *e);
 

@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "value/hash.h"
 #include "value/list.h"
+#include "value/report.h"
 #include "value/set.h"
 #include "value/zset.h"
 
@@ -93,7 +94,7 @@ static val twin_value(struct copier *c, val v)
         c->status = STATUS_OOM;
         return VAL_NONE;
     }
-    heap_mark_referred(to); /* as what the original's slot holds */
+    heap_mark_referred(c->h, to); /* as what the original's slot holds */
     return val_of_obj(to);
 }
 
@@ -122,7 +123,8 @@ static void fill_element(struct copier *c, val element)
 {
     val v = left_for_later(c, element) ? VAL_NIL : twin_value(c, element);
     if (c->status) return;
-    val_retain(c->h, v);
+    c->status = val_keep(c->h, v, &v);
+    if (c->status) return;
     slot_done(c, list_push_take(c->h, c->to, LIST_TAIL, v));
 }
 
@@ -170,7 +172,8 @@ static void fill_zset(struct copier *c, const struct obj *from,
 static void fill(struct copier *c, const struct obj *from)
 {
     uint64_t cursor = 0;
-    if ((from->flags & OBJ_PACKED) && from->type != OBJ_HASH) { /* strings alone */
+    /* Strings alone, as a block; who listens is told each of them. */
+    if ((from->flags & OBJ_PACKED) && from->type != OBJ_HASH && !report_wanted(c->h)) {
         c->status = packed_copy(c->h, from, c->to);
         return;
     }

@@ -3,6 +3,7 @@
 #include "value/hash_pack.h"
 #include "value/hash_table.h"
 #include "value/move.h"
+#include "value/report.h"
 
 enum { WALK_STEP_SLOTS = 256 };
 
@@ -135,8 +136,8 @@ static enum status table_set_take(struct heap *h, struct obj *o, const struct ne
     return s;
 }
 
-enum status hash_set_take(struct heap *h, struct obj *o, const struct needle *field, val value,
-                          bool *created)
+static enum status set_take(struct heap *h, struct obj *o, const struct needle *field, val value,
+                            bool *created)
 {
     if (!wants_table(h, o)) {
         struct hash_in in;
@@ -154,8 +155,8 @@ enum status hash_set_take(struct heap *h, struct obj *o, const struct needle *fi
     return table_set_take(h, o, field, value, created);
 }
 
-enum status hash_set_text(struct heap *h, struct obj *o, const struct needle *field,
-                          struct view text, bool *created)
+static enum status set_text(struct heap *h, struct obj *o, const struct needle *field,
+                            struct view text, bool *created)
 {
     if (!wants_table(h, o)) {
         struct hash_in in;
@@ -170,8 +171,29 @@ enum status hash_set_text(struct heap *h, struct obj *o, const struct needle *fi
     return s ? s : table_set_take(h, o, field, v, created);
 }
 
+/* Passes the status on. */
+static enum status was_set(struct heap *h, const struct obj *o, const struct needle *field,
+                           enum status s)
+{
+    if (report_wanted(h) && !s) report_hash_set(h, o, field, hash_slot(o, field));
+    return s;
+}
+
+enum status hash_set_take(struct heap *h, struct obj *o, const struct needle *field, val value,
+                          bool *created)
+{
+    return was_set(h, o, field, set_take(h, o, field, value, created));
+}
+
+enum status hash_set_text(struct heap *h, struct obj *o, const struct needle *field,
+                          struct view text, bool *created)
+{
+    return was_set(h, o, field, set_text(h, o, field, text, created));
+}
+
 bool hash_delete(struct heap *h, struct obj *o, const struct needle *field)
 {
+    if (report_wanted(h) && !val_is_none(hash_get(o, field))) report_hash_delete(h, o, field);
     if (is_packed(o)) return hash_pack_delete(h, o, field);
     struct hash_entry *e = hash_table_find(o, field);
     if (e == NULL) return false;
@@ -238,11 +260,31 @@ uint64_t hash_scan(const struct obj *o, uint64_t cursor, hash_each *each, void *
     return 0;
 }
 
+struct copied {
+    struct heap *h;
+    const struct obj *o;
+};
+
+static void report_copied(void *ctx, val field, val value)
+{
+    const struct copied *c = ctx;
+    struct needle n = needle_of_val(c->h, field);
+    report_hash_set(c->h, c->o, &n, value);
+}
+
+static void report_copy(struct heap *h, const struct obj *o)
+{
+    struct copied c = {h, o};
+    uint64_t cursor = 0;
+    while (hash_walk_slots(o, &cursor, WALK_STEP_SLOTS, report_copied, &c)) continue;
+}
+
 enum status hash_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out)
 {
     struct obj *to = heap_container_new(h, OBJ_HASH);
     if (to == NULL) return STATUS_OOM;
     enum status s = is_packed(from) ? hash_pack_copy(h, from, to) : hash_table_copy(h, from, to);
+    if (report_wanted(h) && !s) report_copy(h, to);
     if (s == STATUS_OK)
         *out = to;
     else

@@ -1,6 +1,7 @@
 /* Many fields at once: all of them or none. */
 #include "value/hash_pack.h"
 #include "value/hash_table.h"
+#include "value/report.h"
 
 static struct needle field_of(const struct heap *h, const struct hash_pairs *pairs, uint32_t i)
 {
@@ -61,10 +62,19 @@ static bool fill(struct heap *h, struct obj *o, const struct hash_pairs *pairs)
     return false;
 }
 
+static void report_pairs(struct heap *h, const struct obj *o, const struct hash_pairs *pairs)
+{
+    for (uint32_t i = 0; i < pairs->n; i++) {
+        struct needle field = field_of(h, pairs, i);
+        report_hash_set(h, o, &field, hash_slot(o, &field));
+    }
+}
+
 static enum status set_empty(struct heap *h, struct obj *o, const struct hash_pairs *pairs,
                              int64_t *created)
 {
     if (fill(h, o, pairs)) {
+        if (report_wanted(h)) report_pairs(h, o, pairs);
         *created = pairs->n;
         return STATUS_OK;
     }
@@ -159,6 +169,7 @@ enum status hash_set_pairs(struct heap *h, struct obj *o, const struct hash_pair
                            int64_t *created)
 {
     enum status s;
+    size_t reported = h->effects.used;
     *created = 0;
     if (pairs->n == 1)
         s = set_pair(h, o, pairs, 0, created);
@@ -168,6 +179,9 @@ enum status hash_set_pairs(struct heap *h, struct obj *o, const struct hash_pair
         s = set_packed(h, o, pairs, created);
     else
         s = set_table(h, o, pairs, created);
-    if (s) *created = 0;
+    if (s) {
+        effects_rewind(&h->effects, reported);
+        *created = 0;
+    }
     return s;
 }

@@ -2,6 +2,7 @@
 
 #include "value/list_deque.h"
 #include "value/move.h"
+#include "value/report.h"
 
 enum { REPACK_PART = 4 };
 
@@ -176,7 +177,8 @@ static bool fits(const struct heap *h, const struct obj *o, const struct incomin
     return in_of(h, in, out) && has_room(h, b, 1, packed_in_bytes(out));
 }
 
-static enum status insert(struct heap *h, struct obj *o, uint64_t index, const struct incoming *in)
+static enum status put_before(struct heap *h, struct obj *o, uint64_t index,
+                              const struct incoming *in)
 {
     struct packed_in entry;
     val v;
@@ -191,6 +193,13 @@ static enum status insert(struct heap *h, struct obj *o, uint64_t index, const s
     if (at) packed_put(h, at, &entry);
     dismiss(h, in);
     return at ? STATUS_OK : STATUS_OOM;
+}
+
+static enum status insert(struct heap *h, struct obj *o, uint64_t index, const struct incoming *in)
+{
+    enum status s = put_before(h, o, index, in);
+    if (report_wanted(h) && !s) report_list_insert(h, o, index, list_slot(o, index));
+    return s;
 }
 
 static enum status push(struct heap *h, struct obj *o, enum list_end end, const struct incoming *in)
@@ -218,7 +227,7 @@ enum status list_insert_text(struct heap *h, struct obj *o, uint64_t index, stru
     return insert(h, o, index, &(struct incoming){.text = &text});
 }
 
-static enum status set(struct heap *h, struct obj *o, uint64_t index, const struct incoming *in)
+static enum status put_at(struct heap *h, struct obj *o, uint64_t index, const struct incoming *in)
 {
     const struct packed *b = packed_of(o);
     struct packed_in entry;
@@ -237,6 +246,13 @@ static enum status set(struct heap *h, struct obj *o, uint64_t index, const stru
     }
     enum status s = as_value(h, o, in, &v);
     if (s == STATUS_OK) list_deque_set_take(h, o, index, v);
+    return s;
+}
+
+static enum status set(struct heap *h, struct obj *o, uint64_t index, const struct incoming *in)
+{
+    enum status s = put_at(h, o, index, in);
+    if (report_wanted(h) && !s) report_list_set(h, o, index, list_slot(o, index));
     return s;
 }
 
@@ -276,6 +292,7 @@ static void remove_range(struct heap *h, struct obj *o, uint32_t from, uint32_t 
 void list_drop(struct heap *h, struct obj *o, enum list_end end)
 {
     const struct packed *b = packed_of(o);
+    if (report_wanted(h)) report_list_delete(h, o, end == LIST_HEAD ? 0 : list_length(o) - 1, 1);
     if (b) {
         uint32_t at = end == LIST_HEAD ? 0 : b->count - 1u;
         remove_range(h, o, at, at + 1);
@@ -333,20 +350,37 @@ static uint64_t remove_packed(struct heap *h, struct obj *o, const struct needle
     return removed;
 }
 
+/* Which elements are about to go, in an order in which each index says where the element is then.
+ */
+static void report_matching(struct heap *h, const struct obj *o, const struct needle *n,
+                            enum list_end from, uint64_t max)
+{
+    struct list_iter it;
+    uint64_t removed = 0, length = list_length(o);
+    bool forward = from == LIST_HEAD;
+    if (length == 0) return;
+    list_seek(o, forward ? 0 : length - 1, &it);
+    for (uint64_t seen = 0; seen < length && removed < max; seen++) {
+        bool matches = needle_matches(n, list_at_slot(&it));
+        if (matches) report_list_delete(h, o, forward ? seen - removed : length - 1 - seen, 1);
+        removed += matches;
+        (void)(forward ? list_next(&it) : list_prev(&it));
+    }
+}
+
 uint64_t list_remove_matching(struct heap *h, struct obj *o, const struct needle *n,
                               enum list_end from, uint64_t max)
 {
+    if (report_wanted(h)) report_matching(h, o, n, from, max);
     if (packed_of(o)) return remove_packed(h, o, n, from, max);
     uint64_t removed = list_deque_remove_matching(h, o, n, from, max);
     if (removed) repack(h, o);
     return removed;
 }
 
-enum status list_trim(struct heap *h, struct obj *o, uint64_t first, uint64_t count)
+static enum status keep(struct heap *h, struct obj *o, uint64_t first, uint64_t count)
 {
     uint64_t length = list_length(o);
-    DASSERT(first <= length && count <= length - first);
-    if (count == length) return STATUS_OK;
     if (packed_of(o) == NULL) {
         enum status s = list_deque_trim(h, o, first, count);
         if (s == STATUS_OK) repack(h, o);
@@ -357,11 +391,35 @@ enum status list_trim(struct heap *h, struct obj *o, uint64_t first, uint64_t co
     return STATUS_OK;
 }
 
+enum status list_trim(struct heap *h, struct obj *o, uint64_t first, uint64_t count)
+{
+    uint64_t length = list_length(o), behind = length - first - count;
+    DASSERT(first <= length && count <= length - first);
+    if (count == length) return STATUS_OK;
+    size_t reported = h->effects.used;
+    if (report_wanted(h) && behind) report_list_delete(h, o, first + count, behind);
+    if (report_wanted(h) && first) report_list_delete(h, o, 0, first);
+    enum status s = keep(h, o, first, count);
+    if (s) effects_rewind(&h->effects, reported);
+    return s;
+}
+
+static void report_copy(struct heap *h, const struct obj *o)
+{
+    struct list_iter it;
+    if (list_length(o) == 0) return;
+    uint64_t index = 0;
+    list_seek(o, 0, &it);
+    do report_list_insert(h, o, index++, list_at_slot(&it));
+    while (list_next(&it));
+}
+
 enum status list_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out)
 {
     struct obj *to = heap_container_new(h, OBJ_LIST);
     if (to == NULL) return STATUS_OOM;
     enum status s = packed_of(from) ? packed_copy(h, from, to) : list_deque_copy(h, from, to);
+    if (report_wanted(h) && !s) report_copy(h, to);
     if (s == STATUS_OK)
         *out = to;
     else

@@ -255,14 +255,30 @@ static void release_weak(struct heap *h, const struct list *l, uint64_t seq, uin
  * at it before its only count goes.
  */
 
+/* Nobody else ever knows it, so that it comes and goes is no effect. */
+static struct obj *dying_make(struct heap *h)
+{
+    bool on = effects_pause(&h->effects);
+    struct obj *o = heap_container_new(h, OBJ_LIST);
+    effects_resume(&h->effects, on);
+    return o;
+}
+
+static void dying_drop(struct heap *h, struct obj *o)
+{
+    bool on = effects_pause(&h->effects);
+    rc_dec(h, o);
+    effects_resume(&h->effects, on);
+}
+
 /* One with a directory for so many chunks, and none of them yet. */
 static struct list *dying_new(struct heap *h, uint64_t chunks, struct obj **out)
 {
-    struct obj *o = heap_container_new(h, OBJ_LIST);
+    struct obj *o = dying_make(h);
     if (o == NULL) return NULL;
     struct list *l = list_slots_make(h, o, chunks);
     if (l == NULL) {
-        rc_dec(h, o);
+        dying_drop(h, o);
         return NULL;
     }
     *out = o;
@@ -272,12 +288,12 @@ static struct list *dying_new(struct heap *h, uint64_t chunks, struct obj **out)
 /* The whole list is cut off: its body becomes that of a dying list. */
 static enum status cut_all(struct heap *h, struct obj *o)
 {
-    struct obj *dying = heap_container_new(h, OBJ_LIST);
+    struct obj *dying = dying_make(h);
     if (dying == NULL) return STATUS_OOM;
     const struct list *l = obj_body(o);
     release_weak(h, l, l->first_seq, list_end_seq(l));
     ((struct cell *)dying)->body = body_take(h, o);
-    rc_dec(h, dying);
+    dying_drop(h, dying);
     return STATUS_OK;
 }
 
@@ -314,7 +330,7 @@ static enum status cut_ends(struct heap *h, struct obj *o, uint64_t first, uint6
         chunks_move(l, kept_end, chunks_end, d, at + kept - chunks);
         if (kept > chunks) d->first_seq += l->first_seq % LIST_CHUNK_SLOTS;
         d->length = (uint32_t)(l->length - (kept_end_seq - kept_first_seq));
-        rc_dec(h, dying);
+        dying_drop(h, dying);
     }
     release_slots(h, l, kept_first_seq, first);
     release_slots(h, l, end, kept_end_seq);

@@ -1,6 +1,7 @@
 #include "value/set.h"
 
 #include "value/move.h"
+#include "value/report.h"
 #include "value/set_integers.h"
 #include "value/set_table.h"
 
@@ -263,7 +264,10 @@ enum status set_add(struct heap *h, struct obj *o, const struct needle *member, 
         *added = b == NULL || entry_find(b, member) == NULL;
     if (!*added) return STATUS_OK;
     s = b || obj_body(o) == NULL ? add_to_packed(h, o, index, member) : add_to_table(h, o, member);
-    if (s != STATUS_OK) *added = false;
+    if (s != STATUS_OK)
+        *added = false;
+    else if (report_wanted(h))
+        report_set_add(h, o, member);
     return s;
 }
 
@@ -301,6 +305,7 @@ static bool remove_packed(struct heap *h, struct obj *o, const struct needle *me
 
 bool set_remove(struct heap *h, struct obj *o, const struct needle *member)
 {
+    if (report_wanted(h) && set_has(o, member)) report_set_remove(h, o, member);
     if (packed_of(o)) return remove_packed(h, o, member);
     val *slot = set_table_find(o, member);
     if (slot == NULL) return false;
@@ -310,17 +315,26 @@ bool set_remove(struct heap *h, struct obj *o, const struct needle *member)
     return true;
 }
 
+static void report_any(struct heap *h, const struct obj *o, val stored)
+{
+    struct needle member = needle_of_val(h, stored);
+    report_set_remove(h, o, &member);
+}
+
 bool set_remove_any(struct heap *h, struct obj *o)
 {
     const struct packed *b = packed_of(o);
     if (obj_body(o) == NULL) return false;
     if (b == NULL) {
         val *slot = set_table_random(h, o);
+        if (report_wanted(h)) report_any(h, o, *slot);
         val_release(h, set_table_take(h, o, val_hash(h, *slot), slot));
         shrunk(h, o);
     } else if (b->width) {
+        if (report_wanted(h)) report_any(h, o, val_of_small(set_integers_at(b, b->count - 1u)));
         set_integers_remove(h, o, b->count - 1u);
     } else {
+        if (report_wanted(h)) report_any(h, o, pack_get(b->at));
         packed_remove(h, o, 0, (size_t)(pack_next(b->at) - b->at), 1);
         packed_fit(h, o);
     }
@@ -418,11 +432,31 @@ RC_BORROWED val set_random(struct heap *h, const struct obj *o)
     return p.picked;
 }
 
+struct copied {
+    struct heap *h;
+    const struct obj *o;
+};
+
+static void report_copied(void *ctx, val member)
+{
+    const struct copied *c = ctx;
+    struct needle n = needle_of_val(c->h, member);
+    report_set_add(c->h, c->o, &n);
+}
+
+static void report_copy(struct heap *h, const struct obj *o)
+{
+    struct copied c = {h, o};
+    uint64_t cursor = 0;
+    while (set_walk_slots(o, &cursor, WALK_STEP_SLOTS, report_copied, &c)) continue;
+}
+
 enum status set_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out)
 {
     struct obj *to = heap_container_new(h, OBJ_SET);
     if (to == NULL) return STATUS_OOM;
     enum status s = packed_of(from) ? packed_copy(h, from, to) : set_table_copy(h, from, to);
+    if (report_wanted(h) && !s) report_copy(h, to);
     if (s == STATUS_OK)
         *out = to;
     else

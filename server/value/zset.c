@@ -2,6 +2,7 @@
 
 #include "value/body.h"
 #include "value/move.h"
+#include "value/report.h"
 #include "value/zset_indexed.h"
 #include "value/zset_packed.h"
 
@@ -287,6 +288,7 @@ enum status zset_set(struct heap *h, struct obj *o, const struct needle *member,
         if (s == STATUS_OK) s = zset_indexed_set(h, o, member, score, &is_new);
     }
     if (s == STATUS_OK && created != NULL) *created = is_new;
+    if (report_wanted(h) && !s) report_zset_set(h, o, member, score);
     return s;
 }
 
@@ -328,6 +330,8 @@ void zset_retract(struct heap *h, struct obj *o, const struct needle *member)
 bool zset_remove(struct heap *h, struct obj *o, const struct needle *member)
 {
     const struct packed *b = packed_of(o);
+    double score;
+    if (report_wanted(h) && zset_score(o, member, &score)) report_zset_remove(h, o, member);
     if (b == NULL) {
         if (!zset_indexed_remove(h, o, member)) return false;
         removed(h, o);
@@ -351,9 +355,36 @@ static bool indexed_remove_rank(struct heap *h, struct obj *o, uint64_t rank)
     return there;
 }
 
+static void report_pop(struct heap *h, const struct obj *o, enum zset_side side, uint64_t count)
+{
+    struct zset_iter it;
+    if (count == 0) return;
+    zset_seek(o, side == ZSET_BEGIN ? 0 : zset_length(o) - 1, &it);
+    do {
+        val member = zset_at(&it).member;
+        if (val_is_none(member)) continue;
+        struct needle n = needle_of_val(h, member);
+        report_zset_remove(h, o, &n);
+        count--;
+    } while (count > 0 && (side == ZSET_BEGIN ? zset_next(&it) : zset_prev(&it)));
+}
+
+static void report_copy(struct heap *h, const struct obj *o)
+{
+    struct zset_iter it;
+    if (zset_length(o) == 0) return;
+    zset_seek(o, 0, &it);
+    do {
+        struct zset_entry e = zset_slot_at(&it);
+        struct needle n = needle_of_val(h, e.member);
+        report_zset_set(h, o, &n, e.score);
+    } while (zset_next(&it));
+}
+
 void zset_pop(struct heap *h, struct obj *o, enum zset_side side, uint64_t count_wanted)
 {
     const struct packed *b = packed_of(o);
+    if (report_wanted(h)) report_pop(h, o, side, count_wanted);
     if (b) {
         uint32_t n = (uint32_t)count_wanted, from = side == ZSET_BEGIN ? 0 : b->count - n;
         zset_packed_remove(h, o, packed_at(b, from, STRIDE), n);
@@ -376,6 +407,7 @@ enum status zset_copy(struct heap *h, const struct obj *from, RC_OUT struct obj 
     struct obj *to = heap_container_new(h, OBJ_ZSET);
     if (to == NULL) return STATUS_OOM;
     enum status s = packed_of(from) ? packed_copy(h, from, to) : zset_indexed_copy(h, from, to);
+    if (report_wanted(h) && !s) report_copy(h, to);
     if (s == STATUS_OK)
         *out = to;
     else

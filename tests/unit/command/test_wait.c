@@ -185,6 +185,7 @@ static void begin_usage(struct world *w, int session, const char *name)
 static void step(struct world *w)
 {
     usages_step(usages_of(w), 0);
+    effects_commit(&w->engine.heap.effects);
     world_assert_sound(w);
     assert_true(usages_check(usages_of(w)));
 }
@@ -289,6 +290,7 @@ static void test_usage_when_the_server_ends(void **state)
     for (int i = 0; i < WORLD_SESSIONS; i++) session_close(&w.engine.sessions, &w.sessions[i]);
     assert_true(usages_of(&w)->walk.frames > 0);
     proto_buf_fini(&w.out);
+    oracle_fini(&w.oracle, &w.engine.heap);
     engine_fini(&w.engine);
     assert_int_equal(w.engine.mem.bytes, 0);
 }

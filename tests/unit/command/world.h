@@ -1,6 +1,8 @@
 /*
  * A server without a network: commands go in as texts, replies come out as bytes, and steps are
  * taken by hand. Where its clock is a simulated one, time passes by hand too.
+ * Every batch of effects is applied to a second heap (persist/oracle.h), which world_assert_sound
+ * compares with the first.
  *
  * Ownership: world_fini closes all sessions and requires that nothing is left in the heap.
  */
@@ -23,6 +25,8 @@
 #include "heap/check.h"
 #include "proto/reply.h"
 
+#include "../persist/oracle.h"
+
 enum { WORLD_SESSIONS = 3, WORLD_ARGS = 64, WORLD_ARG_BYTES = 4096 };
 
 struct world {
@@ -31,6 +35,7 @@ struct world {
     struct proto_buf out;    /* the last reply */
     struct reply_refs *refs; /* its large values; NULL: they are copied */
     uint64_t seed;
+    struct oracle oracle;
     /* The command that is being put together. */
     struct view argv[WORLD_ARGS];
     uint32_t argc;
@@ -51,6 +56,7 @@ static inline void world_init_by(struct world *w, uint64_t seed, const struct cl
     config_init(&config);
     snprintf(config.hash_seed, sizeof config.hash_seed, "1f");
     assert_int_equal(engine_init(&w->engine, &config, clock), STATUS_OK);
+    oracle_init(&w->oracle, &w->engine.heap);
     for (int i = 0; i < WORLD_SESSIONS; i++)
         assert_int_equal(session_open(&w->engine.sessions, &w->sessions[i], 0), STATUS_OK);
     proto_buf_init(&w->out);
@@ -124,6 +130,7 @@ static inline struct reply_to world_to(struct world *w)
 static inline void world_run(struct world *w, int session)
 {
     struct session *s = &w->sessions[session];
+    effects_commit(&w->engine.heap.effects); /* of a step that the test took by hand */
     proto_buf_clear(&w->out, SIZE_MAX);
     dispatch(&w->engine, s, &(struct request){.argv = w->argv, .argc = w->argc}, world_to(w));
     while (session_waits(s) && !dispatch_resume(&w->engine, s, world_to(w)))
@@ -184,6 +191,8 @@ static inline void world_assert_sound(struct world *w)
     if (wrong) fail_msg("after %s: %s", world_command(w), wrong);
     if (!keyspace_check(&w->engine.keyspace))
         fail_msg("after %s: keyspace_check", world_command(w));
+    wrong = oracle_check(&w->oracle, &w->engine.keyspace);
+    if (wrong) fail_msg("after %s: replay: %s", world_command(w), wrong);
 }
 
 /* Everything that waits is done: the release queue, debris, buried handles, and two full
@@ -215,6 +224,7 @@ static inline void world_fini(struct world *w)
     world_settle(w);
     assert_int_equal(heap_objects(&w->engine.heap), 0);
     proto_buf_fini(&w->out);
+    oracle_fini(&w->oracle, &w->engine.heap);
     engine_fini(&w->engine);
     assert_int_equal(w->engine.mem.bytes, 0);
 }

@@ -1,0 +1,234 @@
+#include "heap/effect.h"
+
+enum {
+    BUFFER_BYTES_FIRST = 4096,
+    BUFFER_BYTES_KEPT = 256 << 10, /* a larger buffer goes when its batch has gone */
+    VARINT_BYTES_MAX = 10,
+    RECORD_BYTES_MORE = 1 + 8 * VARINT_BYTES_MAX, /* of a record, beside its texts */
+};
+
+/* What follows an operation: c cell, n number, m count, w when, d score, k key, f field, v value.
+ */
+static const char *const shapes[EFFECT_OPS] = {
+    [EFFECT_BIND] = "kvw",       [EFFECT_UNBIND] = "kn",       [EFFECT_EXPIRY] = "kw",
+    [EFFECT_FLUSH] = "",         [EFFECT_NEW] = "cn",          [EFFECT_DEAD] = "c",
+    [EFFECT_REFERRED] = "c",     [EFFECT_IDENT] = "cn",        [EFFECT_HASH_SET] = "cfv",
+    [EFFECT_HASH_DELETE] = "cf", [EFFECT_LIST_INSERT] = "cnv", [EFFECT_LIST_DELETE] = "cnm",
+    [EFFECT_LIST_SET] = "cnv",   [EFFECT_SET_ADD] = "cv",      [EFFECT_SET_REMOVE] = "cv",
+    [EFFECT_ZSET_SET] = "cvd",   [EFFECT_ZSET_REMOVE] = "cv",
+};
+
+static bool is_fact(enum effect_op op)
+{
+    return op == EFFECT_NEW || op == EFFECT_DEAD || op == EFFECT_REFERRED || op == EFFECT_IDENT;
+}
+
+/* --- writing --- */
+
+static uint8_t *put_number(uint8_t *at, uint64_t n)
+{
+    for (; n >= 0x80; n >>= 7) *at++ = (uint8_t)(n | 0x80);
+    *at++ = (uint8_t)n;
+    return at;
+}
+
+static uint8_t *put_text(uint8_t *at, struct view text)
+{
+    at = put_number(at, text.n);
+    if (text.n) memcpy(at, text.p, text.n);
+    return at + text.n;
+}
+
+static uint8_t *put_value(uint8_t *at, const struct effect_value *v)
+{
+    *at++ = (uint8_t)v->kind;
+    switch (v->kind) {
+    case EFFECT_INTEGER:
+        return put_number(at, (uint64_t)v->integer << 1 ^ (uint64_t)(v->integer >> 63));
+    case EFFECT_TEXT:
+    case EFFECT_SHARED_TEXT: return put_text(at, v->text);
+    case EFFECT_REFERENCE:
+    case EFFECT_WEAK: return put_number(at, v->cell);
+    case EFFECT_NIL:
+    case EFFECT_KINDS: break;
+    }
+    return at;
+}
+
+static uint8_t *put_part(uint8_t *at, char part, const struct effect *e)
+{
+    switch (part) {
+    case 'c': return put_number(at, e->cell);
+    case 'n': return put_number(at, e->number);
+    case 'm': return put_number(at, e->count);
+    case 'w': return put_number(at, (uint64_t)(e->when_ms + 1));
+    case 'k': return put_text(at, e->key);
+    case 'f': return put_value(at, &e->field);
+    case 'v': return put_value(at, &e->value);
+    case 'd': memcpy(at, &e->score, sizeof e->score); return at + sizeof e->score;
+    default: ASSERT(false); return at;
+    }
+}
+
+static bool reserve(struct effects *x, size_t bytes)
+{
+    if (x->size - x->used >= bytes) return true;
+    size_t size = x->size ? x->size : BUFFER_BYTES_FIRST;
+    while (size - x->used < bytes) size *= 2;
+    uint8_t *records = mem_realloc(x->mem, x->records, x->size, size);
+    if (!records) return false;
+    x->records = records;
+    x->size = size;
+    return true;
+}
+
+void effect_put(struct effects *x, const struct effect *e)
+{
+    DASSERT(x->on && shapes[e->op]);
+    size_t texts = e->key.n + e->field.text.n + e->value.text.n;
+    if (x->lost || !reserve(x, RECORD_BYTES_MORE + texts)) {
+        x->lost = true;
+        return;
+    }
+    uint8_t *at = x->records + x->used;
+    *at++ = (uint8_t)e->op;
+    for (const char *part = shapes[e->op]; *part; part++) at = put_part(at, *part, e);
+    x->used = (size_t)(at - x->records);
+}
+
+/* --- reading --- */
+
+static bool get_number(struct view *from, uint64_t *out)
+{
+    uint64_t n = 0;
+    for (unsigned shift = 0; from->n && shift < 64; shift += 7) {
+        uint8_t byte = (uint8_t)*from->p++;
+        from->n--;
+        n |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte & 0x80) continue;
+        *out = n;
+        return shift < 63 || byte <= 1;
+    }
+    return false;
+}
+
+static bool get_text(struct view *from, struct view *out)
+{
+    uint64_t n;
+    if (!get_number(from, &n) || n > from->n) return false;
+    *out = (struct view){from->p, (size_t)n};
+    from->p += n;
+    from->n -= (size_t)n;
+    return true;
+}
+
+static bool get_value(struct view *from, struct effect_value *out)
+{
+    uint64_t n;
+    if (!from->n || (uint8_t)*from->p >= EFFECT_KINDS) return false;
+    out->kind = (enum effect_kind) * from->p++;
+    from->n--;
+    switch (out->kind) {
+    case EFFECT_INTEGER:
+        if (!get_number(from, &n)) return false;
+        out->integer = (int64_t)(n >> 1 ^ -(n & 1));
+        return true;
+    case EFFECT_TEXT:
+    case EFFECT_SHARED_TEXT: return get_text(from, &out->text);
+    case EFFECT_REFERENCE:
+    case EFFECT_WEAK: return get_number(from, &out->cell);
+    case EFFECT_NIL:
+    case EFFECT_KINDS: break;
+    }
+    return true;
+}
+
+static bool get_part(struct view *from, char part, struct effect *e)
+{
+    uint64_t n;
+    switch (part) {
+    case 'c': return get_number(from, &e->cell);
+    case 'n': return get_number(from, &e->number);
+    case 'm': return get_number(from, &e->count);
+    case 'w':
+        if (!get_number(from, &n) || n > INT64_MAX) return false;
+        e->when_ms = (int64_t)n - 1;
+        return true;
+    case 'k': return get_text(from, &e->key);
+    case 'f': return get_value(from, &e->field);
+    case 'v': return get_value(from, &e->value);
+    case 'd':
+        if (from->n < sizeof e->score) return false;
+        memcpy(&e->score, from->p, sizeof e->score);
+        from->p += sizeof e->score;
+        from->n -= sizeof e->score;
+        return true;
+    default: return false;
+    }
+}
+
+enum effect_read effect_next(struct view *records, struct effect *out)
+{
+    if (!records->n) return EFFECT_END;
+    uint8_t op = (uint8_t)*records->p;
+    if (op >= EFFECT_OPS || !shapes[op]) return EFFECT_BROKEN;
+    *out = (struct effect){.op = (enum effect_op)op};
+    struct view rest = {records->p + 1, records->n - 1};
+    for (const char *part = shapes[op]; *part; part++)
+        if (!get_part(&rest, *part, out)) return EFFECT_BROKEN;
+    *records = rest;
+    return EFFECT_READ;
+}
+
+/* --- batches --- */
+
+void effects_listen(struct effects *x, struct mem *m, effect_listener *listener, void *ctx)
+{
+    ASSERT(x->used == 0);
+    effects_fini(x);
+    *x = (struct effects){.on = listener != NULL, .mem = m, .listener = listener, .ctx = ctx};
+}
+
+void effects_fini(struct effects *x)
+{
+    if (x->mem) mem_free(x->mem, x->records, x->size);
+    *x = (struct effects){0};
+}
+
+void effects_commit_batch(struct effects *x)
+{
+    struct effect_batch batch = {{(const char *)x->records, x->used}, x->lost};
+    x->batches++;
+    x->bytes += x->used;
+    x->listener(x->ctx, batch);
+    x->used = 0;
+    x->lost = false;
+    if (x->size <= BUFFER_BYTES_KEPT) return;
+    mem_free(x->mem, x->records, x->size);
+    x->records = NULL;
+    x->size = 0;
+}
+
+void effects_rewind(struct effects *x, size_t used)
+{
+    if (x->used == used) return;
+    struct view rest = {(const char *)x->records + used, x->used - used};
+    struct effect e;
+    x->used = used;
+    for (const char *record = rest.p; effect_next(&rest, &e) == EFFECT_READ; record = rest.p) {
+        size_t bytes = (size_t)(rest.p - record);
+        if (!is_fact(e.op)) continue;
+        memmove(x->records + x->used, record, bytes);
+        x->used += bytes;
+    }
+}
+
+int effect_check(const struct effects *x)
+{
+    struct view rest = {(const char *)x->records, x->used};
+    struct effect e;
+    enum effect_read read;
+    while ((read = effect_next(&rest, &e)) == EFFECT_READ) continue;
+    if (read == EFFECT_BROKEN) return 1;
+    return x->used && !x->listener ? 2 : 0;
+}
