@@ -1,13 +1,13 @@
-#include "client/conn.h"
-#include "proto/writer.h"
-
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "client/conn.h"
+#include "proto/writer.h"
+
 /* C strings are gathered into this many views on the stack, more on the heap. */
-#define ARGS_SMALL       16
+enum { ARGS_SMALL = 16 };
 #define READY_ROOM_FIRST ((size_t)16)
 
 struct heapd *heapd_new(void)

@@ -17,12 +17,12 @@
 #ifndef CLIENT_CONN_H
 #define CLIENT_CONN_H
 
+#include <stdarg.h>
+
 #include "client/heapd.h"
 #include "proto/reply.h"
 
-#include <stdarg.h>
-
-#define CONN_ERROR_BYTES 256
+enum { CONN_ERROR_BYTES = 256 };
 /* Queued bytes above this are written at once; also what one system call moves. */
 #define CONN_CHUNK_BYTES ((size_t)64 * 1024)
 /* An outgoing buffer that is empty keeps at most this much room. */

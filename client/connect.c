@@ -1,9 +1,9 @@
-#include "client/conn.h"
-
 #include <stdio.h>
 #include <string.h>
 
-#define PROTOCOL_DEFAULT 3
+#include "client/conn.h"
+
+enum { PROTOCOL_DEFAULT = 3 };
 
 /* One command of the handshake. */
 static enum heapd_status introduce(struct heapd *h, size_t argc, const struct proto_view *argv)

@@ -33,11 +33,11 @@
 #ifndef CLIENT_HEAPD_H
 #define CLIENT_HEAPD_H
 
-#include "proto/reply_tree.h"
-#include "proto/view.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "proto/reply_tree.h"
+#include "proto/view.h"
 
 #define HEAPD_PORT_DEFAULT 7379
 #define HEAPD_HOST_DEFAULT "127.0.0.1"

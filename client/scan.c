@@ -1,9 +1,9 @@
-#include "client/conn.h"
-#include "proto/writer.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "client/conn.h"
+#include "proto/writer.h"
 
 static struct proto_view view(const char *text)
 {
@@ -39,8 +39,8 @@ static size_t put_options(struct proto_buf *to, const struct heapd_scan_options 
 
 static bool same_letters(const char *a, const char *b)
 {
-    for (; *a != 0 && (*a | 0x20) == (*b | 0x20); a++) b++;
-    return *a == 0 && *b == 0;
+    for (; *a && (*a | 0x20) == (*b | 0x20); a++) b++;
+    return !*a && !*b;
 }
 
 void heapd_scan_init(struct heapd_scan *s, struct heapd *h,

@@ -1,14 +1,14 @@
-#include "client/conn.h"
-
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "client/conn.h"
 
 #define TABLE_ROOM_FIRST ((size_t)16)
 /* RELEASE is sent for at most so many at a time: far below a server's limit on arguments. */
 #define RELEASE_COUNT_MAX ((size_t)100000)
 /* "&:" and 16 digits. */
-#define HANDLE_BYTES_MAX 18
+enum { HANDLE_BYTES_MAX = 18 };
 
 struct heapd_scope_handle {
     char text[HANDLE_BYTES_MAX + 1];
@@ -27,7 +27,7 @@ void heapd_scope_begin(struct heapd_scope *scope, struct heapd *h)
 static size_t hash(const char *text)
 {
     uint64_t sum = 14695981039346656037U;
-    for (; *text != 0; text++) sum = (sum ^ (unsigned char)*text) * 1099511628211U;
+    for (; *text; text++) sum = (sum ^ (unsigned char)*text) * 1099511628211U;
     return (size_t)(sum ^ (sum >> 32));
 }
 

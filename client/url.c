@@ -1,7 +1,7 @@
-#include "client/heapd.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "client/heapd.h"
 
 static bool starts(const char **at, const char *word)
 {
@@ -27,7 +27,7 @@ static int hex(char c)
 static bool decode(char *text)
 {
     char *to = text;
-    for (const char *from = text; *from != 0; from++) {
+    for (const char *from = text; *from; from++) {
         if (*from != '%') {
             *to++ = *from;
             continue;
@@ -45,8 +45,8 @@ static bool decode(char *text)
 static bool number(const char *text, uint64_t max, uint64_t *out)
 {
     uint64_t sum = 0;
-    if (*text == 0) return false;
-    for (; *text != 0; text++) {
+    if (!*text) return false;
+    for (; *text; text++) {
         if (*text < '0' || *text > '9') return false;
         uint64_t digit = (uint64_t)(*text - '0');
         if (sum > (max - digit) / 10) return false;
@@ -63,7 +63,7 @@ static const char *credentials(char *text, struct heapd_options *o)
     if (colon) *colon = 0;
     if (!decode(text) || (colon && !decode(colon + 1)))
         return "a % in the user or the password is not followed by two hex digits";
-    if (*text != 0) o->user = text;
+    if (*text) o->user = text;
     if (colon) o->password = colon + 1;
     return o->user && !o->password ? "a user without a password" : NULL;
 }
@@ -78,7 +78,7 @@ static const char *location(char *text, struct heapd_options *o)
         *end = 0;
         host = text + 1;
         colon = end + 1;
-        if (*colon != 0 && *colon != ':') return "something behind the ] that is no port";
+        if (*colon && *colon != ':') return "something behind the ] that is no port";
     } else {
         colon = text + strcspn(text, ":");
     }
@@ -90,14 +90,14 @@ static const char *location(char *text, struct heapd_options *o)
         o->port = (uint16_t)port;
     }
     if (!decode(host)) return "a % in the host is not followed by two hex digits";
-    if (*host != 0) o->host = host;
+    if (*host) o->host = host;
     return NULL;
 }
 
 static const char *database(const char *text, struct heapd_options *o)
 {
     uint64_t db = 0;
-    if (*text != 0 && !number(text, INT32_MAX, &db)) return "the database is not a number";
+    if (*text && !number(text, INT32_MAX, &db)) return "the database is not a number";
     o->db = (int64_t)db;
     return NULL;
 }

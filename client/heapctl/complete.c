@@ -1,10 +1,10 @@
 #include "client/heapctl/complete.h"
 
-#include "client/heapctl/words.h"
-
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "client/heapctl/words.h"
 
 static bool ends_blank(const char *line, size_t n)
 {

@@ -12,12 +12,11 @@
 #ifndef HEAPCTL_COMPLETE_H
 #define HEAPCTL_COMPLETE_H
 
-#include "client/heapctl/docs.h"
-
 #include <stdio.h>
 
-#define COMPLETE_WORD_BYTES_MAX 64
-#define COMPLETE_WORDS_MAX      1024
+#include "client/heapctl/docs.h"
+
+enum { COMPLETE_WORD_BYTES_MAX = 64, COMPLETE_WORDS_MAX = 1024 };
 
 struct complete {
     size_t typed; /* bytes of the word that is completed: to be replaced */

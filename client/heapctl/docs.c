@@ -1,10 +1,10 @@
 #include "client/heapctl/docs.h"
 
-#include "client/heapctl/words.h"
-
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "client/heapctl/words.h"
 
 #define ROOM_FIRST ((size_t)64)
 /* The longest name of a command that is looked for. */
@@ -54,7 +54,7 @@ static void put_plain(struct proto_buf *to, const struct heapd_reply *argument)
     const char *token = field_text(argument, "token"), *type = field_text(argument, "type");
     put(to, token);
     if (strcmp(type, "pure-token") == 0) return;
-    if (*token != 0) put(to, " ");
+    if (*token) put(to, " ");
     const struct heapd_reply *parts = field(argument, "arguments");
     bool one_of = strcmp(type, "oneof") == 0;
     if (!parts) {
@@ -110,7 +110,7 @@ static char *syntax_of(const struct heapd_reply *doc)
 static char *name_of(const char *name)
 {
     char *out = strdup(name);
-    for (char *p = out; p && *p != 0; p++) *p = *p == '|' ? ' ' : (char)toupper((unsigned char)*p);
+    for (char *p = out; p && *p; p++) *p = *p == '|' ? ' ' : (char)toupper((unsigned char)*p);
     return out;
 }
 
@@ -260,7 +260,7 @@ void docs_complete(const struct docs *docs, size_t argc, const struct proto_view
 static const char *word_end(const char *p)
 {
     int depth = 0;
-    for (; *p != 0 && (*p != ' ' || depth > 0); p++) {
+    for (; *p && (*p != ' ' || depth > 0); p++) {
         if (*p == '[' || *p == '<') depth++;
         if (*p == ']' || *p == '>') depth--;
     }
@@ -269,7 +269,7 @@ static const char *word_end(const char *p)
 
 const char *docs_rest(const char *syntax, size_t given)
 {
-    while (given > 0 && *syntax != 0 && *syntax != '[') {
+    while (given > 0 && *syntax && *syntax != '[') {
         syntax = word_end(syntax);
         while (*syntax == ' ') syntax++;
         given--;

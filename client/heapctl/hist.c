@@ -20,7 +20,7 @@ static FILE *open_private(const char *path, int flags, const char *mode)
 static void remember(struct hist *hist, const char *line)
 {
     HistEvent event;
-    if (*line != 0) history(hist->lines, &event, H_ENTER, line);
+    if (*line) history(hist->lines, &event, H_ENTER, line);
 }
 
 /* Writes what is remembered, oldest first. A half-written file would be worse than a long one, so

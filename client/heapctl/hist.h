@@ -13,13 +13,13 @@
 #ifndef HEAPCTL_HIST_H
 #define HEAPCTL_HIST_H
 
-#include "client/heapctl/words.h"
-
 #include <histedit.h>
 #include <stdbool.h>
 
-#define HIST_LINES_KEPT 1000
-#define HIST_FILE       ".heapctl_history"
+#include "client/heapctl/words.h"
+
+enum { HIST_LINES_KEPT = 1000 };
+#define HIST_FILE ".heapctl_history"
 
 struct hist {
     History *lines;

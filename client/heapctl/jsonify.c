@@ -1,10 +1,10 @@
 #include "client/heapctl/jsonify.h"
 
-#include "proto/writer.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "proto/writer.h"
 
 static json_t *base64(const char *p, size_t n)
 {

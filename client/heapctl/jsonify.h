@@ -14,10 +14,10 @@
 #ifndef HEAPCTL_JSONIFY_H
 #define HEAPCTL_JSONIFY_H
 
-#include "proto/reply.h"
-
 #include <jansson.h>
 #include <stdio.h>
+
+#include "proto/reply.h"
 
 /* NULL: no memory. */
 json_t *jsonify_reply(const struct heapd_reply *reply);

@@ -1,9 +1,9 @@
-#include "client/heapctl/pipe.h"
-#include "client/heapctl/repl.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "client/heapctl/pipe.h"
+#include "client/heapctl/repl.h"
 
 static int one_shot(struct run *run)
 {

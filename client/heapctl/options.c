@@ -61,7 +61,7 @@ static enum options_result take_port(struct given *g, const char *text)
 {
     char *end;
     long port = strtol(text, &end, 10);
-    if (end == text || *end != 0 || port < 1 || port > UINT16_MAX)
+    if (end == text || *end || port < 1 || port > UINT16_MAX)
         return wrong("-p", text, "a port is a number from 1 to 65535");
     g->connect.port = (uint16_t)port;
     return OPTIONS_RUN;
@@ -71,7 +71,7 @@ static enum options_result take_db(struct given *g, const char *text)
 {
     char *end;
     long long db = strtoll(text, &end, 10);
-    if (end == text || *end != 0) return wrong("-n", text, "a database is a number");
+    if (end == text || *end) return wrong("-n", text, "a database is a number");
     g->connect.db = db;
     g->db = true;
     return OPTIONS_RUN;
@@ -81,7 +81,7 @@ static enum options_result take_timeout(struct given *g, const char *text)
 {
     char *end;
     double seconds = strtod(text, &end);
-    if (end == text || *end != 0 || !(seconds >= 0 && seconds <= 1e6))
+    if (end == text || *end || !(seconds >= 0 && seconds <= 1e6))
         return wrong("-t", text, "a timeout is a number of seconds");
     g->connect.timeout_ms = (int)ceil(seconds * 1000);
     return OPTIONS_RUN;

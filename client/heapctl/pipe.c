@@ -1,8 +1,5 @@
 #include "client/heapctl/pipe.h"
 
-#include "client/heapctl/options.h"
-#include "proto/writer.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,12 +10,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHUNK_BYTES         ((size_t)64 * 1024)
-#define BAR_WIDTH           24
-#define BAR_INTERVAL_MS     100
-#define LINE_INTERVAL_MS    1000
-#define ERRORS_SHOWN_MAX    20
-#define MAGIC_BYTES         20
+#include "client/heapctl/options.h"
+#include "proto/writer.h"
+
+#define CHUNK_BYTES ((size_t)64 * 1024)
+enum {
+    BAR_WIDTH = 24,
+    BAR_INTERVAL_MS = 100,
+    LINE_INTERVAL_MS = 1000,
+    ERRORS_SHOWN_MAX = 20,
+    MAGIC_BYTES = 20,
+};
 #define RATE_BYTES_PER_MEGA 1e6
 
 struct pipe {

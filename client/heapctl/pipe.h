@@ -17,7 +17,7 @@
 
 /* The connection's own timeout, or this one: an input that ends in mid-command would wait for ever.
  */
-#define PIPE_TIMEOUT_MS 30000
+enum { PIPE_TIMEOUT_MS = 30000 };
 
 /* The exit code of heapctl. */
 int pipe_run(struct heapd *h, int fd);

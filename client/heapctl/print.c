@@ -1,9 +1,9 @@
 #include "client/heapctl/print.h"
 
-#include "client/heapctl/jsonify.h"
-
 #include <inttypes.h>
 #include <string.h>
+
+#include "client/heapctl/jsonify.h"
 
 void print_quoted(FILE *to, const char *p, size_t n)
 {

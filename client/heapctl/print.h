@@ -18,9 +18,9 @@
 #ifndef HEAPCTL_PRINT_H
 #define HEAPCTL_PRINT_H
 
-#include "proto/reply.h"
-
 #include <stdio.h>
+
+#include "proto/reply.h"
 
 void print_pretty(FILE *to, const struct heapd_reply *reply);
 void print_raw(FILE *to, const struct heapd_reply *reply);

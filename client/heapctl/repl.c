@@ -1,8 +1,5 @@
 #include "client/heapctl/repl.h"
 
-#include "client/heapctl/complete.h"
-#include "client/heapctl/hist.h"
-
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,16 +7,20 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "client/heapctl/complete.h"
+#include "client/heapctl/hist.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/lsan_interface.h>
 #endif
 
-#define PROMPT_BYTES_MAX 300
-#define HINT_BYTES_MAX   256
+enum { PROMPT_BYTES_MAX = 300, HINT_BYTES_MAX = 256 };
 /* Columns between the line and the hint; below HINT_COLUMNS_MIN none is shown. */
-#define HINT_GAP         4
-#define HINT_COLUMNS_MIN 6
-#define COLUMNS_DEFAULT  80
+enum {
+    HINT_GAP = 4,
+    HINT_COLUMNS_MIN = 6,
+    COLUMNS_DEFAULT = 80,
+};
 /* What libedit itself takes for the end of a line; the key sends another one (on_enter). */
 #define KEY_DONE   "\r"
 #define KEY_SEARCH "\022"
@@ -127,7 +128,7 @@ static unsigned char show_syntax(struct repl *r, const char *line, size_t n)
 {
     char text[2 * HINT_BYTES_MAX];
     complete_hint(&r->docs, line, n, text, sizeof text);
-    if (*text == 0) return CC_REFRESH_BEEP;
+    if (!*text) return CC_REFRESH_BEEP;
     printf("\n%s\n", text);
     fflush(stdout);
     return CC_REDISPLAY;

@@ -1,12 +1,12 @@
 #include "client/heapctl/run.h"
 
-#include "client/heapctl/jsonify.h"
-#include "client/heapctl/print.h"
-#include "client/heapctl/words.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "client/heapctl/jsonify.h"
+#include "client/heapctl/print.h"
+#include "client/heapctl/words.h"
 
 static void show(const struct run *run, const struct heapd_reply *reply)
 {

@@ -13,9 +13,9 @@
 #ifndef HEAPCTL_RUN_H
 #define HEAPCTL_RUN_H
 
-#include "client/heapctl/options.h"
-
 #include <stdio.h>
+
+#include "client/heapctl/options.h"
 
 struct run {
     const struct options *options;
