@@ -121,6 +121,34 @@ static void test_pushes_and_moves_change_all_or_nothing(void **state)
     run("REF LPOP l 2");
 }
 
+/* A container of at most 128 members is shown as a whole, whatever its form and COUNT, as in Redis;
+ * a larger one is not. Each member is too long to be packed. */
+static void test_scan_shows_small_containers_at_once(void **state)
+{
+    (void)state;
+    static const char *const fills[] = {"SADD k %0100d", "HSET k %0100d v", "ZADD k 1 %0100d"};
+    static const char *const scans[] = {"SSCAN k 0 COUNT 1", "HSCAN k 0 COUNT 1",
+                                        "ZSCAN k 0 COUNT 1"};
+    static const char *const whole[] = {"*2\r\n$1\r\n0\r\n*128\r\n", "*2\r\n$1\r\n0\r\n*256\r\n",
+                                        "*2\r\n$1\r\n0\r\n*256\r\n"};
+    for (size_t type = 0; type < sizeof fills / sizeof fills[0]; type++) {
+        struct world w;
+        char line[160];
+        world_init(&w, 1);
+        for (int i = 0; i < 128; i++) {
+            snprintf(line, sizeof line, fills[type], i);
+            world_do(&w, 0, line);
+        }
+        world_do(&w, 0, scans[type]);
+        assert_true(world_replied(&w, whole[type]));
+        snprintf(line, sizeof line, fills[type], 128);
+        world_do(&w, 0, line);
+        world_do(&w, 0, scans[type]);
+        assert_true(w.out.n < 1000 && !world_replied(&w, "*2\r\n$1\r\n0\r\n"));
+        world_fini(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_hset_puts_back_more_than_lies_on_the_stack),
         cmocka_unit_test(test_hset_leaves_no_hash_that_it_made),
         cmocka_unit_test(test_pushes_and_moves_change_all_or_nothing),
+        cmocka_unit_test(test_scan_shows_small_containers_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -395,6 +395,42 @@ static void test_usage_beside_random_commands(void **state)
     }
 }
 
+/* A walk that counts bytes would see slots twice that a compaction moves meanwhile. */
+static void test_compaction_waits_for_usage(void **state)
+{
+    (void)state;
+    struct world w;
+    char whole[32];
+    world_init(&w, 1);
+    make_tree(&w, "tree", 10);
+    usage_at_once(&w, "tree", whole);
+    while (steps_run(&w.engine, true)) continue;
+    begin_usage(&w, 0, "tree");
+    begin(&w, 1, "MEMORY PURGE");
+    assert_true(session_waits(&w.sessions[1]));
+    const struct compact *compact = &w.engine.compact;
+    enum compact_phase phase = compact->phase;
+    w.engine.clock.reading_ns = 0;
+    clock_simulate(&w.engine.clock, &(struct clock_simulation){.mono_ns = w.engine.mono_ns,
+                                                               .wall_ns = w.engine.now_ms * 1000000,
+                                                               .reading_ns = 60000});
+    uint32_t steps = 0;
+    for (; usages_have_work(usages_of(&w)); steps++) {
+        assert_int_equal(compact->phase, phase);
+        engine_tick(&w.engine);
+        steps_run(&w.engine, true);
+    }
+    assert_true(steps > 10);
+    assert_true(resumes(&w, 0));
+    assert_true(world_replied(&w, whole));
+    for (steps = 0; !resumes(&w, 1); steps++) {
+        engine_tick(&w.engine);
+        steps_run(&w.engine, true);
+        assert_true(steps < 1000000);
+    }
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +446,7 @@ int main(void)
         cmocka_unit_test(test_usage_without_memory),
 #endif
         cmocka_unit_test(test_usage_beside_random_commands),
+        cmocka_unit_test(test_compaction_waits_for_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -465,6 +465,50 @@ static void test_room_nth_allocation_fails(void **state)
 }
 #endif
 
+/* No name helps, but garbage has been found out about: commands run while it is looked for, and are
+ * refused again when the collection has ended in vain. */
+static void test_room_may_come_from_garbage_alone(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    w.engine.heap.collect.slice_slots_max = 1;
+    w.engine.heap.collect.eager = false;
+    world_do(&w, 1, "REF NEW list");
+    assert_true(world_replied(&w, "$3\r\n&:1\r\n"));
+    world_assert_reply(&w, "SETRANGE big 3000000 x", ":3000001\r\n");
+    world_do(&w, 1, "REF GET big");
+    for (uint32_t i = 0; i < 200; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "REF SET alias-%u big", i);
+        world_assert_reply(&w, line, "+OK\r\n");
+    }
+    world_assert_reply(&w, "GC DISABLE", "+OK\r\n");
+    world_do(&w, 0, "RPUSH ring 1");
+    world_do(&w, 0, "REF RPUSH ring ring");
+    world_do(&w, 0, "SETRANGE text 60000 x");
+    world_do(&w, 0, "REF RPUSH ring text");
+    world_do(&w, 0, "DEL text");
+    world_do(&w, 0, "DEL ring");
+    while (steps_run(&w.engine, true)) continue;
+    world_assert_reply(&w, "GC ENABLE", "+OK\r\n");
+    limit(&w, used(&w) - 30000, "allkeys-lru");
+    for (int i = 0; i < 5; i++) {
+        world_do(&w, 1, "RPUSH &:1 x");
+        assert_true(world_replied(&w, ":"));
+        assert_true(w.engine.maxmemory.state == MAXMEMORY_BEHIND);
+    }
+    while (steps_run(&w.engine, true)) continue;
+    assert_true(used(&w) <= w.engine.config.maxmemory);
+    world_do(&w, 1, "RPUSH &:1 x");
+    assert_true(world_replied(&w, ":"));
+    limit(&w, used(&w) - 30000, "allkeys-lru");
+    while (steps_run(&w.engine, true)) continue;
+    world_do(&w, 1, "RPUSH &:1 x");
+    assert_true(world_replied(&w, refusal));
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_room_waits_for_garbage),
         cmocka_unit_test(test_room_waits_for_a_slow_collector),
         cmocka_unit_test(test_room_is_not_made_by_little_garbage),
+        cmocka_unit_test(test_room_may_come_from_garbage_alone),
         cmocka_unit_test(test_room_random_commands),
 #ifdef HEAPD_DEBUG
         cmocka_unit_test(test_room_nth_allocation_fails),

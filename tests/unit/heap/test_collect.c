@@ -536,6 +536,81 @@ static void test_collect_rests_before_the_next_trial(void **state)
     free(w);
 }
 
+static void candidates_again(struct world *w, struct obj *const *of, int n)
+{
+    for (int i = 0; i < n; i++) {
+        rc_inc(&w->heap, of[i]);
+        rc_dec(&w->heap, of[i]);
+    }
+}
+
+/* By a simulated clock: enough candidates to start a trial do not, until the rest is over. */
+static void test_collect_rest_lasts(void **state)
+{
+    (void)state;
+    enum { LISTS = 64 };
+    struct world *w = calloc(1, sizeof *w);
+    world_init(w, 1);
+    clock_simulate(&w->clock, &(struct clock_simulation){.mono_ns = 1000, .reading_ns = 1000});
+    struct collect *c = &w->heap.collect;
+    struct obj *keeper = named_list(w, 0), *of[LISTS];
+    for (int i = 0; i < LISTS; i++) {
+        of[i] = heap_container_new(&w->heap, OBJ_LIST);
+        push(w, keeper, of[i]);
+        push(w, of[i], keeper);
+        rc_dec(&w->heap, of[i]);
+    }
+    c->slice_slots_max = 0;
+    c->budget_ns = 1000000;
+    while (c->stats.ended == 0) collect_step(&w->heap, false);
+    assert_int_equal(c->phase, COLLECT_IDLE);
+    int64_t began = w->clock.now_ns, rest = c->rest_until_ns - began;
+    assert_true(rest > COLLECT_REST_NS_MIN - 1000000 && rest <= COLLECT_REST_NS_MAX);
+    clock_advance(&w->clock, rest * 6 / 10); /* so that quiet is not over before the rest is */
+    candidates_again(w, of, LISTS);
+    assert_false(collect_has_work(&w->heap, false));
+    assert_false(collect_has_work(&w->heap, true));
+    assert_true(collect_due_ns(&w->heap) >= c->rest_until_ns);
+    clock_advance(&w->clock, c->rest_until_ns - w->clock.now_ns - 100000);
+    assert_false(collect_has_work(&w->heap, false));
+    clock_advance(&w->clock, 200000);
+    assert_true(collect_has_work(&w->heap, false));
+    root_set(w, 0, NULL);
+    collect_all(w);
+    assert_int_equal(heap_objects(&w->heap), 0);
+    heap_fini(&w->heap);
+    free(w);
+}
+
+/* A trial that is overtaken by the growth of memory gets more of each turn. */
+static void test_collect_owes_slices_while_memory_grows(void **state)
+{
+    (void)state;
+    enum { PART = COLLECT_GROWTH_BYTES_MIN / COLLECT_SLICES_OWED_MAX };
+    struct world *w = calloc(1, sizeof *w);
+    world_init(w, 1);
+    struct collect *c = &w->heap.collect;
+    rc_dec(&w->heap, ring(w, 1000));
+    c->bytes_mark = w->mem.bytes;
+    assert_int_equal(collect_slices_owed(&w->heap), 1);
+    c->eager = true;
+    while (c->phase == COLLECT_IDLE) collect_step(&w->heap, false);
+    assert_int_equal(collect_slices_owed(&w->heap), 1);
+    void *some = mem_alloc(&w->mem, 5 * (size_t)PART);
+    assert_int_equal(collect_slices_owed(&w->heap), 6);
+    void *more = mem_alloc(&w->mem, 30 * (size_t)PART);
+    assert_int_equal(collect_slices_owed(&w->heap), COLLECT_SLICES_OWED_MAX);
+    while (c->phase != COLLECT_IDLE) collect_step(&w->heap, false);
+    assert_int_equal(collect_slices_owed(&w->heap), 1);
+    mem_free(&w->mem, some, 5 * (size_t)PART);
+    mem_free(&w->mem, more, 30 * (size_t)PART);
+    collect_all(w);
+    assert_int_equal(heap_objects(&w->heap), 0);
+    heap_fini(&w->heap);
+    mem_fini(&w->mem);
+    free(w);
+}
+
 /* Two candidates; the first is taken and rescued, then both become garbage, then the second is
  * taken. */
 static void test_collect_rescued_while_candidates_are_taken(void **state)
@@ -634,6 +709,8 @@ int main(void)
         cmocka_unit_test(test_collect_leaves_the_frozen),
         cmocka_unit_test(test_collect_sorts_the_condemned),
         cmocka_unit_test(test_collect_rests_before_the_next_trial),
+        cmocka_unit_test(test_collect_rest_lasts),
+        cmocka_unit_test(test_collect_owes_slices_while_memory_grows),
         cmocka_unit_test(test_collect_rescued_while_candidates_are_taken),
         cmocka_unit_test(test_collect_condemned_are_not_found_through_the_dead),
 #ifdef HEAPD_DEBUG

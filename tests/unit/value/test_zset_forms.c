@@ -458,12 +458,71 @@ static void test_zset_forms_nth_allocation_fails(void **state)
     assert_true(refused > 50);
 }
 
+/* A zset that is scanned, with texts beside its children. It becomes packed between two trials, and
+ * never in one. */
+static void test_zset_forms_change_beside_the_collector(void **state)
+{
+    (void)state;
+    static struct scene s;
+    enum { LENGTH = 60 };
+    val children[LENGTH];
+    uint32_t count = 0, again = 0;
+    int64_t numbers[LENGTH], next = 0;
+    scene_begin(&s, OBJ_ZSET, 34);
+    struct world *w = &s.world;
+    struct heap *h = &w->heap;
+    w->values.limits.zset_entries = 32;
+    for (uint32_t i = 0; i < 12000; i++) {
+        bool grows = i / 120 % 2, was_packed = zset_is_packed(s.o);
+        bool coloured = (s.o->flags & OBJ_VISIBLE) && h->collect.phase != COLLECT_IDLE;
+        scene_note(&s);
+        if (below(w, 3) == 0 && grows && count < LENGTH) {
+            val v = child_new(&s, next);
+            struct needle n = needle_of_val(h, v);
+            scene_note(&s);
+            assert_int_equal(zset_set(h, s.o, &n, below(w, 5), NULL), STATUS_OK);
+            val_release(h, v);
+            children[count] = v;
+            numbers[count++] = next++;
+        } else if (below(w, 2) && !grows && count) {
+            uint32_t k = below(w, count);
+            struct needle n = needle_of_val(h, children[k]);
+            assert_true(zset_remove(h, s.o, &n));
+            children[k] = children[--count];
+            numbers[k] = numbers[count];
+        } else {
+            char text[64];
+            struct needle n = needle_of_text(h, text_of(below(w, 8), text));
+            if (below(w, 2))
+                assert_int_equal(zset_set(h, s.o, &n, below(w, 5), NULL), STATUS_OK);
+            else
+                zset_remove(h, s.o, &n);
+        }
+        if (!was_packed && zset_is_packed(s.o)) {
+            again += zset_length(s.o) > 1;
+            assert_false(coloured);
+        }
+        assert_true(zset_check(h, s.o));
+        for (uint32_t k = 0; k < count; k++) {
+            double score;
+            struct needle n = needle_of_val(h, children[k]);
+            assert_true(zset_score(s.o, &n, &score));
+            assert_int_equal(child_number(&s, children[k]), numbers[k]);
+        }
+        if (below(w, 3)) scene_slices(&s, below(w, 12));
+        if (i % 100 == 0) assert_heap(w);
+    }
+    assert_true(again > 2 && s.gray > 0 && s.black > 0);
+    scene_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_zset_forms_random_history_matches_model),
         cmocka_unit_test(test_zset_forms_by_limits),
         cmocka_unit_test(test_zset_forms_share_strings),
+        cmocka_unit_test(test_zset_forms_change_beside_the_collector),
         cmocka_unit_test(test_zset_forms_nth_allocation_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
