@@ -1,105 +1,114 @@
 /*
- * The cycle collector: trials in slices, between commands.
+ * The cycle collector: trial deletion, in slices between commands.
  *
- * Candidates are containers whose count went down and stayed above zero. A trial takes a batch of
- * them and explores what they reach, in four phases (after Bacon and Rajan, "Concurrent Cycle
- * Collection in Reference Counted Systems", 2001, section 3, and CPython's shadow counts; the
- * barrier that lets commands run between slices is our own):
+ * A count says how many references an object has, not where they come from. A trial finds out, for
+ * a batch of candidates (containers whose count went down and stayed above zero) and for what they
+ * reach, in three passes:
  *
- *   gray    Each object that is reached gets a place in the trial's table and a shadow: its count
- *           at that moment. Each slot visited takes one from its target's shadow. The table is the
- *           queue (Cheney): places are scanned in order.
- *   black   What has a shadow above zero or was rescued since is live, and so is all that it
- *           reaches.
- *   commit  In the slice that finds the black list empty, the flip of `phase` condemns whatever
- *           has a place and is not black.
- *   free    The condemned are all pinned, then their slots are cleared (ordinary decrements), then
- *           they are unpinned: three runs over the table. Pinned ones cannot die while others are
- *           cleared, and their header alone says that they are condemned; so the first run leaves
- *           only them in the table, and many are sorted by their addresses before the second.
+ *   1. gray   Give each object that is reached a shadow: its count. For each reference from one of
+ *             them to another take one from the target's shadow. What is left of a shadow are
+ *             references from outside.
+ *   2. black  An object whose shadow is above zero is live; so is everything that it reaches.
+ *   3. free   What was reached and is not live is garbage: it is referred to by nothing but itself.
  *
- * Having a place is the colour: an object is coloured if the table's entry at its `place` names it
- * (the sparse set of Briggs and Torczon, 1993). So ending a trial uncolours everything at once,
- * there is no epoch that could wrap, and stale words do no harm.
+ * This is Bobrow's idea (1980) as Lins (1992), Bacon and Rajan ("Concurrent Cycle Collection in
+ * Reference Counted Systems", 2001, section 3) and CPython's collector do it. Counts themselves are
+ * never changed by a trial, so that it can be abandoned at any time. Commands run between slices;
+ * the write barrier that makes that safe is our own, and most of the rules below are about it.
  *
- * Why it is right. Let x be condemned. Nothing incremented its count since it was reached, else it
- * was rescued; so its references now are some of those that it had then. Its shadow is zero, so
- * each of those was visited, so each sits in a coloured object, and none of these is black, or x
- * would be. So only the condemned refer to the condemned. This rests on one counted reference being
- * one slot, visited once:
+ * The passes in detail. Each object that is reached gets a place in the trial's table, which holds
+ * its shadow. The table is also the queue: places are scanned in order (Cheney). Having a place is
+ * the colour: an object is gray or black if the table's entry at its `place` names it (the sparse
+ * set of Briggs and Torczon, 1993), so ending a trial uncolours everything at once, and stale words
+ * do no harm. The slice that finds the black list empty commits: the change of `phase` condemns
+ * what has a place and is not black. Then, in three runs over the table, the condemned are pinned
+ * (the collector takes a count), their slots are cleared by ordinary decrements, and they are
+ * unpinned. A pinned object cannot die while another is being cleared, and its header alone says
+ * that it is condemned; so the first run keeps only the condemned in the table, and sorts many of
+ * them by address before the second.
  *
- *   1. Any increment of a coloured object rescues it (collect_rescue); it cannot fail: the place in
- *      the table is the link. While candidates are still being taken it also becomes a candidate
- *      again: one that is taken later may have become garbage together with it.
- *   2. A reference that moves without a count rescues its target and makes it a candidate
+ * Why it is right. Let x be condemned. Nothing incremented its count since it was reached, or it
+ * would have been rescued; so its references now are some of those that it had then. Its shadow is
+ * zero, so each of those was visited, so each lies in a coloured object, and none of these is
+ * black, or x would be. So only the condemned refer to the condemned. This rests on one counted
+ * reference being one slot that is visited once, and on these rules:
+ *
+ *   1. An increment of a coloured object rescues it: black treats it as live (collect_rescue). This
+ *      cannot fail, because the place in the table is the link. While the trial is still taking its
+ *      candidates, the object also becomes a candidate again: one that is taken later may have
+ *      become garbage together with it.
+ *   2. A reference that moves without an increment rescues its target and makes it a candidate
  *      (rc_moved).
- *   3. Gray visits a slot at most once, black at least once.
- *   4. Changing a container in the middle of its scan: collect_disturb before it. In gray it is
- *      rescued and its scan stops; in black what moves past the cursor is rescued, or the cursor
- *      goes back.
+ *   3. Gray visits each slot at most once, black at least once.
+ *   4. Before a container changes in the middle of its scan, collect_disturb is called. In gray the
+ *      container is rescued and its scan stops; in black what moves past the cursor is rescued, or
+ *      the cursor goes back.
  *   5. visit() reports exactly the counted references.
- *   6. An object whose count reaches zero leaves the table at once (collect_forget); a cell that
- *      the candidate buffer names keeps its memory until the buffer lets go of it. New objects have
- *      no place.
- *   7. A dying object's slots may be cleared after it left the table: its children were counted
- *      down for it, and nothing can be reached through it any more, since identities and weak reads
- *      end at count zero. But they are cleared before any of the condemned is unpinned.
- *   8. After commit identities and weak references treat the condemned as gone
+ *   6. An object whose count reaches zero leaves the table at once (collect_forget). A cell that
+ * the candidate buffer names keeps its memory until the buffer lets go of it. New objects have no
+ *      place.
+ *   7. A dying object's slots may be cleared after it left the table: no object can be reached
+ *      through it any more, because identities and weak references end at count zero. They are
+ *      cleared before any of the condemned is unpinned.
+ *   8. After the commit, identities and weak references treat the condemned as gone
  *      (collect_is_condemned).
- *   9. Slices run between commands only; nothing that survives a command holds an uncounted
+ *   9. Slices run between commands only. Nothing that survives a command holds an uncounted
  *      reference.
- *  10. A candidate's flag is cleared when it is taken out; an abandoned trial puts its candidates
- *      back.
+ *  10. A candidate's flag is cleared when it is taken out of the buffer. An abandoned trial puts
+ * its candidates back.
  *  11. Immortals have no place. The shadow is as wide as the count.
- *  12. It ends: what is born, or becomes visible, in a trial once its candidates are taken has no
- *      place in it (COLLECT_NEW), and a scan stops at the end that the container had when the scan
- *      began.
- *  13. A shadow below zero on an object that was not rescued is a bug: the trial is abandoned,
- *      logged and counted; debug builds assert.
- *  14. While the collector is off candidates are still noted.
+ *  12. A trial ends: what is born or becomes visible after its candidates were taken gets no place
+ * in it (COLLECT_NEW), and a scan stops at the end that the container had when the scan began.
+ *  13. A shadow below zero on an object that was not rescued is a bug: the trial is abandoned, and
+ *      the fault is logged and counted; debug builds assert.
+ *  14. While the collector is off, candidates are still noted.
  *
- * Between two slices bodies may move (store/compact.h), also of the container in mid-scan: the
+ * Between two slices bodies may move (store/compact.h), also that of the container in mid-scan: its
  * words move along, and a cursor counts slots, which keep their order. Cells, which the table
- * names, do not.
+ * names, never move. What a root holds directly is live, and is not entered.
  *
- * It prunes: what a root holds directly is live and is not entered.
+ * When a trial starts (c = candidates; "fruitless" = condemned less than a quarter of what it
+ * reached):
  *
- * Speed. On a large graph nearly all time goes into waiting for memory. Targets pass a short ring
- * between the visit of their slot and their turn, in which their cells, bodies and places are
+ *   trigger                            condition
+ *   enough candidates                  c >= threshold, and c >= half of what the last trial reached
+ *                                      (twice that after a fruitless one); the threshold adapts
+ *   quiet: no new candidate            for COLLECT_IDLE_NS; after a fruitless trial twice its cost,
+ *                                      up to COLLECT_QUIET_NS_MAX
+ *   the loop is idle                   candidates have waited for COLLECT_IDLE_NS, four times as
+ *                                      long after each fruitless trial in a row
+ *   at the latest                      candidates have waited for COLLECT_WAIT_NS_MAX
+ *   memory grew since the last trial   by COLLECT_GROWTH_BYTES_MIN or a tenth, whichever is more
+ *   GC COLLECT, maxmemory              at once
+ *
+ * A fruitless trial is followed by a rest of COLLECT_REST_FACTOR times its cost. Growth and GC
+ * COLLECT do not wait for its end; quiet waits for a shorter rest, which doubles while what quiet
+ * starts is fruitless too. A slice has a budget in nanoseconds. While memory grows during a trial,
+ * each turn of the loop owes more slices (collect_slices_owed), not longer ones.
+ *
+ * A trial ends early when each of its candidates was rescued, is black or has died: everything that
+ * it visited is reachable from them alone. So a hot object of a large live graph does not have the
+ * graph traced again and again.
+ *
+ * Speed. On a large graph nearly all time is spent waiting for memory. Targets pass through a short
+ * ring between the visit of their slot and their turn, in which their cells, bodies and places are
  * fetched (Cher, Hosking and Vitek, "Software prefetching for mark-sweep garbage collection",
- * 2004); the shadow lies in the table, so that black looks at no object that is garbage, and what
- * it does look at is taken off its list in batches that are fetched together. The ring is empty
- * between two steps. A large trial writes all of its table once, so the table's pages are asked for
- * 64 KiB at a time, which costs half of a fault for each.
- *
- * Pacing. A slice has a budget in nanoseconds. A trial starts when enough candidates wait: their
- * number adapts to the yield, and is at least half of what the last trial reached, so that each
- * candidate pays for two objects; twice what it reached if it found little, so that a large graph
- * whose names go one after another is not traced each time that it has become a little larger. It
- * also starts when nothing more has come up for COLLECT_IDLE_NS (longer, up to
- * COLLECT_QUIET_NS_MAX, after a trial that cost much in vain), when the loop is idle and candidates
- * have waited for COLLECT_IDLE_NS, four times that after each trial in a row that found little, and
- * at the latest after COLLECT_WAIT_NS_MAX. A trial that found little is followed by a rest of
- * COLLECT_REST_FACTOR times what it cost, which quiet cuts short (less and less, while that finds
- * little too). Growth of memory by COLLECT_GROWTH_BYTES_MIN or a tenth of it, and GC COLLECT, start
- * a trial in spite of all that.
- *
- * A trial all of whose candidates were rescued, died or are black ends at once, for what it reached
- * is what they reach: so a hot object of a large live graph does not have the graph traced again
- * and again. While memory grows in mid-trial more slices are owed to each turn of the loop
- * (collect_slices_owed); they do not become longer.
+ * 2004). The shadow lies in the table, so that black looks at no object that is garbage; the
+ * objects it does look at are taken off its list in batches that are fetched together. The ring is
+ * empty between two steps. A large trial writes all of its table once, so the table's pages are
+ * requested 64 KiB at a time, which costs half of a page fault each.
  *
  * Memory: 16 bytes for each object that the trial reached, while it lasts, in blocks of 1 MiB that
- * are mapped and given back in steps; 8 bytes a candidate, in blocks of 4 KiB or 1 MiB.
- * When either cannot be had, the trial is abandoned, or the candidates are forgotten and found
- * again by walking all cells.
+ * are mapped and unmapped in steps; 8 bytes a candidate, in blocks of 4 KiB or 1 MiB. When either
+ * cannot be had, the trial is abandoned, or the candidates are forgotten and found again by a walk
+ * over all cells.
  *
- * Freezing marks all containers that there are, in steps; the frozen are roots to the collector.
- * When they are thawed they become candidates, by the same walk that finds forgotten ones.
+ * GC FREEZE marks all containers that exist, in steps. The frozen are roots to the collector; when
+ * they are thawed, the same walk that finds forgotten candidates makes them candidates.
  *
- * How often the rules were needed is counted (COLLECT_HITS), where they leave the usual path: a
- * test that attacks the collector requires each to have been, and GC STATS shows them. Rules 5 and
- * 9 are no events, and what rule 13 meets is `faults`.
+ * Where a rule leaves the usual path, its uses are counted (COLLECT_HITS): a test that attacks the
+ * collector requires that each was used, and GC STATS shows them. Rules 5 and 9 are no events;
+ * violations of rule 13 are `faults`.
  */
 #ifndef HEAPD_HEAP_COLLECT_H
 #define HEAPD_HEAP_COLLECT_H

@@ -18,8 +18,8 @@
  *   2. roots == references from names and handles, containers only; OBJ_ROOTS_MAX = see the
  *      overflow table (rc.h).
  *   3. A container whose slots refer to a container has OBJ_VISIBLE; OBJ_VISIBLE implies a body
- *      that begins with the collector's words. A packed body has them only then, which is for
- * hashes alone: the others refer to strings alone while they are packed.
+ *      that begins with the collector's words. Of packed bodies only those of visible hashes have
+ *      the words: packed lists, sets and zsets refer to strings alone.
  *   4. count == 0 only in the release queue, or for a cell that the candidate buffer still names.
  */
 #ifndef HEAPD_HEAP_OBJ_H

@@ -14,14 +14,14 @@
  * Containers' cells have pools of their own, because cells can be walked: for heap_check(), for
  * people, and for the collector when it had to forget candidates.
  *
- * Memory comes back in three ways. Empty arenas go as they become empty. A purge also lends the
- * system the pages of pools that no class uses (base/unmap.h: a thread of its own gives them, and
- * until it has, no class gets those pools): the address stays, because cells never move, so
- * that few arenas of a heap with containers ever become empty as a whole. And pools that are sparse
- * can be evacuated: pool_leave_step marks so many of each class as leaving that what lies in them
- * fits into the others, whoever owns blocks walks over them and asks pool_move of each, and at the
- * end pool_stay_step takes the marks off what could not be emptied. A class that needs room takes a
- * mark off before it takes another pool. Who may be moved and how is store/compact.h's matter.
+ * Memory returns to the system in three ways. An arena is unmapped when it becomes empty. A purge
+ * also gives back the pages of pools that no class uses, but keeps their addresses (base/unmap.h
+ * does it on a thread; until it is done, no class gets those pools): cells never move, so few
+ * arenas of a heap with containers ever become empty as a whole. And sparse pools can be evacuated:
+ * pool_leave_step marks as many pools of each class as leaving as can be emptied into the others,
+ * the owners of blocks call pool_move for each block, and pool_stay_step finally unmarks the pools
+ * that could not be emptied. A class that needs room unmarks a pool before it takes another one.
+ * store/compact.h knows what may be moved.
  *
  * In sanitizer builds free blocks are poisoned and wait in a quarantine (POOL_QUARANTINE_BYTES)
  * before they are used again, so that a use after free inside a pool is reported as one outside

@@ -1,26 +1,26 @@
 /*
- * Weak references: what a slot or a name holds instead of a counted reference, when it shall not
+ * Weak references: a slot or a name holds one instead of a counted reference, so that it does not
  * keep its target alive.
  *
  *   target --table--> struct weak_node <----- struct weak   one for each slot or name
  *                        | first  ^ node       | next, link: the node's list
  *                        +--------|------->    | owner: the container or the name that holds it
  *
- * A weak reference is an object of its own (OBJ_WEAK), held by ONE slot or name: so its owner is
- * known, and the slot can be removed without a search. It is counted as any object is; its target
- * is not. The collector does not look at it: it is no container, and nothing is reached through it.
+ * A weak reference is an object (OBJ_WEAK) that exactly one slot or name holds: so it knows its
+ * owner, and the slot is removed without a search. It is counted like any object; its target is
+ * not. The collector ignores it, because nothing is reached through it.
  *
- * All weak references to one object share a node, found through a table (so that an object pays
- * for it only while there are any) and a flag of the object. When a target ends (its count reaches
- * zero, or a trial condemns it; in both cases before any of its slots is cleared), its node is
- * marked `gone` and queued in O(1), however many refer to it; weak_step then removes the slots, in
- * bounded steps between commands. Until that has happened they are there but read as gone. Between
- * the commit of a trial and the marking of the node the target itself is asked whether it is
- * condemned: so nobody sees one that is (rule 8 of collect.h).
+ * All weak references to one object share a node. A flag of the object says that there is one, and
+ * a table finds it, so that only objects with weak references pay. A target ends when its count
+ * reaches zero or a trial condemns it, in both cases before any of its slots is cleared. Its node
+ * is then marked `gone` and queued, in O(1) however many references there are; weak_step removes
+ * their slots in bounded steps between commands. Until then the slots are there and read as gone.
+ * Between the commit of a trial and the marking of the node, weak_target asks the target itself
+ * whether it is condemned, so that nobody sees a condemned one (rule 8 of collect.h).
  *
- * Who holds a weak reference tells it so (weak_set_owner through rc_stored, weak_set_field,
- * weak_set_name) whenever it is stored or moved. A list's positions stay when their targets end,
- * and read as nil; so do the slots of what is dying itself, which are cleared anyway.
+ * The holder calls weak_set_owner (through rc_stored), weak_set_field or weak_set_name whenever a
+ * weak reference is stored or moved. A list keeps the positions of ended targets, and shows nil;
+ * slots of a dying container stay too, because they are cleared with it.
  *
  * Called by value/, store/ and command/ (what reads and stores), release.c and trial.c (what ends).
  * It knows no value type and no keyspace: slots are removed by heap_type's drop_weak, names by the

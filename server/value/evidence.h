@@ -2,24 +2,24 @@
  * Evidence: whether values of one kind (those of plain names, those of one field of a shape) repeat
  * often enough that it pays to keep each once, in the intern table.
  *
- * Asking costs a hash of the value and a lookup, and an interned string pays its header and its
- * place in the table; for values that never repeat both are lost. So values are asked about in
- * windows of EVIDENCE_WINDOW, and what the last window found decides about the next:
+ * A check costs a hash of the value and a lookup, and an interned string costs its header and its
+ * entry in the table; for values that never repeat both are wasted. So values are checked in
+ * windows of EVIDENCE_WINDOW, and the hits of the last window decide about the next one:
  *
  *   verdict   hits of the last window     then
  *   RARE      fewer than EVIDENCE_SOME    a pause of as many values as a window has, twice as many
  *                                         after each such window, up to EVIDENCE_PAUSE_MAX
- *   SOME      fewer than EVIDENCE_OFTEN   every value is asked about; it is interned when it is
- *                                         seen for the second time
+ *   SOME      fewer than EVIDENCE_OFTEN   every value is checked; it is interned when it is seen
+ *                                         for the second time
  *   OFTEN     as many or more             the same, and interned when it is first seen
  *
- * A value has been seen if the intern table has it, or a small filter of hashes that all kinds
- * share and in which the newest push out others. So what never repeats makes no object and no entry
- * of the table, and is looked at once in 256 times; what begins to repeat is found by the next
- * window.
+ * A value counts as seen if it is in the intern table, or if its hash is in a small filter that all
+ * kinds share and in which new hashes replace old ones. So values that never repeat make no objects
+ * and no entries, and one in 256 of them is checked; values that begin to repeat are found by the
+ * next window.
  *
- * Called by store/ and value/ where a value is about to be kept. Interning is never necessary: a
- * value that is not interned for lack of memory is kept as any other.
+ * Called by store/ and value/ before a value is stored. Interning is never necessary: when memory
+ * is out, the value is stored as any other.
  *
  * Invariants (evidence_check)
  *   1. hits <= asked < EVIDENCE_WINDOW.

@@ -1,25 +1,26 @@
 /*
  * Hashes: fields, which are strings, to values, which are anything.
  *
- * A small hash is packed (hash_pack.h): it shares its fields with others that have the same ones in
- * the same order (shape.h), or has its own, and keeps its values in one block; references may be
- * among them. It takes its plain form, a table (hash_table.h), with more fields than the limits of
- * value/state.h allow, with more bytes than a block may have, and with its first weak reference. It
- * is packed again when what is left is a quarter of the limit; this is looked at when its length is
- * a power of two, so that a hash that cannot be is not looked through at every removal. No trial
- * may be under way then, if it is visible.
+ * A small hash is packed (hash_pack.h): one block holds its values, which may be references. Its
+ * fields are in the block too, or in a shape (shape.h) that it shares with hashes of the same
+ * fields in the same order. A hash becomes a table (hash_table.h) when it exceeds the limits of
+ * value/state.h or the size of a block, and with its first weak reference. It is packed again when
+ * removals have left a quarter of the limit. This is tried only when the length is a power of two,
+ * so that a hash that cannot be packed is not walked at every removal, and never while a trial runs
+ * and the hash is visible.
  *
  * Called by the command floor. Nothing here replies or checks types.
  *
  * Invariants (hash_check): those of the forms.
  *
- * Ownership: a hash owns one count of what its slots refer to, and of its shape. What is read from
- * a packed hash is borrowed from its block, until the hash changes; val_keep outlives that. A
- * needle of hash_delete may be made from the field itself; what is stored must not lie in the hash.
+ * Ownership: a hash owns one count of each object that its slots refer to, and of its shape. What
+ * is read from a packed hash is borrowed from its block until the hash changes; val_keep makes it
+ * last longer. The needle of hash_delete may be made from the field that it deletes; a value to be
+ * stored must not be borrowed from the same hash.
  *
- * Cost: O(1) expected of a table, O(fields) of a packed hash. At most 2^32 - 1 fields
- * (STATUS_TOO_MANY). A form that cannot be had for want of memory is STATUS_OOM where the hash
- * grows, and nothing has changed; where it shrinks it stays as it is.
+ * Cost: O(1) expected for a table, O(fields) for a packed hash. At most 2^32 - 1 fields
+ * (STATUS_TOO_MANY). If a conversion runs out of memory, a growing hash returns STATUS_OOM
+ * unchanged; a shrinking one keeps its form.
  */
 #ifndef HEAPD_VALUE_HASH_H
 #define HEAPD_VALUE_HASH_H

@@ -1,8 +1,8 @@
 /*
- * The packed forms of a hash. A small one lies in one block of bytes, its body, in one of two
- * forms. It has its own fields, when no other hash is known to have the same: then fields and
- * values lie there in turn, as entries of pack.h. Or it is shaped: a shape (shape.h) holds the
- * fields, and the body the values alone, in the shape's order.
+ * The packed forms of a hash: its body is one block of bytes. In the own form the block holds
+ * fields and values in turn, as entries of pack.h. In the shaped form a shape (shape.h) holds the
+ * fields, and the block only the values, in the shape's order. A hash is shaped when another hash
+ * is known to have the same fields in the same order.
  *
  *   body  +-----------+--------+-----------+--------- .. ---------+-- .. --+
  *         | gc_words  | word   | directory | entries              | room   |
@@ -14,31 +14,29 @@
  * of eight; bit 1 is set if there are gaps. Of both: bit 2 is set if there may be references, bits
  * 48 to 63 are the bytes of the body, divided by eight.
  *
- * The directory is there so that the price of a lookup does not grow with the hash; a short one has
- * none. It holds where every HASH_PACK_SHAPED_GROUP-th value begins, or every
- * HASH_PACK_OWN_GROUP-th pair (16 bits each, from the first entry on), and then, in a hash with its
- * own fields, a byte of each field's hash, by which eight at a time are compared.
+ * The directory keeps the cost of a lookup constant; a short hash has none. It holds where every
+ * HASH_PACK_SHAPED_GROUP-th value begins, or every HASH_PACK_OWN_GROUP-th pair (16 bits each, from
+ * the first entry on), and then, in a hash with its own fields, a byte of each field's hash, by
+ * which eight at a time are compared.
  *
- * Values are strings, integers, and references: to containers, to strings that are too long to be
- * copied at every change, to interned ones where values of the field repeat (evidence.h), and to
- * strings that others hold, too, if that is shorter. So a record that refers to another, or has one
- * long text among its fields, is still a packed record. The first reference to a container makes
- * the hash visible, and the body begins with the collector's words from then on, until the body
- * goes: that its words are there is told by OBJ_VISIBLE alone, which therefore stays on a packed
- * hash that waits in the release queue.
+ * A value is a string, an integer or a reference: to a container, to a string that is too long to
+ * be copied at every change, to an interned string where values of the field repeat (evidence.h),
+ * or to a string that others hold too, if the reference is shorter. So a record that refers to
+ * another one, or has one long text among its fields, is still packed. The first reference to a
+ * container makes the hash visible; from then on the body begins with the collector's words.
+ * OBJ_VISIBLE alone says that they are there, so a packed hash in the release queue keeps the flag.
  *
- * The collector scans a packed body in one call, whatever number of slots it asks for: there are
- * SHAPE_FIELDS_MAX at most. So no change ever meets a packed hash in mid-scan (rules 3 and 4 of
- * heap/collect.h), and slots need not be told when they move. A body that is made anew takes the
- * place in the trial's table along with the words. The plain form becomes a packed one between
- * trials only.
+ * The collector scans a packed body in one call, however few slots it asks for: there are
+ * SHAPE_FIELDS_MAX at most. So no packed hash ever changes in mid-scan (rules 3 and 4 of
+ * heap/collect.h), and the collector need not know that slots move. A new body takes over the
+ * words, and so the place in the trial's table. A table is packed between trials only.
  *
- * Which form: a change that gives the hash another sequence of fields looks for a shape that has
- * it, and takes it; or makes one if the sequence was noted before; else the hash has its own.
+ * Choice of the form: a change that gives the hash another sequence of fields looks up the shape of
+ * that sequence and takes it, or makes one if the sequence was noted before; else the hash takes
+ * the own form.
  *
- * A removal cannot fail. Where a shaped hash must take another shape, or write its own fields, and
- * there is no memory, the value becomes a gap (one byte); the next change that has the memory gets
- * rid of it.
+ * A removal cannot fail. If a shaped hash needs another shape or the own form and memory is out,
+ * the value becomes a gap (one byte), which the next change with enough memory removes.
  *
  * Called by hash*.c alone, for hashes with OBJ_PACKED, or empty where it says so.
  *

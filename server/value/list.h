@@ -1,25 +1,25 @@
 /*
  * Lists.
  *
- * A short list of strings is packed (packed.h), its elements end to end in one block. It gets its
- * plain form, a deque (list_deque.h), with the first container or weak reference, with more
- * elements or bytes than the limits of value/state.h allow, and with a longer text. It is packed
- * again when what is left is a quarter of the limit, and can be; after pops this is looked at when
- * the length is a power of two, so that a queue of long texts is not looked through at every pop.
- * No trial may have a place for it then.
+ * A short list of strings is packed (packed.h): its elements lie end to end in one block. A list
+ * becomes a deque (list_deque.h) when it exceeds the limits of value/state.h in length, in bytes or
+ * in the size of an element, and with its first container or weak reference. It is packed again
+ * when removals have left a quarter of the limit. After pops this is tried only when the length is
+ * a power of two, so that a queue of long texts is not walked at every pop, and never while a trial
+ * runs and the list is visible.
  *
  * Called by the command floor. Nothing here replies or checks types.
  *
  * Invariants (list_check): those of the two forms.
  *
  * Ownership: a list owns one count of each element. What is read from a packed list is borrowed
- * from its block, until the list changes: any change may move all elements. Needles, and texts that
- * are stored, must not live by the list alone.
+ * from its block, until the list changes: any change may move all elements. A needle, or a text to
+ * be stored, must not be borrowed from the same list.
  *
- * Cost: of a deque the ends and an index O(1); of a packed list everything but the head is
- * O(length), which the limits bound: whoever wants several elements goes from one to the next. A
- * form that cannot be had for want of memory is STATUS_OOM where the list grows, and nothing has
- * changed; where it shrinks it stays as it is. At most 2^32 - 1 elements (STATUS_TOO_MANY).
+ * Cost: in a deque the ends and an index are O(1). In a packed list everything but the head is
+ * O(length), which the limits bound; several elements are read with an iterator. If a conversion
+ * runs out of memory, a growing list returns STATUS_OOM unchanged; a shrinking one keeps its form.
+ * At most 2^32 - 1 elements (STATUS_TOO_MANY).
  */
 #ifndef HEAPD_VALUE_LIST_H
 #define HEAPD_VALUE_LIST_H

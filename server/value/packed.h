@@ -7,16 +7,16 @@
  *    (8 bytes)     | count | used | bytes | width | entries    | room     |
  *                  +-------+------+-------+-------+---- .. ----+--- .. ---+
  *
- * It holds strings and integers alone, no containers and no weak references: so it needs no words
- * of the collector and is never visible to it, a copy of it is a copy of its bytes, and when it
- * dies it is freed at once (its size is bounded) rather than queued. The only references that it
- * may hold are to string objects that others hold, too: in 9 bytes, which is less than their text.
+ * A block holds strings and integers, never containers or weak references. So it needs no words of
+ * the collector and is never visible to it, copying it means copying bytes, and it is freed at once
+ * when it dies, because its size is bounded. The only references in a block are to string objects
+ * that others hold too: they take 9 bytes, which is less than the text.
  *
- * There are no lengths to walk backwards by: they would cost each element a byte. What goes
+ * Entries carry no length at their end, which would cost each element a byte. An iterator that goes
  * backwards (struct packed_iter) remembers where a window of entries begins.
  *
- * Called by the containers of value/, which know the limits beyond which they take their plain
- * form, and say how many entries (`stride`) an element has: two in a zset, its member and score.
+ * Called by the containers of value/. They know the limits beyond which they convert, and pass the
+ * number of entries of an element (`stride`): two in a zset, the member and its score.
  *
  * Invariants (packed_check)
  *   1. `used` bytes are `count` times `stride` whole entries, or `count` integers of `width`.

@@ -1,12 +1,13 @@
 /*
  * Sets: members are strings (by bytes) and containers (by identity).
  *
- * A small set of strings is packed (packed.h): of integers alone sorted, in the narrowest width
- * that holds them (set_integers.h), else as entries one after the other. It gets a table
- * (set_table.h) with the first container or weak reference, with more members than the limits of
- * value/state.h allow, and with a longer text. It is packed again when what is left is a quarter of
- * a limit, and can be; this is looked at when its length is a power of two, so that a set that
- * cannot be is not looked through at every removal. No trial may have a place for it then.
+ * A small set of strings is packed (packed.h). If all members are integers, the block holds them
+ * sorted, in the narrowest width that fits (set_integers.h); else as entries in no order. A set
+ * becomes a table (set_table.h) when it exceeds the limits of value/state.h in length or in the
+ * size of a member, and with its first container or weak reference. It is packed again when
+ * removals have left a quarter of a limit. This is tried only when the length is a power of two, so
+ * that a set that cannot be packed is not walked at every removal, and never while a trial runs and
+ * the set is visible.
  *
  * Called by the command floor. Nothing here replies or checks types.
  *
@@ -16,9 +17,8 @@
  * its block, until the set changes: a removal, too, may move all members.
  *
  * Cost: O(1) expected of a table, O(length) of a packed set, O(log length) to find an integer among
- * integers. At most 2^32 - 1 members (STATUS_TOO_MANY). A form that cannot be had for want of
- * memory is STATUS_OOM where the set grows, and nothing has changed; where it shrinks it stays as
- * it is.
+ * integers. At most 2^32 - 1 members (STATUS_TOO_MANY). If a conversion runs out of memory, a
+ * growing set returns STATUS_OOM unchanged; a shrinking one keeps its form.
  */
 #ifndef HEAPD_VALUE_SET_H
 #define HEAPD_VALUE_SET_H

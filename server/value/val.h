@@ -14,11 +14,11 @@
  * OBJ_STRING objects, or bytes in their owner. So two immediates are equal when their words are,
  * and equality never converts.
  *
- * A slot or a name may hold a weak reference (heap/weak.h): an object of its own, which nothing
- * else holds. Only value/ and store/ see it. Who reads a container or a name gets what it refers
- * to, or nothing when that is gone (val_target); what a second slot gets is a weak reference of its
- * own (val_share). Weak or not, a reference to a container equals any other to it; one whose target
- * is gone equals only itself.
+ * A slot or a name may hold a weak reference (heap/weak.h): an object that belongs to this slot or
+ * name alone. Only value/ and store/ see it. A read of a container or a name gives the target, or
+ * nothing when the target is gone (val_target). A second slot gets a weak reference of its own
+ * (val_share). All references to one container, weak or not, are equal; a weak reference whose
+ * target is gone equals only itself.
  *
  * A needle is what a lookup is made with: a text that need not exist as an object (nothing is
  * allocated to ask), or a value.
@@ -28,9 +28,8 @@
  *   2. A text that fits in 7 bytes is never an OBJ_STRING.
  *   3. The unused bytes of a short string are zero.
  *   4. What is stored is never of VAL_TAG_BYTES.
- * Ownership: val_retain/val_release count the object behind a reference and do nothing for
- * immediates. What has been borrowed and may be bytes is kept with val_keep, which makes an object
- * of them.
+ * Ownership: val_retain and val_release count the object behind a reference, and do nothing for
+ * immediates. val_keep makes a counted value of a borrowed one, and an object of bytes.
  */
 #ifndef HEAPD_VALUE_VAL_H
 #define HEAPD_VALUE_VAL_H

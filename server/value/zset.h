@@ -2,21 +2,21 @@
  * Sorted sets: members with scores, in the order of the scores. At equal scores strings come first
  * by bytes, then containers by identity number (val_compare).
  *
- * A small one of strings is packed (zset_packed.h), members and scores in their order in one block.
- * It gets its two indexes (zset_indexed.h) with the first container or weak reference, with more
- * members than the limits of value/state.h allow, and with a longer text. It is packed again when
- * what is left is a quarter of the limit, and can be; after removals this is looked at when the
- * length is a power of two, so that one that cannot be is not looked through each time. No trial
- * may have a place for it then.
+ * A small zset of strings is packed (zset_packed.h): one block holds members and scores in their
+ * order. It is converted to two indexes (zset_indexed.h) when it exceeds the limits of
+ * value/state.h in length or in the size of a member, and with its first container or weak
+ * reference. It is packed again when removals have left a quarter of the limit. This is tried only
+ * when the length is a power of two, so that a zset that cannot be packed is not walked at every
+ * removal, and never while a trial runs and the zset is visible.
  *
  * Called by the command floor. Nothing here replies or checks types.
  *
  * Invariants (zset_check): those of the two forms.
- * Ownership: one count of each member. What is read from a packed zset is borrowed from its block,
- * until the zset changes.
- * Cost: of an indexed one, score O(1), the rest O(log n); of a packed one all is O(length), but
- * going from one entry to the next is not. A form that cannot be had for want of memory is
- * STATUS_OOM where the zset grows, and nothing has changed; where it shrinks it stays as it is.
+ * Ownership: a zset owns one count of each member. What is read from a packed zset is borrowed from
+ * its block until the zset changes.
+ * Cost: with indexes a score is O(1) and everything else O(log n); packed everything is O(length),
+ * but a step of an iterator is O(1). If a conversion runs out of memory, a growing zset returns
+ * STATUS_OOM unchanged; a shrinking one keeps its form.
  */
 #ifndef HEAPD_VALUE_ZSET_H
 #define HEAPD_VALUE_ZSET_H
