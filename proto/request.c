@@ -226,12 +226,8 @@ static enum request_status bulk_line(struct request_reader *r, const char *buf, 
     if (status == LINE_LONG) return broken(r, "Protocol error: too big bulk count string");
     if (status == LINE_MORE) return REQUEST_MORE;
     if (r->lead != '$') return wrong_lead(r);
-    if (status == LINE_BAD || n < 0 || (uint64_t)n > r->limits.bulk_bytes_max) {
-        bool low = status != LINE_BAD && n >= 0 && n <= (int64_t)REQUEST_BULK_BYTES_MAX;
-        return broken(r, low && r->limits.unauthenticated
-                             ? "Protocol error: unauthenticated bulk length"
-                             : "Protocol error: invalid bulk length");
-    }
+    if (status == LINE_BAD || n < 0 || (uint64_t)n > r->limits.bulk_bytes_max)
+        return broken(r, "Protocol error: invalid bulk length");
     r->bulk = (size_t)n;
     r->state = STATE_BULK;
     return REQUEST_READY;
@@ -243,12 +239,8 @@ static enum request_status args_line(struct request_reader *r, const char *buf, 
     enum line_status status = line_read(r, buf, len, '*', &n);
     if (status == LINE_LONG) return broken(r, "Protocol error: too big mbulk count string");
     if (status == LINE_MORE) return REQUEST_MORE;
-    if (status == LINE_BAD || n > (int64_t)r->limits.args_max) {
-        bool low = status != LINE_BAD && n <= (int64_t)REQUEST_ARGS_MAX;
-        return broken(r, low && r->limits.unauthenticated
-                             ? "Protocol error: unauthenticated multibulk length"
-                             : "Protocol error: invalid multibulk length");
-    }
+    if (status == LINE_BAD || n > (int64_t)r->limits.args_max)
+        return broken(r, "Protocol error: invalid multibulk length");
     r->left = n > 0 ? (uint32_t)n : 0;
     line_begin(r, STATE_BULK_LINE);
     return REQUEST_READY;

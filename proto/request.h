@@ -46,9 +46,6 @@
 #define REQUEST_BULK_BYTES_MAX   ((size_t)512 * 1024 * 1024)
 #define REQUEST_ARGS_MAX         ((uint32_t)1024 * 1024)
 #define REQUEST_INLINE_BYTES_MAX ((size_t)64 * 1024)
-/* Before a client has authenticated; as in Redis. */
-#define REQUEST_UNAUTHENTICATED_BULK_BYTES_MAX ((size_t)16 * 1024)
-#define REQUEST_UNAUTHENTICATED_ARGS_MAX       ((uint32_t)10)
 
 /* The longest text that a broken request can give, with its NUL. */
 #define REQUEST_ERROR_BYTES 64
@@ -57,7 +54,6 @@ struct request_limits {
     size_t bulk_bytes_max;   /* one argument; at most INT64_MAX */
     uint32_t args_max;       /* arguments of a multibulk request */
     size_t inline_bytes_max; /* an inline request, and a count line, before its end */
-    bool unauthenticated;    /* the errors say that this is why they are so low */
 };
 
 #define REQUEST_LIMITS_DEFAULT                                                                     \
@@ -65,14 +61,6 @@ struct request_limits {
         .bulk_bytes_max = REQUEST_BULK_BYTES_MAX,                                                  \
         .args_max = REQUEST_ARGS_MAX,                                                              \
         .inline_bytes_max = REQUEST_INLINE_BYTES_MAX,                                              \
-    })
-
-#define REQUEST_LIMITS_UNAUTHENTICATED                                                             \
-    ((struct request_limits){                                                                      \
-        .bulk_bytes_max = REQUEST_UNAUTHENTICATED_BULK_BYTES_MAX,                                  \
-        .args_max = REQUEST_UNAUTHENTICATED_ARGS_MAX,                                              \
-        .inline_bytes_max = REQUEST_INLINE_BYTES_MAX,                                              \
-        .unauthenticated = true,                                                                   \
     })
 
 enum request_status {

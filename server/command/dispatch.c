@@ -155,7 +155,7 @@ void dispatch(struct engine *engine, struct session *session, const struct reque
               struct reply_to to)
 {
     struct reply_refs *refs = to.refs;
-    DASSERT(engine->heap.effects.used == 0);
+    DASSERT(!engine->heap.effects.pending);
     /* Every field is named, so that none is cleared first. */
     struct call c = {
         .engine = engine,
@@ -173,7 +173,7 @@ void dispatch(struct engine *engine, struct session *session, const struct reque
         .refs = refs,
         .refs_start = refs ? refs->last : NULL,
         .refs_bytes_start = refs ? refs->bytes : 0,
-        .effects_start = engine->heap.effects.used,
+        .effects_start = 0,
         .now_ms = engine->now_ms,
         .open = NULL,
         .nested_values = 0,
@@ -184,7 +184,6 @@ void dispatch(struct engine *engine, struct session *session, const struct reque
         execute(&c);
     else
         account_refused(&c);
-    effects_commit(&engine->heap.effects);
     session->commands++;
     session->active_ns = engine->mono_ns;
     if (c.command) session->last_command = c.command->name;

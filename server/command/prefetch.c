@@ -2,6 +2,9 @@
 
 #include "base/panic.h"
 
+/* What a smaller heap uses is in the processor's cache. */
+#define PREFETCH_HEAP_BYTES_MIN (UINT64_C(1) << 20)
+
 /* Overflow buckets that are looked at for an entry; more are rare. */
 enum { OVERFLOW_LOOKS = 3 };
 
@@ -70,6 +73,7 @@ void prefetch_requests(const struct engine *s, struct request *requests, uint32_
     struct keys keys;
     DASSERT(count <= PREFETCH_REQUESTS_MAX);
     find_keys(s, requests, count, &keys);
+    if (heap_used_bytes(&s->heap) < PREFETCH_HEAP_BYTES_MIN) return;
     fetch_buckets(s, &keys);
     bool more = fetch_entries(s, &keys);
     for (int i = 0; more && i < OVERFLOW_LOOKS; i++) more = fetch_chained_entries(s, &keys);

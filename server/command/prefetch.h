@@ -7,7 +7,8 @@
  * the first key of each request. It fills in a request's row of the command table and the hash of
  * its first key, which follow from the request's bytes alone; everything else is a hint to the
  * processor, so nothing becomes wrong whatever the earlier requests of the batch change. It counts
- * nothing, removes nothing and cannot fail.
+ * nothing, removes nothing and cannot fail. A small heap lies in the cache anyway: there only the
+ * rows and the hashes are found.
  *
  * Ownership: none. Cost: a hash of each first key and a few loads.
  */

@@ -29,8 +29,9 @@ bool steps_run(struct engine *s, bool idle);
 /* When steps_run(idle) will have something to do though nothing happens, in ms of the wall clock;
  * KEYSPACE_NEVER. */
 int64_t steps_due_ms(const struct engine *s);
-/* Frees at least twice what the command allocated (model: a command that allocates n objects frees
- * at least 2n), and removes as many of the slots that referred weakly to the dead. */
+/* A command has ended. Frees at least twice what it allocated (model: a command that allocates n
+ * objects frees at least 2n), removes as many of the slots that referred weakly to the dead, and
+ * commits its effects together with those of this. */
 void steps_after_command(struct engine *s);
 
 #endif

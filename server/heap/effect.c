@@ -7,15 +7,36 @@ enum {
     RECORD_BYTES_MORE = 1 + 8 * VARINT_BYTES_MAX, /* of a record, beside its texts */
 };
 
-/* What follows an operation: c cell, n number, m count, w when, d score, k key, f field, v value.
- */
-static const char *const shapes[EFFECT_OPS] = {
-    [EFFECT_BIND] = "kvw",       [EFFECT_UNBIND] = "kn",       [EFFECT_EXPIRY] = "kw",
-    [EFFECT_FLUSH] = "",         [EFFECT_NEW] = "cn",          [EFFECT_DEAD] = "c",
-    [EFFECT_REFERRED] = "c",     [EFFECT_IDENT] = "cn",        [EFFECT_HASH_SET] = "cfv",
-    [EFFECT_HASH_DELETE] = "cf", [EFFECT_LIST_INSERT] = "cnv", [EFFECT_LIST_DELETE] = "cnm",
-    [EFFECT_LIST_SET] = "cnv",   [EFFECT_SET_ADD] = "cv",      [EFFECT_SET_REMOVE] = "cv",
-    [EFFECT_ZSET_SET] = "cvd",   [EFFECT_ZSET_REMOVE] = "cv",
+/* What follows an operation, in this order. KNOWN: it is one, also if nothing follows. */
+enum part {
+    KNOWN = 1 << 0,
+    KEY = 1 << 1,
+    CELL = 1 << 2,
+    NUMBER = 1 << 3,
+    COUNT = 1 << 4,
+    FIELD = 1 << 5,
+    VALUE = 1 << 6,
+    WHEN = 1 << 7,
+    SCORE = 1 << 8
+};
+static const uint16_t parts_of[EFFECT_OPS] = {
+    [EFFECT_BIND] = KNOWN | KEY | VALUE | WHEN,
+    [EFFECT_UNBIND] = KNOWN | KEY | NUMBER,
+    [EFFECT_EXPIRY] = KNOWN | KEY | WHEN,
+    [EFFECT_FLUSH] = KNOWN,
+    [EFFECT_NEW] = KNOWN | CELL | NUMBER,
+    [EFFECT_DEAD] = KNOWN | CELL,
+    [EFFECT_REFERRED] = KNOWN | CELL,
+    [EFFECT_IDENT] = KNOWN | CELL | NUMBER,
+    [EFFECT_HASH_SET] = KNOWN | CELL | FIELD | VALUE,
+    [EFFECT_HASH_DELETE] = KNOWN | CELL | FIELD,
+    [EFFECT_LIST_INSERT] = KNOWN | CELL | NUMBER | VALUE,
+    [EFFECT_LIST_DELETE] = KNOWN | CELL | NUMBER | COUNT,
+    [EFFECT_LIST_SET] = KNOWN | CELL | NUMBER | VALUE,
+    [EFFECT_SET_ADD] = KNOWN | CELL | VALUE,
+    [EFFECT_SET_REMOVE] = KNOWN | CELL | VALUE,
+    [EFFECT_ZSET_SET] = KNOWN | CELL | VALUE | SCORE,
+    [EFFECT_ZSET_REMOVE] = KNOWN | CELL | VALUE,
 };
 
 static bool is_fact(enum effect_op op)
@@ -55,19 +76,26 @@ static uint8_t *put_value(uint8_t *at, const struct effect_value *v)
     return at;
 }
 
-static uint8_t *put_part(uint8_t *at, char part, const struct effect *e)
+static uint8_t *put_parts(uint8_t *at, const struct effect *e)
 {
-    switch (part) {
-    case 'c': return put_number(at, e->cell);
-    case 'n': return put_number(at, e->number);
-    case 'm': return put_number(at, e->count);
-    case 'w': return put_number(at, (uint64_t)(e->when_ms + 1));
-    case 'k': return put_text(at, e->key);
-    case 'f': return put_value(at, &e->field);
-    case 'v': return put_value(at, &e->value);
-    case 'd': memcpy(at, &e->score, sizeof e->score); return at + sizeof e->score;
-    default: ASSERT(false); return at;
+    uint32_t parts = parts_of[e->op];
+    if (parts & KEY) at = put_text(at, e->key);
+    if (parts & CELL) at = put_number(at, e->cell);
+    if (parts & NUMBER) at = put_number(at, e->number);
+    if (parts & COUNT) at = put_number(at, e->count);
+    if (parts & FIELD) at = put_value(at, &e->field);
+    if (parts & VALUE) at = put_value(at, &e->value);
+    if (parts & WHEN) at = put_number(at, (uint64_t)(e->when_ms + 1));
+    if (parts & SCORE) {
+        memcpy(at, &e->score, sizeof e->score);
+        at += sizeof e->score;
     }
+    return at;
+}
+
+static size_t text_bytes(const struct effect_value *v)
+{
+    return v->kind == EFFECT_TEXT || v->kind == EFFECT_SHARED_TEXT ? v->text.n : 0;
 }
 
 static bool reserve(struct effects *x, size_t bytes)
@@ -84,16 +112,16 @@ static bool reserve(struct effects *x, size_t bytes)
 
 void effect_put(struct effects *x, const struct effect *e)
 {
-    DASSERT(x->on && shapes[e->op]);
-    size_t texts = e->key.n + e->field.text.n + e->value.text.n;
+    DASSERT(x->on && parts_of[e->op]);
+    x->pending = true;
+    size_t texts = e->key.n + text_bytes(&e->field) + text_bytes(&e->value);
     if (x->lost || !reserve(x, RECORD_BYTES_MORE + texts)) {
         x->lost = true;
         return;
     }
     uint8_t *at = x->records + x->used;
     *at++ = (uint8_t)e->op;
-    for (const char *part = shapes[e->op]; *part; part++) at = put_part(at, *part, e);
-    x->used = (size_t)(at - x->records);
+    x->used = (size_t)(put_parts(at, e) - x->records);
 }
 
 /* --- reading --- */
@@ -143,39 +171,44 @@ static bool get_value(struct view *from, struct effect_value *out)
     return true;
 }
 
-static bool get_part(struct view *from, char part, struct effect *e)
+static bool get_when(struct view *from, int64_t *out)
 {
     uint64_t n;
-    switch (part) {
-    case 'c': return get_number(from, &e->cell);
-    case 'n': return get_number(from, &e->number);
-    case 'm': return get_number(from, &e->count);
-    case 'w':
-        if (!get_number(from, &n) || n > INT64_MAX) return false;
-        e->when_ms = (int64_t)n - 1;
-        return true;
-    case 'k': return get_text(from, &e->key);
-    case 'f': return get_value(from, &e->field);
-    case 'v': return get_value(from, &e->value);
-    case 'd':
-        if (from->n < sizeof e->score) return false;
-        memcpy(&e->score, from->p, sizeof e->score);
-        from->p += sizeof e->score;
-        from->n -= sizeof e->score;
-        return true;
-    default: return false;
-    }
+    if (!get_number(from, &n) || n > INT64_MAX) return false;
+    *out = (int64_t)n - 1;
+    return true;
+}
+
+static bool get_score(struct view *from, double *out)
+{
+    if (from->n < sizeof *out) return false;
+    memcpy(out, from->p, sizeof *out);
+    from->p += sizeof *out;
+    from->n -= sizeof *out;
+    return true;
+}
+
+static bool get_parts(struct view *from, struct effect *e)
+{
+    uint32_t parts = parts_of[e->op];
+    return (!(parts & KEY) || get_text(from, &e->key)) &&
+           (!(parts & CELL) || get_number(from, &e->cell)) &&
+           (!(parts & NUMBER) || get_number(from, &e->number)) &&
+           (!(parts & COUNT) || get_number(from, &e->count)) &&
+           (!(parts & FIELD) || get_value(from, &e->field)) &&
+           (!(parts & VALUE) || get_value(from, &e->value)) &&
+           (!(parts & WHEN) || get_when(from, &e->when_ms)) &&
+           (!(parts & SCORE) || get_score(from, &e->score));
 }
 
 enum effect_read effect_next(struct view *records, struct effect *out)
 {
     if (!records->n) return EFFECT_END;
     uint8_t op = (uint8_t)*records->p;
-    if (op >= EFFECT_OPS || !shapes[op]) return EFFECT_BROKEN;
+    if (op >= EFFECT_OPS || !parts_of[op]) return EFFECT_BROKEN;
     *out = (struct effect){.op = (enum effect_op)op};
     struct view rest = {records->p + 1, records->n - 1};
-    for (const char *part = shapes[op]; *part; part++)
-        if (!get_part(&rest, *part, out)) return EFFECT_BROKEN;
+    if (!get_parts(&rest, out)) return EFFECT_BROKEN;
     *records = rest;
     return EFFECT_READ;
 }
@@ -202,7 +235,7 @@ void effects_commit_batch(struct effects *x)
     x->bytes += x->used;
     x->listener(x->ctx, batch);
     x->used = 0;
-    x->lost = false;
+    x->lost = x->pending = false;
     if (x->size <= BUFFER_BYTES_KEPT) return;
     mem_free(x->mem, x->records, x->size);
     x->records = NULL;

@@ -13,7 +13,8 @@
  * container is named by its cell, whose address is a number (effect_cell) from NEW to DEAD, since a
  * cell never moves and is reused only after it was freed.
  *
- *   record   operation u8, then what `shapes` in effect.c lists for it:
+ *   record   operation u8, then those of the following that `parts_of` in effect.c says it has, in
+ *            this order: key, cell, number, count, field, value, when, score
  *   cell, number, count   LEB128          when   LEB128 of ms + 1, 0: never
  *   key      LEB128 length, bytes         score  8 bytes, an IEEE double, little endian
  *   value    kind u8, then nothing | zigzag LEB128 | length and bytes | cell
@@ -72,10 +73,12 @@ enum effect_kind {
 };
 
 struct effect_value {
-    enum effect_kind kind;
-    int64_t integer;
-    struct view text;
-    uint64_t cell;
+    enum effect_kind kind; /* says which of the others it has */
+    union {
+        int64_t integer;
+        struct view text;
+        uint64_t cell;
+    };
 };
 
 struct effect {
@@ -98,7 +101,8 @@ struct effect_batch {
 typedef void effect_listener(void *ctx, struct effect_batch batch);
 
 struct effects {
-    bool on; /* somebody listens, and the effects are not paused */
+    bool on;      /* somebody listens, and the effects are not paused */
+    bool pending; /* something is buffered, or lost */
     bool lost;
     uint8_t *records;
     size_t used, size;
@@ -140,7 +144,7 @@ void effect_put(struct effects *x, const struct effect *e);
 void effects_commit_batch(struct effects *x);
 static inline void effects_commit(struct effects *x)
 {
-    if (x->used || x->lost) effects_commit_batch(x);
+    if (UNLIKELY(x->pending)) effects_commit_batch(x);
 }
 /* Takes back what was put since there were `used` bytes, except facts. */
 void effects_rewind(struct effects *x, size_t used);

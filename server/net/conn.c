@@ -329,7 +329,9 @@ struct conn *conn_new(struct loop *loop)
     inbox_init(&c->in);
     bulks_init(&c->bulks);
     outbox_init(&c->out, &loop->replies);
-    request_reader_init(&c->reader, &REQUEST_LIMITS_UNAUTHENTICATED); /* until one begins */
+    struct request_limits limits = REQUEST_LIMITS_DEFAULT;
+    limits.bulk_bytes_max = s->config.proto_max_bulk_len;
+    request_reader_init(&c->reader, &limits);
     loop->open++;
     return c;
 }

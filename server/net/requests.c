@@ -27,23 +27,11 @@ void requests_begin_quota(struct conn *c)
         c->quota.bytes = c->quota.commands = c->quota.reply_bytes = 0;
         c->quota.began_ns = s->mono_ns;
     }
-}
-
-/* The limits of the request that begins: a client that has to authenticate first may send what that
- * takes, and no more. */
-static void update_limits(struct conn *c)
-{
-    const struct config *config = &c->loop->engine->config;
-    const struct request_limits *now = &c->reader.limits;
-    bool unauthenticated = config->requirepass[0] && !c->session.authenticated;
-    if (unauthenticated && now->unauthenticated) return;
-    if (!unauthenticated && now->bulk_bytes_max == config->proto_max_bulk_len) return;
-    struct request_limits limits = REQUEST_LIMITS_UNAUTHENTICATED;
-    if (!unauthenticated) {
-        limits = REQUEST_LIMITS_DEFAULT;
-        limits.bulk_bytes_max = config->proto_max_bulk_len;
+    if (c->reader.limits.bulk_bytes_max != s->config.proto_max_bulk_len) {
+        struct request_limits limits = REQUEST_LIMITS_DEFAULT;
+        limits.bulk_bytes_max = s->config.proto_max_bulk_len;
+        request_reader_limit(&c->reader, &limits);
     }
-    request_reader_limit(&c->reader, &limits);
 }
 
 /* Whether another request may run now; `before`: bytes of replies that were there before these. */
@@ -137,11 +125,7 @@ static size_t run(struct conn *c, struct view bytes, struct replies *out)
     uint64_t before = replies_bytes(out);
     while (at < bytes.n && may_run(c, out, before)) {
         struct view rest = {bytes.p + at, bytes.n - at};
-        size_t used = 0;
-        if (request_reader_begins(&c->reader)) {
-            update_limits(c);
-            used = run_batch(c, rest, out, before);
-        }
+        size_t used = request_reader_begins(&c->reader) ? run_batch(c, rest, out, before) : 0;
         if (used)
             c->bulks.probes = false;
         else if (!run_next(c, rest, out, &used))

@@ -6,12 +6,22 @@
 
 static_assert((int)EFFECT_NEVER == (int)KEYSPACE_NEVER, "no TTL is written in one way");
 
+/* Borrows from the entry, or from *v. */
+static struct effect_value stored(const struct entry *e, struct view key, val *v)
+{
+    const uint8_t *at = (const uint8_t *)key.p + key.n;
+    if (!entry_refers(e) && pack_kind(at) == PACK_TEXT) return report_of_text(pack_text(at));
+    *v = entry_stored(e);
+    return report_value(v);
+}
+
 void keyspace_report_bind(struct keyspace *ks, const struct entry *e)
 {
-    val stored = entry_stored(e);
+    val v;
+    struct view key = entry_key(e);
     effect_put(&ks->h->effects, &(struct effect){.op = EFFECT_BIND,
-                                                 .key = entry_key(e),
-                                                 .value = report_value(&stored),
+                                                 .key = key,
+                                                 .value = stored(e, key, &v),
                                                  .when_ms = keyspace_expires_ms(ks, e)});
 }
 

@@ -175,20 +175,24 @@ static enum status set_text(struct heap *h, struct obj *o, const struct needle *
 static enum status was_set(struct heap *h, const struct obj *o, const struct needle *field,
                            enum status s)
 {
-    if (report_wanted(h) && !s) report_hash_set(h, o, field, hash_slot(o, field));
+    val stored = hash_slot(o, field);
+    if (!s) report_hash_set(h, o, field, report_value(&stored));
     return s;
 }
 
 enum status hash_set_take(struct heap *h, struct obj *o, const struct needle *field, val value,
                           bool *created)
 {
-    return was_set(h, o, field, set_take(h, o, field, value, created));
+    enum status s = set_take(h, o, field, value, created);
+    return report_wanted(h) ? was_set(h, o, field, s) : s;
 }
 
 enum status hash_set_text(struct heap *h, struct obj *o, const struct needle *field,
                           struct view text, bool *created)
 {
-    return was_set(h, o, field, set_text(h, o, field, text, created));
+    enum status s = set_text(h, o, field, text, created);
+    if (report_wanted(h) && !s) report_hash_set(h, o, field, report_of_text(text));
+    return s;
 }
 
 bool hash_delete(struct heap *h, struct obj *o, const struct needle *field)
@@ -269,7 +273,7 @@ static void report_copied(void *ctx, val field, val value)
 {
     const struct copied *c = ctx;
     struct needle n = needle_of_val(c->h, field);
-    report_hash_set(c->h, c->o, &n, value);
+    report_hash_set(c->h, c->o, &n, report_value(&value));
 }
 
 static void report_copy(struct heap *h, const struct obj *o)

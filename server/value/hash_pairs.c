@@ -66,7 +66,8 @@ static void report_pairs(struct heap *h, const struct obj *o, const struct hash_
 {
     for (uint32_t i = 0; i < pairs->n; i++) {
         struct needle field = field_of(h, pairs, i);
-        report_hash_set(h, o, &field, hash_slot(o, &field));
+        val stored = hash_slot(o, &field);
+        report_hash_set(h, o, &field, report_value(&stored));
     }
 }
 

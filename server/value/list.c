@@ -195,10 +195,20 @@ static enum status put_before(struct heap *h, struct obj *o, uint64_t index,
     return at ? STATUS_OK : STATUS_OOM;
 }
 
+/* What the report of a stored element says. A value that came in is the list's now, and may have
+ * become bytes. The result borrows a text that came in, or from the object that the slot holds. */
+static struct effect_value stored_at(const struct obj *o, uint64_t index, const struct incoming *in)
+{
+    if (in->text) return report_of_text(*in->text);
+    if (val_is_short(in->v)) return report_value(&in->v);
+    val stored = list_slot(o, index);
+    return report_value(&stored);
+}
+
 static enum status insert(struct heap *h, struct obj *o, uint64_t index, const struct incoming *in)
 {
     enum status s = put_before(h, o, index, in);
-    if (report_wanted(h) && !s) report_list_insert(h, o, index, list_slot(o, index));
+    if (report_wanted(h) && !s) report_list_insert(h, o, index, stored_at(o, index, in));
     return s;
 }
 
@@ -252,7 +262,7 @@ static enum status put_at(struct heap *h, struct obj *o, uint64_t index, const s
 static enum status set(struct heap *h, struct obj *o, uint64_t index, const struct incoming *in)
 {
     enum status s = put_at(h, o, index, in);
-    if (report_wanted(h) && !s) report_list_set(h, o, index, list_slot(o, index));
+    if (report_wanted(h) && !s) report_list_set(h, o, index, stored_at(o, index, in));
     return s;
 }
 
@@ -410,8 +420,10 @@ static void report_copy(struct heap *h, const struct obj *o)
     if (list_length(o) == 0) return;
     uint64_t index = 0;
     list_seek(o, 0, &it);
-    do report_list_insert(h, o, index++, list_at_slot(&it));
-    while (list_next(&it));
+    do {
+        val stored = list_at_slot(&it);
+        report_list_insert(h, o, index++, report_value(&stored));
+    } while (list_next(&it));
 }
 
 enum status list_copy(struct heap *h, const struct obj *from, RC_OUT struct obj **out)

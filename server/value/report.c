@@ -1,28 +1,32 @@
 #include "value/report.h"
 
-#include "value/str.h"
+#include "value/pack.h"
 
-static struct effect_value report_text(const val *v)
+static struct effect_value report_cell(enum effect_kind kind, const struct obj *o)
 {
-    bool shared = val_is_obj(*v) && obj_is_interned(val_obj(*v));
-    char scratch[VAL_TEXT_CHARS]; /* for integers alone */
+    return (struct effect_value){.kind = kind, .cell = o ? effect_cell(o) : 0};
+}
+
+static struct effect_value report_object(const struct obj *o, const val *v)
+{
+    if (obj_is_container(o)) return report_cell(EFFECT_REFERENCE, o);
+    if (o->type == OBJ_WEAK) return report_cell(EFFECT_WEAK, weak_target(o));
     int64_t n;
     if (val_get_integer(*v, &n)) return (struct effect_value){.kind = EFFECT_INTEGER, .integer = n};
-    return (struct effect_value){.kind = shared ? EFFECT_SHARED_TEXT : EFFECT_TEXT,
-                                 .text =
-                                     val_is_short(*v) ? val_short_text(v) : val_text(v, scratch)};
+    return (struct effect_value){.kind = obj_is_interned(o) ? EFFECT_SHARED_TEXT : EFFECT_TEXT,
+                                 .text = val_text(v, NULL)};
 }
 
 struct effect_value report_value(const val *v)
 {
+    int64_t n;
+    if (val_is_bytes(*v) && pack_kind(val_bytes(*v)) == PACK_TEXT)
+        return report_of_text(pack_text(val_bytes(*v)));
+    if (val_is_short(*v)) return report_of_text(val_short_text(v));
     if (val_is_nil(*v)) return (struct effect_value){.kind = EFFECT_NIL};
-    if (val_is_weak(*v)) {
-        const struct obj *target = weak_target(val_obj(*v));
-        return (struct effect_value){.kind = EFFECT_WEAK, .cell = target ? effect_cell(target) : 0};
-    }
-    if (val_is_container(*v))
-        return (struct effect_value){.kind = EFFECT_REFERENCE, .cell = effect_cell(val_obj(*v))};
-    return report_text(v);
+    if (val_is_obj(*v)) return report_object(val_obj(*v), v);
+    (void)val_get_integer(*v, &n);
+    return (struct effect_value){.kind = EFFECT_INTEGER, .integer = n};
 }
 
 /* Borrows from the needle. */
@@ -55,11 +59,11 @@ static void put(struct heap *h, const struct obj *o, struct effect e)
     effect_put(&h->effects, &e);
 }
 
-void report_hash_set(struct heap *h, const struct obj *o, const struct needle *field, val stored)
+void report_hash_set(struct heap *h, const struct obj *o, const struct needle *field,
+                     struct effect_value stored)
 {
     put(h, o,
-        (struct effect){
-            .op = EFFECT_HASH_SET, .field = report_needle(field), .value = report_value(&stored)});
+        (struct effect){.op = EFFECT_HASH_SET, .field = report_needle(field), .value = stored});
 }
 
 void report_hash_delete(struct heap *h, const struct obj *o, const struct needle *field)
@@ -67,16 +71,16 @@ void report_hash_delete(struct heap *h, const struct obj *o, const struct needle
     put(h, o, (struct effect){.op = EFFECT_HASH_DELETE, .field = report_needle(field)});
 }
 
-void report_list_insert(struct heap *h, const struct obj *o, uint64_t index, val stored)
+void report_list_insert(struct heap *h, const struct obj *o, uint64_t index,
+                        struct effect_value stored)
 {
-    put(h, o,
-        (struct effect){.op = EFFECT_LIST_INSERT, .number = index, .value = report_value(&stored)});
+    put(h, o, (struct effect){.op = EFFECT_LIST_INSERT, .number = index, .value = stored});
 }
 
-void report_list_set(struct heap *h, const struct obj *o, uint64_t index, val stored)
+void report_list_set(struct heap *h, const struct obj *o, uint64_t index,
+                     struct effect_value stored)
 {
-    put(h, o,
-        (struct effect){.op = EFFECT_LIST_SET, .number = index, .value = report_value(&stored)});
+    put(h, o, (struct effect){.op = EFFECT_LIST_SET, .number = index, .value = stored});
 }
 
 void report_list_delete(struct heap *h, const struct obj *o, uint64_t index, uint64_t count)

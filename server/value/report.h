@@ -24,11 +24,20 @@ static inline bool report_wanted(const struct heap *h)
 /* A value of a slot or a name, as records have it. It borrows from *v. */
 struct effect_value report_value(const val *v);
 
+/* The same of a text that was stored, which need not be looked up. */
+static inline struct effect_value report_of_text(struct view text)
+{
+    return (struct effect_value){.kind = EFFECT_TEXT, .text = text};
+}
+
 /* `stored` is what the slot holds. */
-void report_hash_set(struct heap *h, const struct obj *o, const struct needle *field, val stored);
+void report_hash_set(struct heap *h, const struct obj *o, const struct needle *field,
+                     struct effect_value stored);
 void report_hash_delete(struct heap *h, const struct obj *o, const struct needle *field);
-void report_list_insert(struct heap *h, const struct obj *o, uint64_t index, val stored);
-void report_list_set(struct heap *h, const struct obj *o, uint64_t index, val stored);
+void report_list_insert(struct heap *h, const struct obj *o, uint64_t index,
+                        struct effect_value stored);
+void report_list_set(struct heap *h, const struct obj *o, uint64_t index,
+                     struct effect_value stored);
 void report_list_delete(struct heap *h, const struct obj *o, uint64_t index, uint64_t count);
 void report_set_add(struct heap *h, const struct obj *o, const struct needle *member);
 void report_set_remove(struct heap *h, const struct obj *o, const struct needle *member);

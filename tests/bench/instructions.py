@@ -32,6 +32,7 @@ HEAD = """# Instructions of heapd's own code for one request, in pipelines of si
 # Written by instructions.py --write; a test fails when one rises by more than 5 %.
 """
 PIPELINE, PIPELINES, NAMES, TOLERANCE = 16, 500, 1000, 0.05
+NAMES_MANY = 20000  # a heap that is larger than what command/prefetch leaves to the cache
 
 
 def text(i):
@@ -42,6 +43,7 @@ def text(i):
 # How the i-th request of each command reads; before it is counted every name is there.
 COMMANDS = {
     "GET": lambda i: ("GET", f"key:{i % NAMES:012d}"),
+    "GET-many": lambda i: ("GET", f"key:{i % NAMES_MANY:012d}"),
     "SET": lambda i: ("SET", f"key:{i % NAMES:012d}", text(i)),
     "SET-same": lambda i: ("SET", f"key:{i % NAMES:012d}", text(i % 10)),
     "LPUSH": lambda i: ("LPUSH", "list", f"element-{i:08d}"),
@@ -117,6 +119,13 @@ def slow_clock(folder):
     return made
 
 
+def load_of(request):
+    """What is there before requests are counted: a command, and how often."""
+    if request is COMMANDS["GET-many"]:
+        return lambda i: ("SET", f"key:{i:012d}", text(i)), NAMES_MANY
+    return (COMMANDS["SET"] if request is COMMANDS["GET"] else request), NAMES
+
+
 def count(heapd, request, pipelines):
     with tempfile.TemporaryDirectory() as folder:
         out, port = pathlib.Path(folder) / "out", free_port()
@@ -127,10 +136,10 @@ def count(heapd, request, pipelines):
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
         try:
             with connect(port, process) as connection:
-                load = COMMANDS["SET"] if request is COMMANDS["GET"] else request
-                for i in range(0, NAMES, 100):
+                load, names = load_of(request)
+                for i in range(0, names, 100):
                     batch(connection, [load(j) for j in range(i, i + 100)])
-                for i in range(NAMES, NAMES + pipelines * PIPELINE, PIPELINE):
+                for i in range(names, names + pipelines * PIPELINE, PIPELINE):
                     batch(connection, [request(j) for j in range(i, i + PIPELINE)])
             process.send_signal(signal.SIGTERM)
             if process.wait(timeout=120) != 0:

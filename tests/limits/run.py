@@ -722,34 +722,6 @@ def clients_together():
             eventually(lambda: int(c.info()["connected_clients"]) == 1)
 
 
-@check("who has not authenticated may send ten arguments and 16 KiB, and after AUTH what everybody may")
-def unauthenticated_limits():
-    with Server() as server, server.client() as admin:
-        assert admin.call("CONFIG", "SET", "requirepass", "secret") == b"+OK"
-        many = request("ECHO", *range(10))
-        long = request("ECHO", "v" * 16385)
-        for broken, kind in ((many, b"multibulk"), (long, b"bulk"), (b"*11\r\n", b"multibulk"),
-                             (b"*2\r\n$4\r\nECHO\r\n$16385\r\n", b"bulk")):
-            with server.client() as c:
-                c.send(request("PING") + broken)
-                expected = b"-NOAUTH Authentication required.\r\n-ERR Protocol error: unauthenticated %s length\r\n"
-                assert c.everything() == expected % kind
-        with server.client() as c:
-            c.send(request("ECHO", *range(9)) + request("ECHO", "v" * 16384) + b"*2000000\r\n")
-            assert c.everything().endswith(b"-ERR Protocol error: invalid multibulk length\r\n")
-        with server.client() as c:
-            # The limits are others within one pipeline, however it is cut.
-            for cut in (0, 40):
-                whole = request("AUTH", "secret") + request("MGET", *range(100)) + request("ECHO", "v" * 100000)
-                c.send(whole[:cut])
-                time.sleep(0.05)
-                c.send(whole[cut:])
-                assert c.reply() == b"+OK" and c.reply() == [None] * 100 and c.reply() == b"v" * 100000
-            assert c.call("RESET") == b"+RESET"
-            c.send(many)
-            assert c.everything() == b"-ERR Protocol error: unauthenticated multibulk length\r\n"
-
-
 @check("a half-closed peer gets all its replies, then the end")
 def half_closed():
     with Server() as server:

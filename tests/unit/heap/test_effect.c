@@ -60,10 +60,14 @@ static struct effect draw_effect(uint32_t i)
 static void assert_values_equal(const struct effect_value *a, const struct effect_value *b)
 {
     assert_int_equal(a->kind, b->kind);
-    assert_int_equal(a->integer, b->integer);
-    assert_int_equal(a->cell, b->cell);
-    assert_int_equal(a->text.n, b->text.n);
-    if (a->text.n) assert_memory_equal(a->text.p, b->text.p, a->text.n);
+    if (a->kind == EFFECT_INTEGER) {
+        assert_int_equal(a->integer, b->integer);
+    } else if (a->kind == EFFECT_TEXT || a->kind == EFFECT_SHARED_TEXT) {
+        assert_int_equal(a->text.n, b->text.n);
+        if (a->text.n) assert_memory_equal(a->text.p, b->text.p, a->text.n);
+    } else if (a->kind != EFFECT_NIL) {
+        assert_int_equal(a->cell, b->cell);
+    }
 }
 
 /* Puts it alone and reads it; what the operation has not is zero. */

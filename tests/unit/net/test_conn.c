@@ -258,8 +258,7 @@ static void test_push_to_another_session(void **state)
 static void test_push_over_the_limit(void **state)
 {
     (void)state;
-    struct world *w =
-        world_new((const char *const[]){"--client-output-buffer-limit", "normal 200kb 0 0", NULL});
+    struct world *w = world_new((const char *const[]){"--client-output-buffer-limit", "normal 200kb 0 0", NULL});
     int to = world_connect_narrow(w);
     unsigned long long id = world_session(w)->id;
     int from = world_connect(w);
@@ -317,8 +316,7 @@ static void test_output_limit_closes(void **state)
 {
     (void)state;
     for (int held = 0; held < 2; held++) {
-        struct world *w = world_new(
-            (const char *const[]){"--client-output-buffer-limit", "normal 2mb 0 0", NULL});
+        struct world *w = world_new((const char *const[]){"--client-output-buffer-limit", "normal 2mb 0 0", NULL});
         int fd = world_connect_narrow(w);
         world_say(w, fd, held ? "HOLD 1000000\r\n" : "BULK 1000000\r\n");
         for (int i = 0; i < 10; i++) world_turn(w);
@@ -456,48 +454,6 @@ static void test_killed_by_another(void **state)
     world_free(w);
 }
 
-/* What a killed client was answered in the same turn reaches it before its end. */
-static void test_killed_after_it_was_answered(void **state)
-{
-    (void)state;
-    struct world *w = world_new(NULL);
-    int killer = world_connect(w);
-    for (int i = 0; i < 10; i++) {
-        int victim = world_connect(w);
-        for (int k = 0; k < 3; k++) world_turn(w); /* it is read from as the killer is */
-        char text[64];
-        snprintf(text, sizeof text, "KILL %llu\r\n", (unsigned long long)world_session(w)->id);
-        world_say(w, victim, "PING\r\n");
-        world_say(w, killer, text);
-        world_expect(w, killer, "+OK\r\n");
-        world_expect(w, victim, "+PONG\r\n");
-        world_expect_end(w, victim);
-        close(victim);
-    }
-    close(killer);
-    world_free(w);
-}
-
-/* Commands that take long use up the quota of a turn by their time. */
-static void test_quota_of_time(void **state)
-{
-    (void)state;
-    struct world *w = world_new(NULL);
-    int fd = world_connect(w);
-    struct conn *c = world_conn(w);
-    clock_simulate(&w->engine.clock,
-                   &(struct clock_simulation){.mono_ns = INT64_C(1000000000000),
-                                              .wall_ns = INT64_C(1700000000000000000),
-                                              .reading_ns = QUOTA_NS / 10});
-    world_say_times(w, fd, "PING\r\n", 200);
-    WORLD_UNTIL(w, c->session.commands > 0);
-    assert_in_range(c->session.commands, 5, 10);
-    assert_int_equal(c->node.queue, LOOP_READY);
-    world_expect_times(w, fd, "+PONG\r\n", 200);
-    close(fd);
-    world_free(w);
-}
-
 static void test_reply_without_memory_ends_the_client(void **state)
 {
     (void)state;
@@ -560,24 +516,6 @@ static void test_drain_answers_what_arrived(void **state)
     close(idle);
     close(busy);
     close(slow);
-    world_free(w);
-}
-
-/* All that has arrived is run, in however many reads, and then the connection ends. */
-static void test_drain_ends_with_what_arrived(void **state)
-{
-    (void)state;
-    enum { ARRIVED = 20000, BYTES = 6 };
-    struct world *w = world_new(NULL);
-    int fd = world_connect(w);
-    static char text[ARRIVED * BYTES];
-    for (int i = 0; i < ARRIVED; i++) memcpy(text + i * BYTES, "PING\r\n", BYTES);
-    assert_int_equal(send(fd, text, sizeof text, MSG_DONTWAIT), sizeof text);
-    net_drain(&w->net);
-    world_expect_times(w, fd, "+PONG\r\n", ARRIVED);
-    world_expect_end(w, fd);
-    WORLD_UNTIL(w, net_is_drained(&w->net));
-    close(fd);
     world_free(w);
 }
 
@@ -679,12 +617,9 @@ int main(void)
         cmocka_unit_test(test_client_vanishes_while_written_to),
         cmocka_unit_test(test_closed_with_a_write_under_way),
         cmocka_unit_test(test_killed_by_another),
-        cmocka_unit_test(test_killed_after_it_was_answered),
-        cmocka_unit_test(test_quota_of_time),
         cmocka_unit_test(test_reply_without_memory_ends_the_client),
         cmocka_unit_test(test_one_client_too_many),
         cmocka_unit_test(test_drain_answers_what_arrived),
-        cmocka_unit_test(test_drain_ends_with_what_arrived),
         cmocka_unit_test(test_timeout_of_idle_clients),
         cmocka_unit_test(test_nth_allocation_fails),
     };

@@ -272,24 +272,6 @@ static void test_next_empty_argument_has_an_address(void **state)
     request_reader_fini(&r);
 }
 
-static void test_limits_before_authentication(void **state)
-{
-    (void)state;
-    static const struct row ROWS[] = {
-        ROW("*10\r\n$1\r\na\r\n", "..."),
-        ROW("*11\r\n", "Protocol error: unauthenticated multibulk length"),
-        ROW("*1048577\r\n", "Protocol error: invalid multibulk length"),
-        ROW("*x\r\n", "Protocol error: invalid multibulk length"),
-        ROW("*1\r\n$16384\r\n", "..."),
-        ROW("*1\r\n$16385\r\n", "Protocol error: unauthenticated bulk length"),
-        ROW("*1\r\n$536870913\r\n", "Protocol error: invalid bulk length"),
-        ROW("*1\r\n$-1\r\n", "Protocol error: invalid bulk length"),
-        ROW("*1\r\n$y\r\n", "Protocol error: invalid bulk length"),
-    };
-    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++)
-        check_row(&ROWS[i], &REQUEST_LIMITS_UNAUTHENTICATED);
-}
-
 static void test_limit_changes(void **state)
 {
     (void)state;
@@ -564,7 +546,6 @@ int main(void)
         cmocka_unit_test(test_next_long_lines),
         cmocka_unit_test(test_next_limits_are_reached),
         cmocka_unit_test(test_next_empty_argument_has_an_address),
-        cmocka_unit_test(test_limits_before_authentication),
         cmocka_unit_test(test_limit_changes),
         cmocka_unit_test(test_bulk_tells_what_is_unfinished),
         cmocka_unit_test(test_put_apart_anywhere),
