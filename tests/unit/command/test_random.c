@@ -12,32 +12,11 @@
  *
  * HEAPD_RANDOM_COMMANDS and HEAPD_RANDOM_SEED change the length and the history.
  */
+#include "arguments.h"
 #include "world.h"
 
-enum { NODES = 1100, KEYS = 24, LIVE_OBJECTS_MIN = 1000, WORDS_MAX = 32, WORD_BYTES = 24 };
+enum { NODES = 1100, KEYS = 24, LIVE_OBJECTS_MIN = 1000 };
 enum { READING_NS = 100, TTL_MS_MAX = 20, ADVANCE_MS_MAX = 8 };
-
-/* The words of a command's syntax that stand for themselves: NX, COUNT, BYSCORE. */
-struct words {
-    char at[WORDS_MAX][WORD_BYTES];
-    uint32_t count;
-};
-
-static void words_of(const struct command *cmd, struct words *words)
-{
-    words->count = 0;
-    const char *p = cmd->syntax ? cmd->syntax : "";
-    while (*p && words->count < WORDS_MAX) {
-        size_t n = strspn(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-        bool whole =
-            n > 1 && n < WORD_BYTES && !strchr("-_abcdefghijklmnopqrstuvwxyz", p[n] ? p[n] : ' ');
-        if (whole) {
-            memcpy(words->at[words->count], p, n);
-            words->at[words->count++][n] = 0;
-        }
-        p += n ? n : 1;
-    }
-}
 
 /* Left out: what ends the process or a session, and what shows times. */
 static bool left_out(const struct command *cmd)
@@ -89,13 +68,6 @@ static void arg_other(struct world *w, const struct words *words)
         arg_value(w);
 }
 
-static bool in_range(uint32_t i, int first, int last, int step)
-{
-    if (first == 0 || (int)i < first || step <= 0) return false;
-    if (last >= 0 && (int)i > last) return false;
-    return ((int)i - first) % step == 0;
-}
-
 /* `LIMIT` and `COUNT` with huge numbers, and the like, are other tests' matter. */
 static void draw_command(struct world *w)
 {
@@ -114,13 +86,13 @@ static void draw_command(struct world *w)
         world_arg(w, "%s", bar + 1);
         args = 2;
     }
-    uint32_t arity = (uint32_t)(cmd->arity < 0 ? -cmd->arity : cmd->arity);
-    uint32_t wanted = arity + (cmd->arity < 0 ? (uint32_t)draw(w, 6) : 0);
+    uint32_t wanted = arguments_min(cmd) + (cmd->arity < 0 ? (uint32_t)draw(w, 6) : 0);
     for (; args < wanted; args++) {
-        if (in_range(args, cmd->first_key, cmd->last_key, cmd->key_step))
+        enum argument what = argument_at(cmd, args);
+        if (what == ARGUMENT_KEY || (what == ARGUMENT_VALUE && by_ref))
             arg_key(w);
-        else if (in_range(args, cmd->values.first, cmd->values.last, cmd->values.step))
-            by_ref ? arg_key(w) : arg_value(w);
+        else if (what == ARGUMENT_VALUE)
+            arg_value(w);
         else
             arg_other(w, &words);
     }
