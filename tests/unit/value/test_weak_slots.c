@@ -229,6 +229,27 @@ static void test_sets(void **state)
 }
 
 /* The entries that a walk in the order shows; those of equal scores ascend by their numbers. */
+/* From every rank over any number of those that are there. */
+static void assert_skips(const struct heap *h, const struct obj *o)
+{
+    bool there[2 * TARGETS];
+    uint64_t length = zset_length(o), at, left;
+    struct zset_iter it;
+    if (length == 0) return;
+    assert_true(length <= sizeof there);
+    zset_seek(o, 0, &it);
+    for (at = 0; at < length; at++, (void)zset_next(&it))
+        there[at] = !val_is_none(zset_at(&it).member);
+    for (uint64_t rank = 0; rank <= length; rank++) {
+        for (uint64_t shown = 0; shown < length + 2; shown++) {
+            for (at = rank, left = shown; left && at < length; at++) left -= there[at];
+            assert_int_equal(zset_skip(h, o, rank, shown), at);
+            for (at = rank, left = shown; left && at > 0; at--) left -= there[at - 1];
+            assert_int_equal(zset_skip_back(h, o, rank, shown), at);
+        }
+    }
+}
+
 static void assert_zset(struct members *m)
 {
     struct world *w = &m->w;
@@ -237,6 +258,7 @@ static void assert_zset(struct members *m)
     double score = -1;
     struct zset_iter it;
     assert_int_equal(zset_shown(&w->heap, o, 0, length), expected);
+    assert_skips(&w->heap, o);
     if (length) zset_seek(o, 0, &it);
     for (uint64_t rank = 0; rank < length; rank++, zset_next(&it)) {
         struct zset_entry e = zset_at(&it);
@@ -284,6 +306,37 @@ static void test_zsets(void **state)
 }
 
 /* Taken away from the ends, those that are gone are not counted. */
+/* One is left behind so many that are gone: it is found, or, beyond the bound, they count. */
+static void test_ranks_pass_over_so_many_at_most(void **state)
+{
+    (void)state;
+    enum { GONE = ZSET_SKIP_MAX + 10 };
+    static struct world w;
+    world_begin(&w, 1);
+    subject_make(&w, OBJ_ZSET);
+    struct heap *h = &w.heap;
+    struct obj *o = w.subject;
+    struct needle last = weak_needle(&w, *target_at(&w, 0));
+    assert_int_equal(zset_set(h, o, &last, GONE, NULL), STATUS_OK);
+    for (int i = 0; i < GONE; i++) {
+        struct obj *target = heap_container_new(h, OBJ_LIST);
+        struct needle n = weak_needle(&w, val_of_obj(target));
+        assert_int_equal(zset_set(h, o, &n, i, NULL), STATUS_OK);
+        rc_dec(h, target);
+    }
+    const uint64_t length = GONE + 1, exact = length - ZSET_SKIP_MAX;
+    assert_int_equal(zset_length(o), length);
+    assert_int_equal(zset_shown(h, o, 0, length), 1);
+    assert_int_equal(zset_skip(h, o, exact, 1), length);
+    assert_int_equal(zset_skip(h, o, exact - 1, 1), exact);
+    assert_int_equal(zset_skip_back(h, o, length, 2), length - 2);
+    assert_int_equal(zset_skip_back(h, o, ZSET_SKIP_MAX, 1), 0);
+    assert_int_equal(zset_skip_back(h, o, ZSET_SKIP_MAX + 1, 1), ZSET_SKIP_MAX);
+    assert_int_equal(zset_shown_about(h, o, exact, length), 1);
+    assert_int_equal(zset_shown_about(h, o, exact - 1, length), ZSET_SKIP_MAX + 1);
+    end(&w);
+}
+
 static void test_ends_of_zsets(void **state)
 {
     (void)state;
@@ -771,6 +824,7 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_sets),
         cmocka_unit_test(test_zsets),
+        cmocka_unit_test(test_ranks_pass_over_so_many_at_most),
         cmocka_unit_test(test_ends_of_zsets),
         cmocka_unit_test(test_hashes),
         cmocka_unit_test(test_lists),
