@@ -47,7 +47,7 @@ static bool keeps(const struct evict_policy *p)
 static enum evict_class class_of(const struct heap *h, const struct entry *e)
 {
     const struct obj *o = entry_referred(e);
-    if (!o || o->count == 1 || entry_is_weak(e)) return EVICT_SOLE;
+    if (!o || o->count == 1) return EVICT_SOLE; /* also a weak reference */
     if (o->count > EVICT_SHARERS_MAX) return EVICT_HELD;
     return obj_is_container(o) && rc_roots(h, o) < o->count ? EVICT_HELD : EVICT_SHARED;
 }
