@@ -30,7 +30,7 @@ struct conn {
         uint64_t bytes, commands, reply_bytes;
         int64_t began_ns;
     } quota;
-    struct pace_share pace;
+    struct pace_count pace;
     struct inbox in;
     struct bulks bulks; /* of the request that is unfinished, or runs */
     struct outbox out;

@@ -1,29 +1,28 @@
 /*
  * How far apart a loop's polls are.
  *
- * A loop that answers one client and at once looks for the next serves one connection a poll as
- * long as it is faster than its clients together: for each it falls asleep and is woken, and so are
- * the clients. If it lets a little time pass first, a poll finds several connections: with fifty
- * clients at pipeline 1 that takes a seventh less CPU or more, and where they share a core, and so
- * save it too, they get their answers earlier all the same (tests/bench/pace.py). Network cards
+ * A loop that is faster than its clients together serves one connection a poll: for each it falls
+ * asleep and is woken, and so are the clients. If a little time passes before the poll, it finds
+ * several connections: with fifty clients at pipeline 1 the server takes a ninth less CPU per
+ * request, and with one to sixteen clients nothing changes (tests/bench/pace.py). Network cards
  * moderate their interrupts for the same reason (net_dim in Linux).
  *
- * A request may wait for as long as the gap is; who asks again and again must hardly notice. Over
- * windows of PACE_WINDOW_NS the arrivals of each connection are counted, and from the last window
- * follows the gap: polls that may block are at least so far apart. It is
+ * The delay adds up to gap_ns of latency; for request/response clients it must be negligible. The
+ * arrivals of each connection are counted over windows of PACE_WINDOW_NS, and the last window gives
+ * the gap, the least time between two polls that may block. It is
  *   - at most what the configuration says (poll-gap-us),
- *   - at most 1 / PACE_PART of the time between two arrivals of the busiest connection: no client
- *     that waits for its answers gets fewer of them by more than that part, and one that asks
- *     alone, or a few that do, by none,
+ *   - at most 1 / PACE_PART of the time between two arrivals of the busiest connection: a client
+ *     that waits for each answer loses at most that part of its throughput, and a few clients that
+ *     do lose none,
  *   - 0 if fewer than PACE_ARRIVALS_MIN connections would be found: waiting would gain nothing.
- * A turn that took longer than the gap is followed by a poll at once. And waits take no time that
- * the loop needs: in one window of PACE_REFERENCE none is allowed, so that the loop blocks as long
- * as it has nothing to do, and in the others waits take at most twice as long, since a loop that
- * waits has less to do. One that is never idle never waits.
+ * A turn that took longer than the gap is followed by a poll at once. Waits use idle time only: one
+ * window of PACE_REFERENCE has no waits and measures how long the loop blocks; in the others waits
+ * take at most twice as long, since a loop that waits has less to do. A loop that is never idle
+ * never waits.
  *
  * net.c asks before a poll that may block, sleeps, and tells when a turn begins; conn.c tells of
  * arrivals. Nothing here knows libuv, or the clock. Ownership: one struct pace a loop, one struct
- * pace_share a connection; both begin as zeros. Cost: a few instructions an arrival and a poll.
+ * pace_count a connection; both begin as zeros. Cost: a few instructions an arrival and a poll.
  */
 #ifndef HEAPD_NET_PACE_H
 #define HEAPD_NET_PACE_H
@@ -52,14 +51,14 @@ struct pace {
 };
 
 /* What of a window's arrivals are a connection's. */
-struct pace_share {
+struct pace_count {
     uint32_t window, arrivals;
 };
 
 /* The connection has got input. */
-static inline void pace_arrived(struct pace *p, struct pace_share *s)
+static inline void pace_arrived(struct pace *p, struct pace_count *s)
 {
-    if (s->window != p->window) *s = (struct pace_share){.window = p->window};
+    if (s->window != p->window) *s = (struct pace_count){.window = p->window};
     s->arrivals++;
     p->arrivals++;
     if (s->arrivals > p->busiest) p->busiest = s->arrivals;

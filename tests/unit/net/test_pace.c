@@ -19,7 +19,7 @@ enum { CLIENTS_MAX = 256, GAP_NS = 100000 };
 struct client {
     int64_t asks_ns;  /* when its next request comes */
     int64_t think_ns; /* from an answer to that */
-    struct pace_share share;
+    struct pace_count share;
     uint64_t served;
 };
 
