@@ -109,7 +109,7 @@ static bool put_held(struct call *c, val v, struct view text)
     if (!proto_buf_reserve(c->out, PROTO_NUMBER_LINE_BYTES_MAX + 2)) return false;
     size_t before = c->out->n;
     proto_put_bulk_begin(c->out, text.n);
-    if (!reply_refs_add(&c->engine->held, c->refs, val_obj(v), text, c->out->n)) {
+    if (!reply_refs_add(&c->engine->reply_refs, c->refs, val_obj(v), text, c->out->n)) {
         c->out->n = before;
         return false;
     }
@@ -178,7 +178,7 @@ enum status reply_value(struct call *c, val v)
 
 static void take_back(struct call *c)
 {
-    if (c->refs) reply_refs_drop_behind(&c->engine->held, c->refs, c->refs_start);
+    if (c->refs) reply_refs_drop_behind(&c->engine->reply_refs, c->refs, c->refs_start);
     c->out->n = c->out_start;
     c->out->failed = false;
     handles_rollback(c->heap, &c->session->handles);

@@ -126,7 +126,7 @@ enum status engine_init(struct engine *s, const struct config *config, const str
     evict_init(&s->evict, &s->keyspace);
     compact_init(&s->compact, &s->keyspace);
     sessions_init(&s->sessions, &s->heap);
-    reply_refs_init(&s->held, &s->heap);
+    reply_refs_init(&s->reply_refs, &s->heap);
     s->heap.let_go = let_go;
     s->heap.let_go_ctx = s;
     s->heap.collect.slice_slots_max = STEPS_STRESS_SLOTS;

@@ -75,7 +75,7 @@ struct engine {
     struct compact compact;
     struct sessions sessions;
     struct waits waits;
-    struct reply_refs_all held;
+    struct reply_refs_all reply_refs;
     struct config config;
     struct engine_stats stats;
     int64_t now_ms;  /* wall clock; engine_tick keeps it */

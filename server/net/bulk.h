@@ -2,17 +2,17 @@
  * Large arguments on their way in. Where a request is unfinished in the middle of a bulk of
  * BULK_BYTES_MIN or more, the bytes of that bulk leave the connection's input: they are read
  * straight into a block that a string can be made of (value/str.h), and while the request runs that
- * string goes along for whatever stores the argument (value/adopted_args.h). So a large value is
- * copied as far as it lay in the first read, and no further. conn.c calls this.
+ * string goes along for whatever stores the argument (value/adopted_args.h). So only the part of a
+ * large value that lay in the first read is copied. conn.c and requests.c call this.
  *
  *   block   | head of a string |  filled: has arrived  |  length  |  cap
  *
  * What follows a request with large arguments is often another: the next read takes no more than
  * BULK_PROBE_BYTES, so that most of its bulk need not be copied either.
  *
- * A block is no larger than BULK_FACTOR times what has arrived, or BULK_FIRST_BYTES, so that to
- * announce costs little; after another large argument it is got at once up to BULK_AT_ONCE_BYTES.
- * Beyond, it grows with what arrives, by mremap.
+ * A block is at most BULK_FACTOR times what has arrived, or BULK_FIRST_BYTES, so announcing a large
+ * bulk does not allocate it. If the previous request had one, BULK_AT_ONCE_BYTES are allocated
+ * immediately. Beyond that the block grows with what arrives, by mremap.
  *
  * Invariants (bulks_check)
  *   1. All but the last are whole, and it is too unless `filling`.

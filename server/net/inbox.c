@@ -45,9 +45,9 @@ static size_t cap_for(size_t bytes)
     return bytes > INBOX_KEPT_BYTES && bytes < INBOX_BLOCK_BYTES ? INBOX_BLOCK_BYTES : bytes;
 }
 
-/* Room for n bytes behind what waits. Doubling while a step may copy; from INBOX_GROWTH_BYTES_MAX
+/* Space for n bytes behind what waits. Doubling while a step may copy; from INBOX_GROWTH_BYTES_MAX
  * on the block is mapped, and growth moves no bytes. */
-static enum status make_room(struct inbox *in, struct mem *m, size_t n)
+static enum status reserve(struct inbox *in, struct mem *m, size_t n)
 {
     compact(in);
     if (in->cap - in->end >= n) return STATUS_OK;
@@ -58,7 +58,7 @@ static enum status make_room(struct inbox *in, struct mem *m, size_t n)
 enum status inbox_append(struct inbox *in, struct mem *m, struct view bytes)
 {
     if (!bytes.n) return STATUS_OK;
-    enum status status = make_room(in, m, bytes.n);
+    enum status status = reserve(in, m, bytes.n);
     if (status) return status;
     memcpy(in->p + in->end, bytes.p, bytes.n);
     in->end += bytes.n;

@@ -1,12 +1,12 @@
 /*
  * The bytes that a connection has received and not yet executed: the unfinished rest of a request,
- * or requests that wait for their connection's next share. conn.c calls it.
+ * or requests that wait for their connection's next quota. conn.c and requests.c call it.
  *
- * Bytes are read into a loan (stream.h), and parsed there: a request that arrives whole is never
- * copied and an idle connection holds no memory. Only a rest is copied here. When more arrives, a
- * small rest is put in front of it, where the loan has INBOX_FRONT_BYTES for that; behind a large
- * one what arrives is copied into this buffer, which grows with it. The bytes of a large bulk do
- * not come here (bulk.h).
+ * Bytes are read into a buffer of the backend (stream.h) and parsed there: a request that arrives
+ * whole is never copied, and an idle connection holds no memory. Only a rest is copied here. When
+ * more arrives, a small rest is put in front of it, where the backend's buffer has
+ * INBOX_FRONT_BYTES for that; behind a large rest, what arrives is copied into this buffer, which
+ * grows with it. The bytes of a large bulk do not come here (bulk.h).
  *
  *   p  |  executed  |  begin: waits  |  end: free  |  cap
  *

@@ -81,7 +81,7 @@ enum status loop_init(struct loop *l, struct engine *engine, uv_loop_t *uv, uv_i
 {
     *l = (struct loop){.engine = engine, .uv = uv, .on_idle = on_idle};
     if (open_place(l)) return STATUS_OOM;
-    replies_pool_init(&l->replies, &engine->mem, &engine->held);
+    replies_pool_init(&l->replies, &engine->mem, &engine->reply_refs);
     uv_idle_init(uv, &l->idle);
     l->idle.data = self;
     return STATUS_OK;
@@ -91,7 +91,7 @@ void loop_init_apart(struct loop *l, struct engine *engine, const struct stream_
 {
     *l = (struct loop){.engine = engine, .place = *place};
     engine->multiplexing = place->backend->name;
-    replies_pool_init(&l->replies, &engine->mem, &engine->held);
+    replies_pool_init(&l->replies, &engine->mem, &engine->reply_refs);
 }
 
 void loop_close(struct loop *l)

@@ -118,7 +118,7 @@ void net_send(struct net *net)
 
 /* --- the turn --- */
 
-static void go_on(struct queue_node *node)
+static void continue_conn(struct queue_node *node)
 {
     conn_continue(conn_in(node));
 }
@@ -134,7 +134,7 @@ void net_continue(struct net *net)
     l->others = false;
     l->busy = true;
     if (yields) return;
-    loop_each(l, LOOP_READY, go_on);
+    loop_each(l, LOOP_READY, continue_conn);
     int64_t ended_ns = clock_mono_ns(clock);
     net->yield_until_ns = ended_ns + (ended_ns - began_ns) * NET_YIELD_PART;
 }

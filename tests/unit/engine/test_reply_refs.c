@@ -22,8 +22,8 @@ static void pair_init(struct pair *p)
 
 static void pair_fini(struct pair *p)
 {
-    reply_refs_drop_behind(&p->holding.engine.held, &p->held, NULL);
-    assert_int_equal(p->holding.engine.held.count, 0);
+    reply_refs_drop_behind(&p->holding.engine.reply_refs, &p->held, NULL);
+    assert_int_equal(p->holding.engine.reply_refs.count, 0);
     world_fini(&p->holding);
     world_fini(&p->copying);
 }
@@ -32,7 +32,7 @@ static void pair_fini(struct pair *p)
 static void both(struct pair *p, const char *line)
 {
     struct engine *s = &p->holding.engine;
-    reply_refs_drop_behind(&s->held, &p->held, NULL);
+    reply_refs_drop_behind(&s->reply_refs, &p->held, NULL);
     world_do(&p->copying, 0, line);
     p->holding.refs = &p->held;
     world_do(&p->holding, 0, line);

@@ -323,7 +323,7 @@ static void test_output_limit_closes(void **state)
         assert_int_equal(w->engine.sessions.count, 1);
         world_say(w, fd, held ? "HOLD 9000000\r\n" : "BULK 9000000\r\n");
         WORLD_UNTIL(w, w->net.loop.open == 0);
-        assert_int_equal(w->engine.held.count, 0);
+        assert_int_equal(w->engine.reply_refs.count, 0);
         close(fd);
         world_free(w);
     }
@@ -417,10 +417,10 @@ static void test_client_vanishes_while_written_to(void **state)
         world_say(w, fd,
                   held ? "HOLD 3000000\r\nHOLD 3000000\r\n" : "BULK 3000000\r\nBULK 3000000\r\n");
         WORLD_UNTIL(w, world_conn(w)->out.awaits_socket);
-        assert_true(held == (w->engine.held.count > 0));
+        assert_true(held == (w->engine.reply_refs.count > 0));
         how % 2 ? world_vanish(fd) : (void)close(fd);
         WORLD_UNTIL(w, w->net.loop.open == 0);
-        assert_int_equal(w->engine.held.count, 0);
+        assert_int_equal(w->engine.reply_refs.count, 0);
     }
     world_free(w);
 }

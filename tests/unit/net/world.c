@@ -57,8 +57,8 @@ static void hold_bulk(struct engine *engine, struct reply_to to, size_t n)
     assert_non_null(s);
     memset(s->bytes, 'x', n);
     proto_put_bulk_begin(to.buf, n);
-    assert_true(
-        reply_refs_add(&engine->held, to.refs, &s->head, (struct view){s->bytes, n}, to.buf->n));
+    assert_true(reply_refs_add(&engine->reply_refs, to.refs, &s->head, (struct view){s->bytes, n},
+                               to.buf->n));
     proto_put_bulk_end(to.buf);
     rc_dec(&engine->heap, &s->head);
 }
