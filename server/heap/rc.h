@@ -1,7 +1,7 @@
 /*
- * Reference counts: the only code that changes them. Everything above calls these, and so passes
- * the collector's barrier (rules 1 and 6 of collect.h); a reference that changes its place without
- * a count also calls rc_moved (rule 2).
+ * Reference counts: the only code that changes them. All floors above call these functions, which
+ * contain the collector's write barrier (rules 1 and 6 of collect.h). Whoever moves a reference
+ * without changing the count calls rc_moved (rule 2).
  *
  * A count that reaches OBJ_COUNT_MAX stays there for life. Roots (names and handles) are counted
  * apart, in 16 bits with an overflow table, because the collector does not enter what a root holds

@@ -1,13 +1,13 @@
 /*
- * Texts that are strings already: the large arguments of a request, which net/ has read into blocks
- * of their own (net/bulk.h) and gives along with it. While the command runs val_of_text() takes
- * such a string, where its very bytes are to be stored, instead of copying them. execute() sets the
- * list for its command alone: one that is run by another command (EXEC, a script) has its own.
+ * Large arguments of a request that are string objects already: net/ reads each into a block of its
+ * own (net/bulk.h) and passes it with the request. While the command runs, val_of_text() returns
+ * such a string instead of copying its bytes. execute() sets the list for one command; a command
+ * that is run by another one (EXEC, a script) has its own list.
  *
- * Ownership: the list is the caller's, who holds the strings for as long as they are offered.
- * Cost: none for texts below ADOPTED_BYTES_MIN; else a look at ADOPTED_LOOKS of them at most,
- * behind the one that was taken last: a command stores its arguments in their order. One that is
- * not found is copied.
+ * Ownership: the caller owns the list and holds its strings while they are offered.
+ * Cost: none for texts below ADOPTED_BYTES_MIN; else at most ADOPTED_LOOKS comparisons, from the
+ * string that was taken last: a command stores its arguments in order. A text that is not found is
+ * copied.
  */
 #ifndef HEAPD_VALUE_ADOPTED_ARGS_H
 #define HEAPD_VALUE_ADOPTED_ARGS_H

@@ -3,10 +3,10 @@
  * the first insertion makes one, the removal of the last slot drops it. The type's own struct
  * begins with `union gc_words`.
  *
- * A body goes while a trial may have a place for its container, and the place is written in the
- * body's words: so body_drop and body_take let the trial forget the container first. An empty
- * container needs no colour, because it refers to nothing; if it is filled again before the trial
- * ends, it counts as new.
+ * The container's place in the trial's table is stored in the body's words. So body_drop and
+ * body_take make a running trial forget the container before they drop its body. An empty container
+ * needs no colour, because it refers to nothing; if it is filled again before the trial ends, it
+ * counts as new.
  *
  * Called by the containers of value/ only.
  *

@@ -1,8 +1,8 @@
 /*
- * Containers on the move: `move` of struct heap_type for lists, hashes, sets and zsets. What of a
- * body lies in pools that are leaving is put elsewhere (pool_move), with its bytes as they are, and
- * so are the strings that its slots alone hold. store/compact.h says who calls this, when, and why
- * it is safe; here is how what points at a block follows it.
+ * Compaction of containers: `move` of struct heap_type for lists, hashes, sets and zsets. It copies
+ * the parts of a body that lie in leaving pools to other pools (pool_move), and the strings that
+ * only this container holds. store/compact.h says who calls it, when, and why it is safe; this
+ * table lists the pointer that is updated for each block.
  *
  *   cell -> body                      the cell
  *   body -> ring or directory,        the body
@@ -14,9 +14,9 @@
  *   slot -> string of count 1         the slot; of a zset also its leaf, and the key of the inner
  *                                     node that names it, and the intern table
  *
- * What is above POOL_SMALL_MAX is not of the pools, and stays. So do objects that are shared, shapes
- * and weak references: their holders are not known from them; and the fields of a hash that is a
- * table, which weak references name.
+ * Blocks above POOL_SMALL_MAX are not in the pools and stay. Shared objects, shapes and weak
+ * references stay because their holders cannot be found from them; the fields of a hash that is a
+ * table stay because weak references point at them.
  *
  * Cursors count slots of a deque, buckets of a table, and ranks of a tree behind those of its
  * table; what is packed is moved at once. Any number is a good cursor.

@@ -13,15 +13,15 @@
  * structures): those are for programs that add fields one at a time to millions of objects and keep
  * all stages alive; here a stage that no hash is in costs nothing.
  *
- * A shape costs its table of fields, so it is made for evidence only: a sequence that is asked for
- * and that was noted before (shapes_note). What is noted is a small fixed table of hashes of
- * sequences, the newest of each slot; a hash that dies or moves on to another sequence takes its
- * note back (shapes_unnote), so that records that are built field by field leave evidence for their
- * last sequence alone.
+ * A shape costs its table of fields, so it is made only on evidence: when a sequence is needed that
+ * was noted before (shapes_note). Notes are hashes of sequences in a small fixed table, where a new
+ * one replaces the old one of its slot. A hash that dies or changes its sequence takes its note
+ * back (shapes_unnote), so that records built field by field leave a note of their last sequence
+ * only.
  *
- * What several shapes call a field is usually one thing: so all that have a field of the same name
- * share a struct shape_name, which holds the name, and the evidence whether the field's values
- * repeat (evidence.h). Thus few records of many shapes are evidence, too.
+ * Fields of the same name usually mean the same thing in several shapes. So all shapes with a field
+ * of one name share a struct shape_name, which holds the name and the evidence whether the field's
+ * values repeat (evidence.h); few records of many shapes are enough evidence then.
  *
  * Called by value/hash*.c, and for people by command/. It knows nothing of hashes.
  *
