@@ -113,14 +113,33 @@ enum status call_ensure(struct call *c, uint32_t i, enum obj_type type, struct s
     if (status || s->o) return status;
     struct obj *o = heap_container_new(c->heap, type);
     if (!o) return STATUS_OOM;
-    struct keyspace_bind fresh = {.expires_ms = KEYSPACE_NEVER};
-    status = keyspace_bind_take(c->keyspace, c->argv[i], val_of_obj(o), fresh, &s->e);
+    struct keyspace_staged staged;
+    status = keyspace_stage_take(c->keyspace, c->argv[i], val_of_obj(o), &staged);
     if (status) return status;
-    s->o = o;
-    s->v = val_of_obj(o);
+    *s = (struct subject){.e = staged.e,
+                          .o = o,
+                          .v = val_of_obj(o),
+                          .i = i,
+                          .made = true,
+                          .fresh = staged.fresh,
+                          .hash = staged.hash};
     if (c->form == BY_WEAKREF) status = call_give(c, s->e);
-    if (status) call_settle(c, s);
+    if (status) call_made(c, s, status);
     return status;
+}
+
+void call_made(struct call *c, struct subject *s, enum status filled)
+{
+    struct keyspace_staged staged = {s->e, s->hash, s->fresh};
+    if (!s->made) return;
+    s->made = false;
+    if (!filled) {
+        keyspace_commit(c->keyspace, &staged);
+        return;
+    }
+    keyspace_unstage(c->keyspace, &staged);
+    s->e = NULL;
+    s->o = NULL;
 }
 
 uint64_t container_length(const struct obj *o)

@@ -85,6 +85,10 @@ struct subject {
     struct obj *o;   /* the container, when a type was asked for and it is there */
     val v;
     uint32_t i; /* the argument */
+    /* Of a container that call_ensure has made: its name is staged (keyspace.h), and call_made ends
+     * that. */
+    bool made, fresh;
+    uint32_t hash;
 };
 
 /* For a command that reads: counts hits and misses. Any type. */
@@ -95,11 +99,13 @@ enum status call_read(struct call *c, uint32_t i, enum obj_type type, struct sub
 enum status call_read_string(struct call *c, uint32_t i, struct subject *s) MUST_USE;
 /* For a command that changes a container of this type, if it is there. */
 enum status call_write(struct call *c, uint32_t i, enum obj_type type, struct subject *s) MUST_USE;
-/* The same, and makes and binds an empty one if nothing is bound. After an error or not, end with
- * call_settle. */
+/* The same, and makes an empty one if nothing is bound. Its name is bound when it is filled: end
+ * with call_made, after an error or not, which cannot fail. */
 enum status call_ensure(struct call *c, uint32_t i, enum obj_type type, struct subject *s) MUST_USE;
-/* After a change, and after a failed one: a container that is empty and that REF never stored takes
- * its name with it. */
+/* What call_ensure gave was filled, or not: binds the name of a container that it has made, or
+ * drops that container, and the name is what it was. */
+void call_made(struct call *c, struct subject *s, enum status filled);
+/* After a change: a container that is empty and that REF never stored takes its name with it. */
 void call_settle(struct call *c, struct subject *s);
 /* Before a handle or an identity of what a name is bound to is given out: so that it loses its name
  * when it is emptied through that. e may be NULL. */

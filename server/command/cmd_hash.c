@@ -63,7 +63,7 @@ static enum status set_pairs(struct call *c, int64_t *created)
         status = hash_set_pairs(c->heap, s.o, &pairs, created);
     else
         status = sources_set(c, s.o, &pairs, created);
-    if (status) call_settle(c, &s);
+    call_made(c, &s, status);
     return status;
 }
 
@@ -104,10 +104,8 @@ enum status cmd_hsetnx(struct call *c)
         status = call_value(c, 3, &v);
         if (!status) status = hash_set_take(c->heap, s.o, &field, v, NULL);
     }
-    if (status) {
-        call_settle(c, &s);
-        return status;
-    }
+    call_made(c, &s, status);
+    if (status) return status;
     call_stored_source(c, 3);
     reply_integer(c, 1);
     return STATUS_OK;

@@ -22,7 +22,7 @@ static enum status field_set(struct call *c, struct subject *s, const struct nee
     enum status status = s->o ? STATUS_OK : call_ensure(c, 1, OBJ_HASH, s);
     if (status) return status;
     status = hash_set_text(c->heap, s->o, field, text, NULL);
-    if (status) call_settle(c, s);
+    call_made(c, s, status);
     return status;
 }
 

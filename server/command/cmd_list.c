@@ -39,12 +39,13 @@ static enum status push(struct call *c, enum list_end end, enum push_where where
             list_expect(c->heap, s.o, members_more(c, (struct members_at){3, 1}, 0));
     if (!status) {
         if (several) list_expect_end(c->heap, s.o);
+        call_made(c, &s, STATUS_OK);
         for (i = 2; i < c->argc; i++) call_stored_source(c, i);
         reply_integer(c, (int64_t)list_length(s.o));
         return STATUS_OK;
     }
     while (i-- > 2) list_drop(c->heap, s.o, end);
-    call_settle(c, &s);
+    call_made(c, &s, status);
     return status;
 }
 
@@ -350,8 +351,8 @@ static enum status move_element(struct call *c, struct subject *from, enum list_
     if (!status) status = val_keep(c->heap, slot, &v);
     if (!status) status = list_push_take(c->heap, to->o, to_end, v);
     if (!status) list_drop(c->heap, from->o, from_end);
-    call_settle(c, to);
-    call_settle(c, from);
+    call_made(c, to, status);
+    if (!status) call_settle(c, from);
     return status;
 }
 

@@ -89,10 +89,8 @@ enum status cmd_sadd(struct call *c)
     if (!status && !s.o) status = call_ensure(c, 1, OBJ_SET, &s);
     if (status) return status;
     status = add_members(c, s.o, &count);
-    if (status)
-        call_settle(c, &s);
-    else
-        reply_integer(c, count);
+    call_made(c, &s, status);
+    if (!status) reply_integer(c, count);
     return status;
 }
 
@@ -127,10 +125,8 @@ static enum status move_member(struct call *c, struct subject *from, struct subj
     if (status) return status;
     if (val_is_weak(slot)) status = call_give(c, to->e);
     if (!status) status = set_add(c->heap, to->o, &moved, &added);
-    if (status) {
-        call_settle(c, to);
-        return status;
-    }
+    call_made(c, to, status);
+    if (status) return status;
     set_remove(c->heap, from->o, member);
     call_settle(c, from);
     return STATUS_OK;

@@ -196,11 +196,9 @@ static enum status zadd_run(struct zadd *z)
         if (!s.o) status = call_ensure(c, 1, OBJ_ZSET, &s);
         if (status) return status;
         status = add_pairs(z, s.o);
+        call_made(c, &s, status);
     }
-    if (status)
-        call_settle(c, &s);
-    else
-        reply_zadd(c, z);
+    if (!status) reply_zadd(c, z);
     return status;
 }
 

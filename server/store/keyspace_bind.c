@@ -288,6 +288,7 @@ void keyspace_unstage(struct keyspace *ks, const struct keyspace_staged *staged)
         keyspace_unbind(ks, staged->e, NAME_ROLLED_BACK);
         return;
     }
+    keyspace_forget(ks, staged->e, o);
     keyspace_free_entry(ks, staged->e);
     keyspace_drop(ks, o);
 }
