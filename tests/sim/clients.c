@@ -30,6 +30,7 @@ static void plan(struct sim *sim, struct client *c)
     c->end = (enum client_end)random_below(r, CLIENT_ENDS);
     c->send_max = drawn_size(r);
     c->read_max = drawn_size(r);
+    if (sim->crowded) c->requests_left += 1000;
     if (c->send_max < 100 && random_one_in(r, 2)) c->send_max = 3000;
     if (c->read_max < 100 && random_one_in(r, 2)) c->read_max = 65536;
     c->lazy = random_one_in(r, 4) ? 8 : 1;
@@ -171,6 +172,7 @@ static void check_end(struct sim *sim, const struct client *c)
     if (c->executed != owed)
         sim_fail(sim, "client %d: %llu of %llu requests were run", number,
                  (unsigned long long)c->executed, (unsigned long long)owed);
+    if (c->awaits) sim_fail(sim, "client %d reads the end, and no reply to its last", number);
     if (bytes_count(&c->expected))
         sim_fail(sim, "client %d reads the end %zu bytes too early", number,
                  bytes_count(&c->expected));

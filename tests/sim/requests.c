@@ -139,11 +139,12 @@ static void arg_other(struct sim *sim, struct draft *d, const struct words *word
  * heap, or fill the test's time with one long reply. */
 static bool left_out(const struct command *cmd)
 {
-    static const char *const prefixes[] = {
-        "shutdown",    "quit",           "auth",    "config|",   "client|kill",
-        "client|list", "client|info",    "flush",   "info",      "memory|",
-        "gc|",         "command",        "intern|", "weak|list", "object|refcount",
-        "hello",       "object|encoding"};
+    static const char *const prefixes[] = {"shutdown",       "quit",        "auth",
+                                           "config|",        "client|kill", "client|list",
+                                           "client|info",    "flush",       "info",
+                                           "memory|",        "gc|",         "command",
+                                           "intern|",        "weak|list",   "object|refcount",
+                                           "object|encoding"};
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
         if (strncmp(cmd->name, prefixes[i], strlen(prefixes[i])) == 0) return true;
     return !cmd->run;
@@ -208,27 +209,44 @@ static void words(struct draft *d, const char *first, const char *second, const 
     if (third) arg(d, "%s", third);
 }
 
-/* Containers that refer to each other, and garbage. */
+/* Containers that refer to each other, and garbage. Even keys are lists for this, odd ones hashes:
+ * otherwise most would be refused. */
 static void draw_graph(struct sim *sim, struct draft *d)
 {
-    unsigned a = below(sim, SIM_KEYS), b = below(sim, SIM_KEYS);
-    switch (below(sim, 8)) {
-    case 0: words(d, "RPUSH", NULL, NULL); break;
+    unsigned list = 2 * below(sim, SIM_KEYS / 2), hash = list + 1, other = below(sim, SIM_KEYS);
+    switch (below(sim, 10)) {
+    case 0:
     case 1:
-    case 2: words(d, "REF", "RPUSH", NULL); break;
-    case 3: words(d, "REF", "HSET", NULL); break;
-    case 4: words(d, "WEAKREF", "RPUSH", NULL); break;
+        words(d, "REF", "HSET", NULL);
+        arg(d, "k%u", hash);
+        arg(d, "f%u", below(sim, 4));
+        break;
+    case 2:
+        words(d, "WEAKREF", "RPUSH", NULL);
+        arg(d, "k%u", list);
+        break;
+    case 3:
+        words(d, "REF", "SET", NULL);
+        arg(d, "k%u", list);
+        break;
+    case 4:
     case 5: words(d, "DEL", NULL, NULL); break;
-    case 6: words(d, "REF", "NEW", below(sim, 2) ? "list" : "hash"); return;
-    default: words(d, "REF", "SET", NULL); break;
+    case 6:
+        words(d, "HSET", NULL, NULL);
+        arg(d, "k%u", hash);
+        arg(d, "f");
+        arg(d, "1");
+        return;
+    case 7:
+        words(d, "RPUSH", NULL, NULL);
+        arg(d, "k%u", list);
+        break;
+    default:
+        words(d, "REF", "RPUSH", NULL);
+        arg(d, "k%u", list);
+        break;
     }
-    bool hash = d->count == 2 && view_eq(d->args[1], view_of("HSET"));
-    arg(d, "k%u", a);
-    if (hash) arg(d, "f%u", below(sim, 10));
-    if (d->args[0].p[0] == 'R' && random_one_in(&sim->random, 4))
-        arg(d, "&:%x", 1 + below(sim, 20));
-    else
-        arg(d, "k%u", b);
+    arg(d, "k%u", other);
 }
 
 /* What the table draws too seldom. */
@@ -260,7 +278,12 @@ static void draw_wanted(struct sim *sim, struct draft *d)
         arg(d, "t%u", below(sim, SIM_TEXTS));
         arg_value(sim, d);
         break;
-    default: words(d, "GC", "COLLECT", NULL); break;
+    default:
+        if (random_one_in(&sim->random, 2))
+            words(d, "REF", "NEW", below(sim, 2) ? "list" : "hash");
+        else
+            words(d, "GC", "COLLECT", NULL);
+        break;
     }
 }
 

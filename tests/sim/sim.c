@@ -32,6 +32,7 @@ enum {
     SEEDS = 50,
     CHECK_TURNS = 16, /* between two looks at the whole heap */
     END_TURNS_MAX = 20000,
+    WAITING_TURNS = 200,
     HURRY_BYTES = 8 << 10,
     TWICE = 10, /* one seed of so many runs twice */
 };
@@ -92,7 +93,8 @@ static void act(struct sim *sim, bool begins)
     uint32_t first = (uint32_t)random_below(&sim->random, CLIENTS_MAX);
     for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
         struct client *c = &sim->clients[(first + i) % CLIENTS_MAX];
-        if (c->there && !random_one_in(&sim->random, 3)) client_act(sim, c, begins);
+        bool acts = sim->crowded || !random_one_in(&sim->random, 3);
+        if (c->there && acts) client_act(sim, c, begins);
     }
 }
 
@@ -143,6 +145,7 @@ static void begin(struct sim *sim, uint64_t seed, uint64_t turns)
     static const int64_t readings_ns[] = {0, 100, 2000, 20000};
     *sim = (struct sim){.seed = seed, .turns = turns, .random = {seed}};
     sim->reading_ns = readings_ns[random_below(&sim->random, 4)];
+    sim->crowded = random_one_in(&sim->random, 6);
     sim->clients_most = 1 + (uint32_t)random_below(&sim->random, CLIENTS_MAX);
     twin_init(sim);
     sim->sockets.random = &sim->random;
@@ -177,6 +180,12 @@ static void hurry_clients(struct sim *sim)
     }
 }
 
+/* Somebody waits for a reply, if that happens at all. */
+static void await_waiting(struct sim *sim)
+{
+    for (int i = 0; i < WAITING_TURNS && !sim->engine.sessions.waiting; i++) turn(sim, true);
+}
+
 static void end(struct sim *sim)
 {
     uint64_t how = random_below(&sim->random, 3);
@@ -184,6 +193,7 @@ static void end(struct sim *sim)
     if (how == 0) {
         end_turns(sim, true, all_have_ended);
     } else if (how == 1) {
+        await_waiting(sim);
         sim->drains = true;
         net_drain(&sim->net);
         loop_keep_going(&sim->net.loop);
@@ -205,7 +215,7 @@ static void run(struct sim *sim, uint64_t seed, uint64_t turns)
     begin(sim, seed, turns);
     while (sim->turn < turns) {
         bool more = clients_there(sim) < sim->clients_most;
-        if (more && random_one_in(&sim->random, 4)) client_connect(sim);
+        if (more && random_one_in(&sim->random, sim->crowded ? 1 : 4)) client_connect(sim);
         turn(sim, true);
     }
     end(sim);

@@ -66,6 +66,7 @@ struct client {
     uint64_t ends[SIM_ENDS];   /* where they end, in bytes, of those after `delivered` */
     size_t send_max, read_max; /* bytes a turn */
     uint32_t pipeline, lazy;   /* reads in one turn of so many */
+    bool awaits;               /* the reply to the last one */
     bool killed;               /* by CLIENT KILL */
     bool saw_end;
     size_t last_read;       /* bytes that are not the replies of requests */
@@ -85,6 +86,7 @@ struct sim {
     bool steps_left; /* steps_run had more to do */
     bool drains;     /* net_drain was called */
     bool closes;     /* net_close was called */
+    bool crowded;    /* all clients have much to ask, and ask in every turn */
     uint32_t clients_most;
     struct client clients[CLIENTS_MAX];
     struct engine twin;

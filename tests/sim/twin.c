@@ -99,6 +99,7 @@ void __wrap_dispatch(struct engine *engine, struct session *session, const struc
     sim->counts[SIM_HELD] += to.refs->count > held;
     if (session_waits(session) != session_waits(&c->twin))
         sim_fail(sim, "one waits, and its twin does not");
+    c->awaits = session_waits(&c->twin);
     if (engine->killed) note_killed(sim);
     sim->twin.killed = 0;
 }
@@ -113,6 +114,7 @@ bool __wrap_dispatch_resume(struct engine *engine, struct session *session, stru
     bool over = __real_dispatch_resume(engine, session, to);
     end(sim, "the end of a wait");
     if (over != twin_over) sim_fail(sim, "a wait that is over is not over for its twin");
+    c->awaits = !over;
     return over;
 }
 
@@ -177,7 +179,7 @@ static void init(struct sim *sim, struct engine *engine)
                                                       .wall_ns = INT64_C(1700000000000000000),
                                                       .reading_ns = sim->reading_ns});
     if (engine_init(engine, &config, &clock)) sim_fail(sim, "no memory");
-    engine->heap.collect.slice_slots_max = 64;
+    engine->heap.collect.slice_slots_max = 1U << sim->seed % 7; /* who waits, waits for long */
     engine->heap.collect.eager = sim->seed % 4 != 0;
 }
 
