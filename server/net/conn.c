@@ -243,9 +243,13 @@ static enum status on_space(struct stream *s, struct stream_space *space)
 {
     struct conn *c = conn_with(s);
     c->in_bulk = c->state == CONN_OPEN && c->bulks.filling;
-    if (c->in_bulk) return bulks_space(&c->bulks, &c->loop->engine->mem, space);
-    space->n = bulks_probe(&c->bulks);
-    return STATUS_OK;
+    if (!c->in_bulk) {
+        space->n = bulks_probe(&c->bulks);
+        return STATUS_OK;
+    }
+    enum status status = bulks_space(&c->bulks, &c->loop->engine->mem, space);
+    conn_count_memory(c); /* its block may have grown */
+    return status;
 }
 
 /* A large bulk has got n bytes. Once it is whole, those that came behind it are joined with what
@@ -363,6 +367,9 @@ int conn_check(const struct conn *c)
     if (c->stream.reading && left) return 2;
     if (c->session_open && wait_check(&c->session.wait)) return 3;
     if (c->out.open) return 4;
+    struct session_memory m = conn_memory(c);
+    bool counted = memcmp(&m, &c->session.memory, sizeof m) == 0;
+    if (c->state == CONN_OPEN && !c->output.listed && !counted) return 5;
     if (outbox_can_send(&c->out) && outbox_bytes(&c->out) && !c->output.listed) return 4;
     return 0;
 }

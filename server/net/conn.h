@@ -27,6 +27,7 @@
  *   2. Its stream is told to read only while nothing that it sent waits to be run.
  *   3. What its session waits for is sound (session/wait.h).
  *   4. Between two turns of its requests the outbox is not open, and what can be sent is listed.
+ *   5. While it is OPEN and has nothing to send, its session's memory is what its buffers take.
  * Ownership: a connection owns itself; no pointer to it is good across a call that can close it,
  * except in the stream's callbacks, since memory is freed in a later phase of the loop only.
  * Cost: no allocation for requests that arrive whole and replies that are taken at once.

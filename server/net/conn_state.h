@@ -45,8 +45,8 @@ struct conn_fault {
     bool finishes; /* what it was answered before is sent first */
 };
 
-/* Tells the registry of sessions what the connection's buffers take now. */
-static inline void conn_count_memory(struct conn *c)
+/* What the connection's buffers take now. */
+static inline struct session_memory conn_memory(const struct conn *c)
 {
     struct session_memory m = {
         .outside = outbox_memory(&c->out) + request_reader_memory(&c->reader),
@@ -55,6 +55,13 @@ static inline void conn_count_memory(struct conn *c)
     };
     if (c->bulks.caps > c->bulks.bytes) m.untouched += c->bulks.caps - c->bulks.bytes;
     m.total = m.outside + m.inside - m.untouched;
+    return m;
+}
+
+/* Tells the registry of sessions. */
+static inline void conn_count_memory(struct conn *c)
+{
+    struct session_memory m = conn_memory(c);
     if (c->session_open) sessions_count(&c->loop->engine->sessions, &c->session, &m);
 }
 

@@ -709,7 +709,7 @@ def clients_together():
             eventually(lambda: int(c.info()["evicted_clients"]) >= 5)
             now = c.info()
             assert 15 * MIB < int(now["mem_clients_normal"]) <= 60 * MIB, now["mem_clients_normal"]
-            assert int(now["used_memory"]) > int(now["mem_clients_normal"]) + 20 * MIB
+            assert int(now["used_memory"]) > int(now["mem_clients_normal"]) + 2 * MIB
             assert int(now["client_recent_max_output_buffer"]) > 15 * MIB
             assert now["evicted_keys"] == "0" and c.call("DBSIZE") == names
             assert int(now["connected_clients"]) == 9 - int(now["evicted_clients"])

@@ -156,7 +156,15 @@ static void check_all(struct world *w)
     assert_int_equal(loop_check(&w->net.loop), 0);
     assert_int_equal(stream_ring_check(&w->net.loop.place), 0);
     assert_int_equal(replies_pool_check(&w->net.loop.replies), 0);
-    for (struct session *s = w->engine.sessions.first; s; s = s->next) check_conn(conn_of(s));
+    struct session_memory sum = {.total = 0}, *all = &w->engine.sessions.memory;
+    for (struct session *s = w->engine.sessions.first; s; s = s->next) {
+        check_conn(conn_of(s));
+        sum.total += s->memory.total;
+        sum.outside += s->memory.outside;
+        sum.inside += s->memory.inside;
+        sum.untouched += s->memory.untouched;
+    }
+    assert_memory_equal(&sum, all, sizeof sum);
 }
 
 void world_turn(struct world *w)
