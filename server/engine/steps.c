@@ -1,7 +1,9 @@
 #include "engine/steps.h"
 
+#include "base/log.h"
 #include "engine/maxmemory.h"
 #include "engine/reclaim.h"
+#include "heap/check.h"
 
 enum {
     STEP_NS = 100000, /* a step ends when this has passed */
@@ -38,6 +40,22 @@ static void stress(struct engine *s)
         compact_step(&s->compact, s->mono_ns, 0);
 }
 
+#ifdef HEAPD_DEBUG
+/* Whatever runs a debug build has its invariants checked, now and then: a small heap, where that
+ * takes no time. */
+static void check_sampled(struct engine *s)
+{
+    enum { COMMANDS = 1009, OBJECTS_MAX = 5000 };
+    char text[256];
+    if (s->stats.commands % COMMANDS || heap_objects(&s->heap) > OBJECTS_MAX) return;
+    const char *wrong = heap_check(&s->heap, text);
+    if (wrong) log_line(LOG_WARNING, "heap_check: %s", wrong);
+    ASSERT(!wrong);
+    ASSERT(keyspace_check(&s->keyspace));
+    ASSERT(evict_check(&s->evict));
+}
+#endif
+
 void steps_after_command(struct engine *s)
 {
     struct heap *h = &s->heap;
@@ -49,6 +67,9 @@ void steps_after_command(struct engine *s)
     if (h->weak.first) weak_step(h, (uint32_t)slots);
     if (h->release_pending) reclaim_release(s, (uint32_t)slots);
     effects_commit(&h->effects);
+#ifdef HEAPD_DEBUG
+    check_sampled(s);
+#endif
 }
 
 /* --- bounded steps --- */

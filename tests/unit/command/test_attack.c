@@ -172,6 +172,9 @@ static uint64_t setting(const char *name, uint64_t otherwise)
     return text ? strtoull(text, NULL, 10) : otherwise;
 }
 
+/* A shorter attack may be over before a name falls due. */
+enum { LONG_ROUNDS = 1000 };
+
 static void test_attack_meets_every_rule(void **state)
 {
     (void)state;
@@ -179,6 +182,7 @@ static void test_attack_meets_every_rule(void **state)
     uint64_t rounds = setting("HEAPD_RANDOM_COMMANDS", 1200);
     world_init_simulated(&a->w, setting("HEAPD_RANDOM_SEED", 1), READING_NS);
     struct collect *c = &heap_of(a)->collect;
+    a->w.replay_every = setting("HEAPD_REPLAY_EVERY", 1);
     c->slice_slots_max = 1;
     c->sort_min = 1;
     c->eager = true;
@@ -193,7 +197,7 @@ static void test_attack_meets_every_rule(void **state)
         if (live < LIVE_OBJECTS_MIN || live > LIVE_OBJECTS_MAX) start_again(a);
         attack_once(a);
     }
-    if (rounds) assert_true(a->fell_due > 0);
+    if (rounds >= LONG_ROUNDS) assert_true(a->fell_due > 0);
     meet_the_rest(a);
     assert_every_rule_was_needed(a);
     send(a, 0, "GC ENABLE");

@@ -549,9 +549,18 @@ int main(void)
 
 #else
 
+static void test_failures_are_ordered_in_debug_builds_alone(void **state)
+{
+    (void)state;
+    skip();
+}
+
 int main(void)
 {
-    return 0; /* failures can only be ordered in debug builds */
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_failures_are_ordered_in_debug_builds_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
 #endif

@@ -371,9 +371,7 @@ static void test_nested_random_graphs(void **state)
             assert_int_equal(reply_reader_feed(&reader, w.out.p, w.out.n), REPLY_READY);
             assert_int_equal(reply_reader_next(&reader, &reply), REPLY_READY);
             struct reading r = {.w = &w};
-            assert_same(
-                &r, reply,
-                entry_value(keyspace_find(&w.engine.keyspace, view_of(key))));
+            assert_same(&r, reply, entry_value(keyspace_find(&w.engine.keyspace, view_of(key))));
             heapd_reply_free(reply);
             reply_reader_fini(&reader);
             compared++;

@@ -16,6 +16,8 @@
 #include "world.h"
 
 enum { NODES = 1100, KEYS = 24, LIVE_OBJECTS_MIN = 1000 };
+/* A shorter history need not meet what is rare; it may be of any length, to find a fault again. */
+enum { LONG_COMMANDS = 10000 };
 enum { READING_NS = 100, TTL_MS_MAX = 20, ADVANCE_MS_MAX = 8 };
 
 /* Left out: what ends the process or a session, and what shows times. */
@@ -201,6 +203,7 @@ static void test_random_commands_keep_the_heap_sound(void **state)
     uint64_t fell_due = 0;
     world_init_simulated(w, setting("HEAPD_RANDOM_SEED", 1), READING_NS);
     w->engine.config.reply_values_max = 2000;
+    w->replay_every = setting("HEAPD_REPLAY_EVERY", 1);
     build_graph(w);
     w->engine.heap.collect.slice_slots_max = 1;
     w->engine.heap.weak.gone = count_gone;
@@ -224,13 +227,15 @@ static void test_random_commands_keep_the_heap_sound(void **state)
             assert_int_equal(heap_trace(&w->engine.heap).condemned, 0);
         if (i % 5000 == 4999) world_assert_no_garbage(w);
     }
-    /* Commands that are nearly all refused would prove nothing. */
-    assert_true(replied_error < commands * 3 / 4);
-    assert_true(w->engine.heap.collect.stats.trials > 0);
     assert_int_equal(w->engine.heap.collect.stats.faults, 0);
-    assert_true(weak_gone > commands / 1000);
-    assert_true(fell_due > commands / 100);
-    assert_true(w->engine.keyspace.expired > commands / 100);
+    if (commands >= LONG_COMMANDS) {
+        /* Commands that are nearly all refused would prove nothing. */
+        assert_true(replied_error < commands * 3 / 4);
+        assert_true(w->engine.heap.collect.stats.trials > 0);
+        assert_true(weak_gone > commands / 1000);
+        assert_true(fell_due > commands / 100);
+        assert_true(w->engine.keyspace.expired > commands / 100);
+    }
     world_assert_no_garbage(w);
     world_fini(w);
     free(w);
