@@ -15,13 +15,6 @@ static uint64_t load_word(const uint8_t *p)
     return w;
 }
 
-static uint32_t load_half(const uint8_t *p)
-{
-    uint32_t w;
-    memcpy(&w, p, sizeof w);
-    return w;
-}
-
 /* --- SipHash-1-3 (Aumasson and Bernstein) --- */
 
 struct sip {
@@ -106,6 +99,13 @@ static inline WITH_AES __m128i aes_permute(__m128i state)
 static inline WITH_AES __m128i load_block(const uint8_t *p)
 {
     return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+static uint32_t load_half(const uint8_t *p)
+{
+    uint32_t w;
+    memcpy(&w, p, sizeof w);
+    return w;
 }
 
 /* A block of a text of at most 16 bytes. Two texts of the same length never have the same. */
