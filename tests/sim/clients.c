@@ -2,7 +2,7 @@
  * Clients: what each sends and how it is split, how fast it reads, how it ends; and whether what it
  * reads is what the twin said, whole and in order.
  *
- * A client that ends well has read every reply when it reads the end. Of one that resets, was
+ * A client that ends well has read every reply when it reads the end. Of one that breaks off, was
  * killed, or let a second pass after the server was done with it, what it read is a prefix of that.
  */
 #include "sim.h"
@@ -159,7 +159,7 @@ static bool may_lose(const struct sim *sim, const struct client *c)
     int64_t since_ns = sim->engine.clock.now_ns - c->socket.shut_ns;
     bool late = c->socket.shut_ns && since_ns >= CONN_LINGER_NS;
     bool over_input = sim->drains && c->socket.closed_unread;
-    return c->killed || sim->closes || late || over_input;
+    return c->killed || c->socket.client_away || sim->closes || late || over_input;
 }
 
 static void check_end(struct sim *sim, const struct client *c)
@@ -192,7 +192,7 @@ static void see_end(struct sim *sim, struct client *c)
 void client_free(struct sim *sim, struct client *c)
 {
     sim->counts[SIM_KILLED] += c->killed;
-    sim->counts[SIM_LEFT] += c->socket.reset;
+    sim->counts[SIM_LEFT] += c->socket.reset || c->socket.client_away;
     sockets_remove(&sim->sockets, &c->socket);
     bytes_free(&c->socket.to_server);
     bytes_free(&c->socket.to_client);
@@ -208,12 +208,26 @@ static void reset(struct client *c)
     bytes_drop(&c->socket.to_client, bytes_count(&c->socket.to_client));
 }
 
+static void leave(struct client *c)
+{
+    c->socket.client_shut = c->socket.client_away = c->end_said = true;
+    bytes_drop(&c->socket.to_client, bytes_count(&c->socket.to_client));
+}
+
+/* What may happen at any moment. */
+static void break_off(struct sim *sim, struct client *c)
+{
+    if (!random_one_in(&sim->random, 60)) return;
+    if (c->end == CLIENT_RESETS) reset(c);
+    if (c->end == CLIENT_LEAVES) leave(c);
+}
+
 void client_act(struct sim *sim, struct client *c, bool begins)
 {
     if (begins && !c->socket.client_shut) {
-        if (c->end == CLIENT_RESETS && random_one_in(&sim->random, 60)) reset(c);
+        break_off(sim, c);
         if (!c->end_said) ask(sim, c);
-        if (!c->end_said && !c->requests_left && c->end != CLIENT_RESETS) say_end(sim, c);
+        if (!c->end_said && !c->requests_left && c->end < CLIENT_RESETS) say_end(sim, c);
         send_some(sim, c);
         if (c->end == CLIENT_SHUTS && c->end_said && !bytes_count(&c->unsent))
             c->socket.client_shut = true;

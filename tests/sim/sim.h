@@ -48,6 +48,7 @@ enum client_end {
     CLIENT_QUITS,  /* QUIT, and perhaps more behind it */
     CLIENT_BREAKS, /* bytes that are no request */
     CLIENT_RESETS, /* both directions, at any moment */
+    CLIENT_LEAVES, /* closes, at any moment: perhaps in the middle of a request */
     CLIENT_ENDS,
 };
 

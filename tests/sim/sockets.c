@@ -35,8 +35,9 @@ static ssize_t take(struct stream *s, char *p, size_t n)
     size_t there = bytes_count(&v->to_server);
     if (v->reset) return -ECONNRESET;
     if (there > n) there = n;
-    if (there && random_one_in(r, 4)) there = 1 + random_below(r, there);
-    if (there && random_one_in(r, 16)) there = 1;
+    if (there == 0) return 0; /* the end */
+    if (random_one_in(r, 4)) there = 1 + random_below(r, there);
+    if (random_one_in(r, 16)) there = 1;
     memcpy(p, bytes_front(&v->to_server), there);
     bytes_drop(&v->to_server, there);
     v->read_bytes += there;
@@ -108,6 +109,10 @@ static int64_t write_now(struct stream *s, const uv_buf_t *pieces, unsigned coun
     size_t total = 0, waits = bytes_count(&v->to_client);
     if (v->reset) return random_one_in(r, 2) ? -EPIPE : -ECONNRESET;
     for (unsigned i = 0; i < count; i++) total += pieces[i].len;
+    if (v->client_away) { /* the kernel takes it, and hears then that nobody is there */
+        v->reset = true;
+        return (int64_t)total;
+    }
     size_t room = waits < v->client_room ? v->client_room - waits : 0;
     if (room == 0 || random_one_in(r, 16)) return -EAGAIN;
     size_t n = total < room ? total : room;

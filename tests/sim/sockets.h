@@ -23,6 +23,7 @@ struct virtual_socket {
     struct bytes to_server, to_client;
     size_t client_room;  /* how much of to_client may wait */
     bool client_shut;    /* nothing follows what is in to_server */
+    bool client_away;    /* nobody reads to_client */
     bool reset;          /* both directions are broken */
     bool server_shut;    /* nothing follows what is in to_client */
     bool server_closed;  /* and nobody reads to_server */

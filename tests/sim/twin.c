@@ -48,7 +48,8 @@ static struct client *client_of_session(struct sim *sim, struct session *s)
 static void begin(struct sim *sim)
 {
     sim->twin.clock = sim->engine.clock;
-    sim->twin_lacks_bytes = sim->engine.mem.bytes - sim->twin.mem.bytes;
+    size_t has = sim->engine.mem.bytes, twin_has = sim->twin.mem.bytes;
+    sim->twin_lacks_bytes = has > twin_has ? has - twin_has : 0;
     sim->twin.mem.bytes += sim->twin_lacks_bytes;
 }
 
