@@ -117,6 +117,12 @@ static inline uint64_t engine_reply_bytes_max(const struct engine *s, enum clien
     return hard_bytes ? hard_bytes : ENGINE_REPLY_BYTES_MAX;
 }
 
+/* Whether the buffers of all clients take more than maxmemory-clients allows. */
+static inline bool engine_clients_are_over(const struct engine *s)
+{
+    return s->clients_bytes_max && s->sessions.memory.total > s->clients_bytes_max;
+}
+
 /* Where a running command writes what the client of another session is told, which leaves with the
  * replies of this turn; of the running session only before its own reply. NULL: nobody reads it
  * any more, or there is no memory. */

@@ -180,16 +180,17 @@ static struct session *heaviest(const struct net *net)
 }
 
 /* Closes clients, those that take most first, until all together take no more than
- * maxmemory-clients allows. */
-static void evict_clients(struct net *net)
+ * maxmemory-clients allows. True: more are to be closed, in the next turn. */
+static bool evict_clients(struct net *net)
 {
     struct engine *s = net->loop.engine;
-    for (int n = 0; s->clients_bytes_max && s->sessions.memory.total > s->clients_bytes_max; n++) {
+    for (int n = 0; engine_clients_are_over(s); n++) {
         struct session *most = n < NET_EVICTIONS_MAX ? heaviest(net) : NULL;
-        if (!most) break;
+        if (!most) return true;
         s->stats.evicted_clients++;
         conn_evict(conn_of(most));
     }
+    return false;
 }
 
 bool net_after_steps(struct net *net)
@@ -202,8 +203,8 @@ bool net_after_steps(struct net *net)
     }
     l->busy = false;
     resume_woken(net);
-    evict_clients(net);
-    bool more = l->busy || net_is_ready(net); /* they may have left work for a step */
+    bool more =
+        evict_clients(net) || l->busy || net_is_ready(net); /* they may have left work for a step */
     l->turn_open = false;
     l->busy = false;
     return more;

@@ -170,7 +170,8 @@ struct conn_fault requests_run(struct conn *c, struct view bytes, bool in_inbox)
 {
     struct replies *out = outbox_open(&c->out);
     if (!out) return fault(NO_REPLY_MEMORY, 0);
-    size_t used = run(c, bytes, out);
+    /* One turn may have many large replies: no more are made until clients were closed for it. */
+    size_t used = engine_clients_are_over(c->loop->engine) ? 0 : run(c, bytes, out);
     struct conn_fault failed = fault(out->buf.failed ? NO_REPLY_MEMORY : NULL, replies_bytes(out));
     failed.finishes = true;
     shut_outbox(c);

@@ -216,6 +216,28 @@ static void test_who_reads_last_is_run(void **state)
     run_for_who_reads_last("HOLD 100000\r\n");
 }
 
+/* However many ask in one turn: beyond the limit nothing more is run until the clients that take
+ * most were closed, and then the others are answered. */
+static void test_clients_together_over_the_limit(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 6, LIMIT = 4 << 20, LENGTH = 3000000 };
+    struct world *w = world_new(NULL);
+    w->engine.clients_bytes_max = LIMIT;
+    int small = world_connect(w), fds[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++) fds[i] = world_connect_narrow(w);
+    for (int k = 0; k < 3; k++) world_turn(w);
+    for (int i = 0; i < CLIENTS; i++) world_say(w, fds[i], "BULK 3000000\r\n");
+    world_say(w, small, "PING\r\n");
+    world_expect(w, small, "+PONG\r\n");
+    WORLD_UNTIL(w, w->engine.sessions.count == 2);
+    assert_in_range(w->engine.sessions.memory.total, LENGTH / 2, LIMIT);
+    assert_int_equal(w->engine.stats.evicted_clients, CLIENTS - 1);
+    for (int i = 0; i < CLIENTS; i++) close(fds[i]);
+    close(small);
+    world_free(w);
+}
+
 /* What a command writes to another session leaves with the turn's replies, in order. */
 static void test_push_to_another_session(void **state)
 {
@@ -258,7 +280,8 @@ static void test_push_to_another_session(void **state)
 static void test_push_over_the_limit(void **state)
 {
     (void)state;
-    struct world *w = world_new((const char *const[]){"--client-output-buffer-limit", "normal 200kb 0 0", NULL});
+    struct world *w =
+        world_new((const char *const[]){"--client-output-buffer-limit", "normal 200kb 0 0", NULL});
     int to = world_connect_narrow(w);
     unsigned long long id = world_session(w)->id;
     int from = world_connect(w);
@@ -316,7 +339,8 @@ static void test_output_limit_closes(void **state)
 {
     (void)state;
     for (int held = 0; held < 2; held++) {
-        struct world *w = world_new((const char *const[]){"--client-output-buffer-limit", "normal 2mb 0 0", NULL});
+        struct world *w = world_new(
+            (const char *const[]){"--client-output-buffer-limit", "normal 2mb 0 0", NULL});
         int fd = world_connect_narrow(w);
         world_say(w, fd, held ? "HOLD 1000000\r\n" : "BULK 1000000\r\n");
         for (int i = 0; i < 10; i++) world_turn(w);
@@ -605,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_heavy_gives_way),
         cmocka_unit_test(test_full_read_gives_way),
         cmocka_unit_test(test_who_reads_last_is_run),
+        cmocka_unit_test(test_clients_together_over_the_limit),
         cmocka_unit_test(test_push_to_another_session),
         cmocka_unit_test(test_push_over_the_limit),
         cmocka_unit_test(test_before_send),

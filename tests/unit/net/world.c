@@ -78,6 +78,7 @@ void dispatch(struct engine *engine, struct session *session, const struct reque
     const struct view *argv = request->argv;
     uint32_t argc = request->argc;
     engine_tick(engine);
+    assert_false(engine_clients_are_over(engine));
     session->commands++;
     session->last_command = "any";
     struct view last = argv[argc - 1];
