@@ -20,6 +20,7 @@ import signal
 import subprocess
 import tempfile
 
+import results
 from instructions import batch, connect, free_port
 
 RUN, PIPELINE = "run_share*", 4  # net/conn.c; the linker adds to the name of what it has optimized
@@ -27,6 +28,11 @@ CONTAINERS, REQUESTS = 20, 4000
 PLAIN = ("--list-max-listpack-size", "0", "--hash-max-listpack-entries", "0", "--set-max-intset-entries", "0",
          "--set-max-listpack-entries", "0", "--zset-max-listpack-entries", "0")
 FIELDS = ["name", "email", "city", "plan", "age", "visits", "created_at", "language", "score", "team"]
+
+
+def goal(request):
+    """At most so many times the instructions of the plain form: the two that scan for their element get more."""
+    return 1.5 if request.startswith(("LINDEX", "ZSCORE")) else 1.1
 
 
 def word(i):
@@ -116,19 +122,22 @@ def main():
     parser.add_argument("--heapd", default="build/bin/heapd")
     parser.add_argument("--before", help="another build, whose containers are all plain")
     parser.add_argument("--only", default="", help="rows whose names hold one of these")
-    options = parser.parse_args()
+    options = results.parse(parser)
     if not shutil.which("valgrind"):
         raise SystemExit("access.py needs valgrind")
     heapd = str(pathlib.Path(options.heapd).resolve())
     before, limits = (str(pathlib.Path(options.before).resolve()), ()) if options.before else (heapd, PLAIN)
     wanted = list(filter(None, options.only.split(",")))
     print(f"{'request':28s} {'plain':>6s} {'packed':>6s} {'ratio':>6s}")
+    figures = results.Figures("access", options, "instructions per request")
     for name, make, ask in cases():
         if wanted and not any(text in name for text in wanted):
             continue
         plain = per_request(before, limits, make, ask)
         packed = per_request(heapd, (), make, ask)
         print(f"{name:28s} {plain:6.0f} {packed:6.0f} {packed / plain:6.2f}", flush=True)
+        figures.add(name, {"plain": round(plain), "packed": round(packed)}, round(packed / plain, 2), goal(name))
+    figures.save()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import sys
 import tempfile
 
 import instructions
+import results
 import servers
 
 SHARE_MAX, PIPELINE, ASKING = 0.02, 16, "evidence_ask"
@@ -79,17 +80,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--heapd", default="build/bin/heapd")
     parser.add_argument("--values", type=int, default=100_000)
-    options = parser.parse_args()
+    options = results.parse(parser)
     heapd, good = str(pathlib.Path(options.heapd).resolve()), True
+    figures = results.Figures("asking", options, "instructions")
     print("| what never repeats | instructions a request | of which asking | share | from the start on | strings kept |\n"
           "|---|---|---|---|---|---|")
     for name, make, values in (("texts of 64 bytes", plain, options.values), ("records of five texts", record, options.values // 5)):
         once, twice = count(heapd, make, values), count(heapd, make, 2 * values)
         total, asking = (twice[k] - once[k] for k in (0, 1))
         strings = twice[2][twice[2].index(b"strings") + 1]
-        good &= 0 < asking <= SHARE_MAX * total and once[1] <= SHARE_MAX * once[0] and strings == 0
+        met = 0 < asking <= SHARE_MAX * total and once[1] <= SHARE_MAX * once[0] and strings == 0
+        good &= met
         print(f"| {name} | {total / values:.0f} | {asking / values:.1f} | {asking / total:.2%} | "
               f"{once[1] / once[0]:.2%} | {strings} |", flush=True)
+        figures.add(name, {"per request": round(total / values), "of which evidence_ask": round(asking / values, 1),
+                           "% of all": round(100 * asking / total, 2), "% from the start on": round(100 * once[1] / once[0], 2),
+                           "strings kept": strings}, met=met)
+    figures.save()
     return 0 if good else 1
 
 

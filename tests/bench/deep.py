@@ -15,6 +15,7 @@ of the peak). A recursion anywhere would end the server. Takes about 2 GiB.
 import argparse
 import time
 
+import results
 import servers
 from servers import Connection
 from steps import MIB, STEP_US_MAX, info, left_bytes_max, settle
@@ -85,7 +86,7 @@ def expect(connection, replies):
         raise SystemExit(f"not the replies that were expected: {got[:200]!r}")
 
 
-def measure(options, name):
+def measure(options, name, figures):
     server = servers.heapd(options.heapd, options.port)
     connection = Connection(server.port)
     info(connection)
@@ -112,7 +113,12 @@ def measure(options, name):
     shown = "never" if settled is None else f"{settled:.2f} s"
     print(f"  dropped: nothing left after {shown}; longest step {step} us; peak {peak / MIB:.0f} MiB; "
           f"left {left / MIB:.1f} MiB (at most {left_bytes_max(peak) / MIB:.1f}), {waited:.1f} s later", flush=True)
-    return containers >= options.containers and settled is not None and step <= STEP_US_MAX and left <= left_bytes_max(peak)
+    good = containers >= options.containers and settled is not None and step <= STEP_US_MAX and left <= left_bytes_max(peak)
+    figures.add(name, {"containers": containers, "built s": round(built), "trials meanwhile": int(fields["gc_trials"]),
+                       "step while built us": int(fields["loop_longest_step_us"]), "settled s": settled and round(settled, 2),
+                       "step us": step, "peak MiB": round(peak / MIB), "left MiB": round(left / MIB, 1),
+                       "at most MiB": round(left_bytes_max(peak) / MIB, 1)}, met=good)
+    return good
 
 
 def main():
@@ -122,8 +128,11 @@ def main():
     parser.add_argument("--only", default="list,tree")
     parser.add_argument("--off", action="store_true")
     parser.add_argument("--port", type=int, default=7391)
-    options = parser.parse_args()
-    if not all([measure(options, name) for name in options.only.split(",")]):
+    options = results.parse(parser)
+    figures = results.Figures("deep", options, "see the columns")
+    good = all([measure(options, name, figures) for name in options.only.split(",")])
+    figures.save()
+    if not good:
         raise SystemExit(1)
 
 

@@ -19,6 +19,7 @@ import random
 import threading
 import time
 
+import results
 import servers
 from pauses import info
 from servers import Connection
@@ -78,6 +79,7 @@ def hits(connection, requests):
 def measure_hits(options):
     names, count = int(100_000 * options.scale), int(1_500_000 * options.scale)
     requests = zipf(names, count, 1)
+    figures = results.Figures("evict-hits", options, "share of hits")
     print("\n| policy | server | names kept | hits | exact LRU of as many |\n|---|---|---|---|---|")
     for policy in ("allkeys-lru", "allkeys-lfu", "allkeys-random"):
         for server in both(options, "--maxmemory-policy", policy):
@@ -86,12 +88,16 @@ def measure_hits(options):
             share = hits(connection, requests)
             kept = connection.call("DBSIZE")
             server.stop()
-            print(f"| {policy} | {server.name} | {kept} | {share:.4f} | {hits_of_exact_lru(requests, kept):.4f} |", flush=True)
+            exact = hits_of_exact_lru(requests, kept)
+            print(f"| {policy} | {server.name} | {kept} | {share:.4f} | {exact:.4f} |", flush=True)
+            figures.add(f"{policy}, {server.name}", {"names kept": kept, "hits": round(share, 4), "exact LRU of as many": round(exact, 4)})
+    figures.save()
 
 
 # --- load ---------------------------------------------------------------------------------------
 
 def measure_load(options):
+    figures = results.Figures("evict-load", options, "see the columns")
     print("\n| policy | server | CPU s | evicted | most beyond the limit | longest step |\n|---|---|---|---|---|---|")
     for policy in ("allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-ttl"):
         extra = ("EX", 1000) if policy == "volatile-ttl" else ()
@@ -110,11 +116,16 @@ def measure_load(options):
             server.stop()
             print(f"| {policy} | {server.name} | {took:.2f} | {fields['evicted_keys']} | {most / 1024:.0f} KiB "
                   f"| {fields.get('loop_longest_step_us', '-')} us |", flush=True)
+            figures.add(f"{policy}, {server.name}",
+                        {"CPU s": round(took, 2), "evicted": int(fields["evicted_keys"]), "KiB beyond the limit": most // 1024,
+                         "longest step us": fields.get("loop_longest_step_us")})
+    figures.save()
 
 
 # --- small for big ------------------------------------------------------------------------------
 
 def measure_small_for_big(options):
+    figures = results.Figures("evict-small-for-big", options, "see the columns")
     print("\n| server | values set | most beyond the limit | longest step |\n|---|---|---|---|")
     for server in both(options, "--maxmemory", str(LIMIT), "--maxmemory-policy", "allkeys-random"):
         watcher = Connection(server.port)
@@ -135,6 +146,9 @@ def measure_small_for_big(options):
         server.stop()
         print(f"| {server.name} | {32 * rounds} | {most / MIB:.1f} MiB "
               f"| {fields.get('loop_longest_step_us', '-')} us |", flush=True)
+        figures.add(server.name, {"values set": 32 * rounds, "MiB beyond the limit": round(most / MIB, 1),
+                                  "longest step us": fields.get("loop_longest_step_us")})
+    figures.save()
 
 
 def main():
@@ -143,7 +157,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--port", type=int, default=7391)
-    options = parser.parse_args()
+    options = results.parse(parser)
     parts = {"hits": measure_hits, "load": measure_load, "small-for-big": measure_small_for_big}
     for name in filter(None, options.only.split(",")) if options.only else parts:
         parts[name](options)

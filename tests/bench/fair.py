@@ -22,9 +22,11 @@ import subprocess
 import sys
 import time
 
+import results
 import servers
 from servers import LOAD_CORE, Connection, median
 
+GOAL = 1.5  # the 99th percentile beside the heavy client, as a multiple of that without it
 CLIENTS, PIPELINE, LARGE, LARGE_AT_ONCE = 999, 10_000, 1 << 20, 10
 
 
@@ -104,8 +106,8 @@ def main():
     parser.add_argument("--requests", type=int, default=400_000)
     parser.add_argument("--port", type=int, default=7391, help="the first of two")
     parser.add_argument("--limit", type=float)
-    options = parser.parse_args()
-    ratios = {}
+    options = results.parse(parser)
+    ratios, figures = {}, results.Figures("fair", options, "ms")
     print(f"{'server':8s} {'p99 ms alone':>13s} {'longest':>8s} {'beside the heavy':>17s} {'longest':>8s} {'load':>5s} {'heavy':>6s} {'ratio':>6s}")
     for server in (servers.heapd(options.heapd, options.port), servers.redis(options.port + 1)):
         Connection(server.port).pipeline(("SET", f"key:{i:012d}", "x" * 64) for i in range(1000))
@@ -118,6 +120,10 @@ def main():
         ratios[server.name] = p99_beside / p99
         print(f"{server.name:8s} {p99:13.2f} {longest:8.1f} {p99_beside:17.2f} {longest_beside:8.1f} {load:5.2f} {share:6.2f} "
               f"{ratios[server.name]:6.2f}", flush=True)
+        figures.add(server.name, {"p99 alone": round(p99, 1), "longest alone": round(longest, 1),
+                                  "p99 beside the heavy client": round(p99_beside, 1), "longest beside it": round(longest_beside, 1)},
+                    round(ratios[server.name], 2), GOAL if server.name == "heapd" else None)
+    figures.save()
     return options.limit is not None and ratios["heapd"] > options.limit
 
 

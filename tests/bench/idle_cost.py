@@ -12,9 +12,11 @@ import argparse
 import os
 import tempfile
 
+import results
 import servers
 from servers import Connection
 
+GOAL = 1.01  # instructions with the collector on, as a multiple of those with it off
 BATCH = 16
 NAMES = 1000
 
@@ -51,7 +53,7 @@ def main():
     parser.add_argument("--heapd", default="build/bin/heapd")
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--port", type=int, default=7391)
-    options = parser.parse_args()
+    options = results.parse(parser)
     each = {}
     for collector in (True, False):
         idle = instructions(options, collector, 0)
@@ -59,7 +61,10 @@ def main():
         print(f"collector {'on' if collector else 'off'}: {each[collector]:.1f} instructions a request", flush=True)
     ratio = each[True] / each[False]
     print(f"on / off: {ratio:.4f}")
-    if ratio > 1.01:
+    figures = results.Figures("idle_cost", options, "instructions per request")
+    figures.add("collector on / off", {"on": round(each[True], 1), "off": round(each[False], 1)}, round(ratio, 4), GOAL)
+    figures.save()
+    if ratio > GOAL:
         raise SystemExit("more than 1 % above")
 
 

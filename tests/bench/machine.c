@@ -1,6 +1,6 @@
 /*
- * What of a figure is the machine's: how long it takes for what no program can do without, and how
- * often it stops in the middle of nothing. heapd's steps cannot be shorter than these.
+ * Measures the machine: the time of a system call, of a page's first touch and of munmap, and how
+ * often a loop without system calls stalls. heapd's steps cannot be shorter than these.
  *
  * usage: machine
  */
@@ -45,12 +45,19 @@ static int by_size(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
+/* One figure a line, as programs.py reads them. */
+static void show(const char *name, const char *which, double value, const char *unit)
+{
+    char row[80];
+    snprintf(row, sizeof row, "%s%s", name, which);
+    printf("%-56s %10.2f %s\n", row, value, unit);
+}
+
 static void calls(void)
 {
     int64_t began = now_ns(CLOCK_MONOTONIC);
     for (int i = 0; i < CALLS; i++) syscall(SYS_getppid);
-    printf("a system call         %8.2f us\n",
-           (double)(now_ns(CLOCK_MONOTONIC) - began) / CALLS / 1000);
+    show("a system call", "", (double)(now_ns(CLOCK_MONOTONIC) - began) / CALLS / 1000, "us");
 }
 
 static void pages(void)
@@ -68,11 +75,11 @@ static void pages(void)
     }
     int64_t first = took[0];
     qsort(took, PIECES, sizeof *took, by_size);
-    printf("a page's first touch  %8.2f us\n", fault_us);
-    printf("munmap of 256 KiB     %8.2f us; the first after %d MiB were touched %.0f, the 99th "
-           "percentile %.0f\n",
-           (double)took[PIECES / 2] / 1000, TOUCHED_BYTES >> 20, (double)first / 1000,
-           (double)took[PIECES - 1 - PIECES / 100] / 1000);
+    show("a page's first touch", "", fault_us, "us");
+    show("munmap of 256 KiB", ", median", (double)took[PIECES / 2] / 1000, "us");
+    show("munmap of 256 KiB", ", 99th percentile", (double)took[PIECES - 1 - PIECES / 100] / 1000,
+         "us");
+    show("munmap of 256 KiB", ", the first after 256 MiB were touched", (double)first / 1000, "us");
 }
 
 static void arithmetic(char *memory)
@@ -107,8 +114,9 @@ static void stalls(const char *name, void (*piece)(char *memory), char *memory)
         longer_500 += took > 500000;
         if (took > longest) longest = took;
     }
-    printf("%s, %d s %8d above 100 us, %d above 500 us, the longest %.0f us\n", name, LOOP_S,
-           longer_100, longer_500, (double)longest / 1000);
+    show(name, ", above 100 us", longer_100, "stalls");
+    show(name, ", above 500 us", longer_500, "stalls");
+    show(name, ", the longest", (double)longest / 1000, "us");
 }
 
 static void stay_on(size_t core)
@@ -142,11 +150,11 @@ int main(void)
     if (memory == MAP_FAILED) return 1;
     madvise(memory, STALL_BYTES, MADV_DONTFORK); /* or the neighbour would share its pages */
     memset(memory, 1, STALL_BYTES);
-    stalls("stalls of arithmetic     ", arithmetic, memory);
-    stalls("of reading and writing   ", random_lines, memory);
+    stalls("10 s of arithmetic", arithmetic, memory);
+    stalls("10 s of random memory access", random_lines, memory);
     pid_t neighbour = start_neighbour();
     if (neighbour < 0) return 1;
-    stalls("beside a busy process    ", random_lines, memory);
+    stalls("the same beside a busy process", random_lines, memory);
     kill(neighbour, SIGKILL);
     waitpid(neighbour, NULL, 0);
     return 0;

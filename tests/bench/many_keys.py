@@ -10,11 +10,13 @@ per second as in speed.py. Ten million names take 2 GiB in each server, and a mi
 """
 import argparse
 
+import results
 import servers
 from servers import median
 from speed import drive
 
 BATCH = 10_000
+GOALS = {"set-p16": 0.50, "set-p64": 0.50, "get-p16": 0.50, "get-p64": 0.50}  # CPU per request, heapd / redis-server
 
 
 def fill(server, keys):
@@ -35,13 +37,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=3_000_000)
     parser.add_argument("--port", type=int, default=7391, help="the first of two")
-    options = parser.parse_args()
+    options = results.parse(parser)
     pair = servers.heapd(options.heapd, options.port), servers.redis(options.port + 1)
     for server in pair:
         fill(server, options.keys)
     drawn = ["-r", str(options.keys)]
     work = {"set": [*drawn, "set", "key:__rand_int__", "x" * 52 + "__rand_int__"], "get": [*drawn, "-t", "get"]}
     print(f"{'work':10s} {'heapd us/req':>12s} {'redis us/req':>12s} {'cpu ratio':>10s} {'rps ratio':>10s}")
+    figures = results.Figures("many_keys", options, "CPU per request, heapd / redis-server")
     for name, arguments in work.items():
         for pipeline in (16, 64):
             rows = [[drive(server, options.requests, pipeline, arguments) for server in pair]
@@ -50,6 +53,10 @@ def main():
             ratio = median([ours[1] / theirs[1] for ours, theirs in rows])
             faster = median([ours[0] / theirs[0] for ours, theirs in rows])
             print(f"{name}-p{pipeline:<5d} {cpu[0]:12.3f} {cpu[1]:12.3f} {ratio:10.2f} {faster:10.2f}", flush=True)
+            figures.add(f"{name}-p{pipeline}", {"heapd us/req": round(cpu[0], 3), "redis us/req": round(cpu[1], 3),
+                                                "requests/s ratio": round(faster, 2)},
+                        round(ratio, 2), GOALS[f"{name}-p{pipeline}"])
+    figures.save()
 
 
 if __name__ == "__main__":

@@ -21,9 +21,11 @@ import subprocess
 import sys
 import time
 
+import results
 import servers
 from servers import LOAD_CORE, Connection, median
 
+GOAL = 1.2  # the 99th percentile while the heap is at work, as a multiple of that without the work
 ROW, PAUSE_S, NAMES, TTL_MS = 8, 0.002, 1000, 1000
 
 
@@ -84,7 +86,7 @@ def main():
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--port", type=int, default=7391)
     parser.add_argument("--limit", type=float)
-    options = parser.parse_args()
+    options = results.parse(parser)
     server = servers.heapd(options.heapd, options.port)
     connection = Connection(server.port)
     idle, working, first, did = [], [], NAMES, {"gc_collected_objects": 0, "gc_trials": 0, "expired_keys": 0}
@@ -98,14 +100,16 @@ def main():
         for field in did:
             did[field] += int(after[field]) - int(before[field])
     print(f"{'command':8s} {'p99 ms idle':>12s} {'working':>9s} {'ratio':>7s}")
-    worst = 0
+    worst, figures = 0, results.Figures("meanwhile", options, "99th percentile of the waits in ms; the ratio is working / idle")
     for command in ("SET", "GET"):
         alone, beside = median([r[command] for r in idle]), median([r[command] for r in working])
         worst = max(worst, beside / alone)
         print(f"{command:8s} {alone:12.3f} {beside:9.3f} {beside / alone:7.2f}")
+        figures.add(command, {"idle": round(alone, 3), "working": round(beside, 3)}, round(beside / alone, 2), GOAL)
     print(f"meanwhile {did['gc_collected_objects']} objects collected in {did['gc_trials']} trials, {did['expired_keys']} names "
           f"expired, {first - NAMES} names stayed; longest slice {after['gc_longest_slice_us']} us, longest step "
           f"{after['loop_longest_step_us']} us", flush=True)
+    figures.save()
     server.stop()
     return options.limit is not None and worst > options.limit
 

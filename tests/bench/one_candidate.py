@@ -13,11 +13,13 @@ cache).
 import argparse
 import random
 
+import results
 import servers
 from servers import Connection
 from pauses import info
 
 REFERENCES = 16
+GOAL = 2  # the CPU of a trial, as a multiple of that in the smallest graph
 BATCH = 1000
 
 
@@ -56,7 +58,7 @@ def measure(options, nodes):
     print(f"{nodes} nodes: {fields['heap_containers']} containers, {trials} trials, the last reached {reached} and "
           f"condemned {fields['gc_last_condemned']}; {cpu_us * 1000 / max(1, trials):.0f} ns of the collector's CPU each", flush=True)
     server.stop()
-    return reached, cpu_us / max(1, trials)
+    return reached, cpu_us / max(1, trials), trials
 
 
 def main():
@@ -65,10 +67,16 @@ def main():
     parser.add_argument("--nodes", default="3000,300000,3000000")
     parser.add_argument("--candidates", type=int, default=5_000)
     parser.add_argument("--port", type=int, default=7391)
-    options = parser.parse_args()
-    results = [measure(options, int(nodes)) for nodes in options.nodes.split(",")]
-    smallest = results[0][1]
-    if any(reached > 1 or each > 2 * smallest for reached, each in results):
+    options = results.parse(parser)
+    sizes = options.nodes.split(",")
+    measured = [measure(options, int(nodes)) for nodes in sizes]
+    smallest = measured[0][1]
+    figures = results.Figures("one_candidate", options, "ns of the collector's CPU per trial; the ratio is to the smallest graph")
+    for nodes, (reached, each, trials) in zip(sizes, measured):
+        figures.add(f"{nodes} nodes", {"trials": trials, "objects reached": reached, "ns per trial": round(each * 1000)},
+                    round(each / smallest, 2), GOAL)
+    figures.save()
+    if any(reached > 1 or each > GOAL * smallest for reached, each, _ in measured):
         raise SystemExit("the cost grows with the graph")
 
 

@@ -10,6 +10,7 @@ than the server: that is where it waits.
 import argparse
 import subprocess
 
+import results
 import servers
 from servers import LOAD_CORE, median
 
@@ -33,17 +34,21 @@ def main():
     parser.add_argument("--heapd", default="build/bin/heapd")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--port", type=int, default=7391, help="the first of three")
-    options = parser.parse_args()
+    options = results.parse(parser)
     started = [("never waits", servers.heapd(options.heapd, options.port, "--poll-gap-us", "0")),
                ("heapd", servers.heapd(options.heapd, options.port + 1)), ("redis", servers.redis(options.port + 2))]
     for _, server in started:
         servers.Connection(server.port).pipeline(("INCR", f"counter:{i:012d}") for i in range(KEYS))
     print(f"{'clients':>7s} {'pipeline':>8s} {'server':12s} {'CPU us/req':>10s} {'req/s':>9s} {'p50 us':>7s} {'p99 us':>7s}")
+    figures = results.Figures("pace", options, "see the columns")
     for clients, pipeline, requests in LOADS:
         rounds = [[drive(server, clients, pipeline, requests) for _, server in started] for _ in range(options.rounds)]
         for i, (name, _) in enumerate(started):
             cpu_us, rps, p50, p99 = (median([r[i][k] for r in rounds]) for k in range(4))
             print(f"{clients:7d} {pipeline:8d} {name:12s} {cpu_us:10.2f} {rps:9.0f} {p50:7.0f} {p99:7.0f}", flush=True)
+            figures.add(f"{clients} clients, pipeline {pipeline}, {name}",
+                        {"CPU us/req": round(cpu_us, 2), "req/s": round(rps), "p50 us": round(p50), "p99 us": round(p99)})
+    figures.save()
     for _, server in started:
         server.stop()
 

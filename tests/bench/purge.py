@@ -17,9 +17,11 @@ import time
 
 import debian
 import memory
+import results
 import servers
 
 MIB = 1 << 20
+GOAL = 1.25  # purged / fresh, both without what an empty server takes
 
 
 def names_of(commands):
@@ -56,7 +58,7 @@ def settled(server):
     return now
 
 
-def measure(name, data, binary, port, settings):
+def measure(name, data, binary, port, settings, figures):
     server = servers.heapd(binary, port, *settings)
     empty = settled(server)
     client = servers.Connection(port)
@@ -87,6 +89,9 @@ def measure(name, data, binary, port, settings):
     print(f"{name:18s} {full / MIB:8.1f} {deleted / MIB:8.1f} {purged / MIB:8.1f} {fresh / MIB:8.1f} "
           f"{purged / fresh:6.2f} {(purged - empty) / (fresh - empty):6.2f} {took:7.2f} "
           f"{int(longest.split(b':')[1]) / 1000:8.2f} {(flushed - empty) / MIB:8.1f} {may / MIB:5.1f}", flush=True)
+    figures.add(name, {"full": round(full / MIB, 1), "deleted": round(deleted / MIB, 1), "purged": round(purged / MIB, 1),
+                       "fresh": round(fresh / MIB, 1), "PURGE s": round(took, 2), "left by FLUSHALL": round((flushed - empty) / MIB, 1),
+                       "at most": round(may / MIB, 1)}, round((purged - empty) / (fresh - empty), 2), GOAL)
 
 
 def main():
@@ -95,14 +100,16 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--port", type=int, default=7391)
     parser.add_argument("--background", action="store_true")
-    options = parser.parse_args()
+    options = results.parse(parser)
     settings = [] if options.background else ["--memory-waste-percent", "0"]
     wanted = set(filter(None, options.only.split(",")))
     print(f"{'data, MiB':18s} {'full':>8s} {'deleted':>8s} {'purged':>8s} {'fresh':>8s} {'ratio':>6s} {'added':>6s} "
           f"{'took s':>7s} {'step ms':>8s} {'flushed':>8s} {'may':>5s}")
+    figures = results.Figures("purge", options, "MiB of resident memory; the ratio is purged / fresh, less an empty server")
     for name, ours, _ in memory.DATA_SETS:
         if not wanted or name in wanted:
-            measure(name, ours, options.heapd, options.port, settings)
+            measure(name, ours, options.heapd, options.port, settings, figures)
+    figures.save()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ is when nothing is left to free and resident memory was lowest; "left" is reside
 import argparse
 import time
 
+import results
 import servers
 from servers import Connection
 from pauses import info
@@ -185,7 +186,7 @@ def measure(options, name):
     return step, took, settled, peak, left
 
 
-def show(name, rounds):
+def show(name, rounds, figures):
     """The last round, with the shortest of the longest steps."""
     _, took, settled, peak, left = rounds[-1]
     step = min(r[0] for r in rounds)
@@ -193,6 +194,9 @@ def show(name, rounds):
     shown = "never" if settled is None else f"{settled:.2f} s"
     print(f"| {name} | {step} us | {took * 1000:.2f} ms | {shown} | {peak / MIB:.0f} MiB | {left / MIB:.1f} MiB "
           f"| {left_bytes_max(peak) / MIB:.1f} MiB | {'yes' if good else 'NO'} |", flush=True)
+    figures.add(name, {"longest step us": step, "command ms": round(took * 1000, 2), "settled s": settled and round(settled, 2),
+                       "peak MiB": round(peak / MIB), "left MiB": round(left / MIB, 1),
+                       "at most MiB": round(left_bytes_max(peak) / MIB, 1)}, met=good)
     return good
 
 
@@ -203,10 +207,13 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--port", type=int, default=7391)
-    options = parser.parse_args()
+    options = results.parse(parser)
     print("| row | step | command | settled | peak | left | at most | within |\n|---|---|---|---|---|---|---|---|", flush=True)
     wanted = list(filter(None, options.only.split(","))) or list(ROWS)
-    if not all([show(name, [measure(options, name) for _ in range(options.rounds)]) for name in wanted]):
+    figures = results.Figures("steps", options, "see the columns")
+    good = all([show(name, [measure(options, name) for _ in range(options.rounds)], figures) for name in wanted])
+    figures.save()
+    if not good:
         raise SystemExit(1)
 
 
