@@ -50,11 +50,11 @@ struct call {
     uint32_t key_hash;           /* of the first key; 0: not computed yet */
     const struct given *adopted; /* arguments that are strings already; NULL: none */
     struct proto_buf *out;
-    size_t out_start;             /* where this command's reply begins */
-    struct reply_refs *refs;      /* large values of the reply; NULL: they are copied */
-    struct reply_ref *refs_start; /* the last one before this command's, */
-    uint64_t refs_bytes_start;    /* and the bytes up to there */
-    size_t effects_start;         /* where this command's effects begin in the batch */
+    size_t out_start;                  /* where this command's reply begins */
+    struct reply_refs *refs;           /* large values of the reply; NULL: they are copied */
+    struct reply_ref *refs_start;      /* the last one before this command's, */
+    uint64_t refs_bytes_start;         /* and the bytes up to there */
+    struct effects_mark effects_start; /* where this command's effects begin in the batch */
     int64_t now_ms;
     const struct obj *open; /* the container that the reply shows as a whole (HGETALL, LRANGE): met
                                again below, it stands as its identity */

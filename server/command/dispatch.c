@@ -173,7 +173,7 @@ void dispatch(struct engine *engine, struct session *session, const struct reque
         .refs = refs,
         .refs_start = refs ? refs->last : NULL,
         .refs_bytes_start = refs ? refs->bytes : 0,
-        .effects_start = 0,
+        .effects_start = {0, NULL},
         .now_ms = engine->now_ms,
         .open = NULL,
         .nested_values = 0,

@@ -24,7 +24,7 @@ bool dispatch_resume(struct engine *engine, struct session *session, struct repl
         .refs = to.refs,
         .refs_start = to.refs ? to.refs->last : NULL,
         .refs_bytes_start = to.refs ? to.refs->bytes : 0,
-        .effects_start = engine->heap.effects.used,
+        .effects_start = effects_mark(&engine->heap.effects),
         .now_ms = engine->now_ms,
     };
     if (w->type->reply) w->type->reply(&c, w);

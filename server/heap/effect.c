@@ -110,10 +110,8 @@ static bool reserve(struct effects *x, size_t bytes)
     return true;
 }
 
-void effect_put(struct effects *x, const struct effect *e)
+static void record(struct effects *x, const struct effect *e)
 {
-    DASSERT(x->on && parts_of[e->op]);
-    x->pending = true;
     size_t texts = e->key.n + text_bytes(&e->field) + text_bytes(&e->value);
     if (x->lost || !reserve(x, RECORD_BYTES_MORE + texts)) {
         x->lost = true;
@@ -122,6 +120,25 @@ void effect_put(struct effects *x, const struct effect *e)
     uint8_t *at = x->records + x->used;
     *at++ = (uint8_t)e->op;
     x->used = (size_t)(put_parts(at, e) - x->records);
+}
+
+/* That a container is new, or has got a number or a mark, changes nothing in it. */
+static void touch(struct effects *x, const struct effect *e)
+{
+    if (e->op == EFFECT_FLUSH)
+        interest_touch_keys(&x->interests);
+    else if (parts_of[e->op] & KEY)
+        interest_touch_key(&x->interests, e->key);
+    else if (!is_fact(e->op) || e->op == EFFECT_DEAD)
+        interest_touch_cell(&x->interests, e->cell);
+}
+
+void effect_put(struct effects *x, const struct effect *e)
+{
+    DASSERT(x->on && parts_of[e->op]);
+    x->pending = true;
+    if (x->interests.count) touch(x, e);
+    if (x->listener) record(x, e);
 }
 
 /* --- reading --- */
@@ -215,39 +232,79 @@ enum effect_read effect_next(struct view *records, struct effect *out)
 
 /* --- batches --- */
 
+static void update(struct effects *x)
+{
+    x->on = x->listener || x->interests.count;
+}
+
+void effects_init(struct effects *x, struct pool *pool, const struct hash_key *hash_key)
+{
+    *x = (struct effects){0};
+    interests_init(&x->interests, pool, hash_key);
+}
+
 void effects_listen(struct effects *x, struct mem *m, effect_listener *listener, void *ctx)
 {
-    ASSERT(x->used == 0);
-    effects_fini(x);
-    *x = (struct effects){.on = listener != NULL, .mem = m, .listener = listener, .ctx = ctx};
+    ASSERT(!x->pending);
+    if (x->mem) mem_free(x->mem, x->records, x->size);
+    x->records = NULL;
+    x->size = 0;
+    x->mem = m;
+    x->listener = listener;
+    x->ctx = ctx;
+    x->batches = x->bytes = 0;
+    update(x);
 }
 
 void effects_fini(struct effects *x)
 {
     if (x->mem) mem_free(x->mem, x->records, x->size);
+    interests_fini(&x->interests);
     *x = (struct effects){0};
 }
 
-void effects_commit_batch(struct effects *x)
+enum status effects_add_interest(struct effects *x, struct interest *i)
+{
+    enum status s = interest_add(&x->interests, i);
+    update(x);
+    return s;
+}
+
+void effects_remove_interest(struct effects *x, struct interest *i)
+{
+    interest_remove(&x->interests, i);
+    update(x);
+}
+
+/* To the listener first: what the interested are told must be in its hands. */
+static void hand_over(struct effects *x)
 {
     struct effect_batch batch = {{(const char *)x->records, x->used}, x->lost};
     x->batches++;
     x->bytes += x->used;
     x->listener(x->ctx, batch);
     x->used = 0;
-    x->lost = x->pending = false;
+    x->lost = false;
     if (x->size <= BUFFER_BYTES_KEPT) return;
     mem_free(x->mem, x->records, x->size);
     x->records = NULL;
     x->size = 0;
 }
 
-void effects_rewind(struct effects *x, size_t used)
+void effects_commit_batch(struct effects *x)
 {
-    if (x->used == used) return;
-    struct view rest = {(const char *)x->records + used, x->used - used};
+    x->pending = false;
+    if (x->used || x->lost) hand_over(x);
+    if (x->interests.first_touched) interest_tell(&x->interests);
+}
+
+void effects_rewind(struct effects *x, struct effects_mark mark)
+{
+    interest_rewind(&x->interests, mark.touched);
+    if (x->used == mark.used) return;
+    struct view rest = {(const char *)x->records + mark.used, x->used - mark.used};
     struct effect e;
-    x->used = used;
+    x->used = mark.used;
     for (const char *record = rest.p; effect_next(&rest, &e) == EFFECT_READ; record = rest.p) {
         size_t bytes = (size_t)(rest.p - record);
         if (!is_fact(e.op)) continue;
@@ -263,5 +320,6 @@ int effect_check(const struct effects *x)
     enum effect_read read;
     while ((read = effect_next(&rest, &e)) == EFFECT_READ) continue;
     if (read == EFFECT_BROKEN) return 1;
-    return x->used && !x->listener ? 2 : 0;
+    if (x->used && !x->listener) return 2;
+    return interest_check(&x->interests) ? 4 : 0;
 }

@@ -5,8 +5,9 @@
  * store/, or by the heap itself (births, deaths, identities). Each of them puts one record here
  * when it has succeeded, so a command handler has nothing to remember. The records of one command,
  * one transaction or one step form a batch. dispatch and the steps commit it, and the listener (a
- * journal, a replica, the oracle of the tests) gets it whole; a command that fails rewinds it.
- * Changes of representation (packing, sharing, interning, compaction, repacking) are no effects.
+ * journal, a replica, the oracle of the tests) gets it whole; a command that fails rewinds it. Who
+ * only asks which container or name has changed is told then, too (heap/interest.h). Changes of
+ * representation (packing, sharing, interning, compaction, repacking) are no effects.
  *
  * A record says what to do, never how it came about: it is applied without judgement, clock,
  * randomness or counts (persist/apply.h). Its values are bytes and cells, never other state. A
@@ -26,7 +27,8 @@
  * Invariants (effect_check)
  *   1. What is buffered is a sequence of whole records.
  *   2. Nothing is buffered while nobody listens, or while the effects are paused.
- *   3. Between two commands or steps nothing is buffered (dispatch asserts it).
+ *   3. Between two commands or steps nothing is buffered or touched (dispatch asserts it).
+ *   4. The interests are sound (interest.h).
  * Ownership: the buffer is the effects' own; views in a struct effect are borrowed by effect_put
  *    until it returns, and by who reads a batch until the batch goes.
  * Cost: one predicted branch where nobody listens. Memory that runs out while a record is put is no
@@ -38,6 +40,7 @@
 #include "base/mem.h"
 #include "base/panic.h"
 #include "base/view.h"
+#include "heap/interest.h"
 #include "heap/obj.h"
 
 enum effect_op {
@@ -101,14 +104,15 @@ struct effect_batch {
 typedef void effect_listener(void *ctx, struct effect_batch batch);
 
 struct effects {
-    bool on;      /* somebody listens, and the effects are not paused */
-    bool pending; /* something is buffered, or lost */
+    bool on;      /* somebody listens or is interested, and the effects are not paused */
+    bool pending; /* something is buffered, lost or touched */
     bool lost;
     uint8_t *records;
     size_t used, size;
     struct mem *mem;
     effect_listener *listener;
     void *ctx;
+    struct interests interests;
     uint64_t batches, bytes; /* committed so far */
 };
 
@@ -118,6 +122,8 @@ static inline uint64_t effect_cell(const struct obj *o)
     return (uint64_t)(uintptr_t)o >> 4;
 }
 
+/* Both outlive it. */
+void effects_init(struct effects *x, struct pool *pool, const struct hash_key *hash_key);
 /* From now on every change is recorded; NULL: not any more. The buffer is taken from `m`. Nothing
  * is buffered. */
 void effects_listen(struct effects *x, struct mem *m, effect_listener *listener, void *ctx);
@@ -146,8 +152,21 @@ static inline void effects_commit(struct effects *x)
 {
     if (UNLIKELY(x->pending)) effects_commit_batch(x);
 }
-/* Takes back what was put since there were `used` bytes, except facts. */
-void effects_rewind(struct effects *x, size_t used);
+/* Where the batch is now. */
+struct effects_mark {
+    size_t used;
+    struct interest *touched;
+};
+static inline struct effects_mark effects_mark(const struct effects *x)
+{
+    return (struct effects_mark){x->used, x->interests.last_touched};
+}
+/* Takes back what was put and touched since then, except facts. */
+void effects_rewind(struct effects *x, struct effects_mark mark);
+
+/* Who wants to know that a container or a name changes, but not how (heap/interest.h). */
+enum status effects_add_interest(struct effects *x, struct interest *i) MUST_USE;
+void effects_remove_interest(struct effects *x, struct interest *i);
 
 /* Takes the next record off the front of *records. EFFECT_BROKEN: it is not whole, or no record. */
 enum effect_read { EFFECT_READ, EFFECT_END, EFFECT_BROKEN };

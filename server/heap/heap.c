@@ -13,6 +13,7 @@ enum status heap_init(struct heap *h, struct mem *m, struct clock *clock,
         h->random[i] = hash_bytes(&h->hash_key, (uint8_t[]){i, 'r', 'a', 'n', 'd', 'o', 'm', 0}, 8);
     h->pool = pool_new(m);
     if (!h->pool) return STATUS_OOM;
+    effects_init(&h->effects, h->pool, &h->hash_key);
     collect_init(&h->collect);
     heap_set_type(h, OBJ_WEAK, &weak_heap_type);
     return STATUS_OK;

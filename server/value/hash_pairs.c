@@ -170,7 +170,7 @@ enum status hash_set_pairs(struct heap *h, struct obj *o, const struct hash_pair
                            int64_t *created)
 {
     enum status s;
-    size_t reported = h->effects.used;
+    struct effects_mark mark = effects_mark(&h->effects);
     *created = 0;
     if (pairs->n == 1)
         s = set_pair(h, o, pairs, 0, created);
@@ -181,7 +181,7 @@ enum status hash_set_pairs(struct heap *h, struct obj *o, const struct hash_pair
     else
         s = set_table(h, o, pairs, created);
     if (s) {
-        effects_rewind(&h->effects, reported);
+        effects_rewind(&h->effects, mark);
         *created = 0;
     }
     return s;

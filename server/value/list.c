@@ -406,11 +406,11 @@ enum status list_trim(struct heap *h, struct obj *o, uint64_t first, uint64_t co
     uint64_t length = list_length(o), behind = length - first - count;
     DASSERT(first <= length && count <= length - first);
     if (count == length) return STATUS_OK;
-    size_t reported = h->effects.used;
+    struct effects_mark mark = effects_mark(&h->effects);
     if (report_wanted(h) && behind) report_list_delete(h, o, first + count, behind);
     if (report_wanted(h) && first) report_list_delete(h, o, 0, first);
     enum status s = keep(h, o, first, count);
-    if (s) effects_rewind(&h->effects, reported);
+    if (s) effects_rewind(&h->effects, mark);
     return s;
 }
 

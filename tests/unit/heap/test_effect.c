@@ -147,7 +147,7 @@ static void test_rewinding_keeps_facts_alone(void **state)
     effects_listen(&w->heap.effects, &w->mem, receive, g);
     struct effects *x = &w->heap.effects;
     effect_put(x, &(struct effect){.op = EFFECT_UNBIND, .key = {"kept", 4}});
-    size_t start = x->used;
+    struct effects_mark start = effects_mark(x);
     static const enum effect_op ops[] = {EFFECT_NEW,      EFFECT_HASH_SET, EFFECT_IDENT,
                                          EFFECT_REFERRED, EFFECT_BIND,     EFFECT_DEAD};
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
