@@ -32,16 +32,19 @@ enum status cmd_reset(struct call *c)
     return STATUS_OK;
 }
 
-/* SELECT index: there is one keyspace, number 0. */
+/* SELECT index: there is one keyspace, number 0. A client that was refused another one must not go
+ * on in it (unsupported.h). */
 enum status cmd_select(struct call *c)
 {
     int64_t index;
+    c->session->refused_select = true;
     enum status status = call_integer(c, 1, &index);
     if (status) return status;
     if (index < INT32_MIN || index > INT32_MAX)
         return call_error(c, "ERR value is out of range, value must between %d and %d", INT32_MIN,
                           INT32_MAX);
     if (index != 0) return call_error(c, "ERR DB index is out of range");
+    c->session->refused_select = false;
     reply_ok(c);
     return STATUS_OK;
 }

@@ -1,4 +1,5 @@
 #include "command/command.h"
+#include "command/unsupported.h"
 #include "engine/maxmemory.h"
 #include "engine/steps.h"
 #include "value/adopted_args.h"
@@ -12,6 +13,7 @@ static enum status unknown_command(struct call *c)
         c->session->close_after_reply = true;
         return STATUS_REPLIED;
     }
+    if (unsupported_multi(c)) return STATUS_REPLIED;
     char args[SHOWN_BYTES_MAX * 2];
     size_t n = 0;
     for (uint32_t i = 1; i < c->argc && n < SHOWN_BYTES_MAX; i++) {
@@ -178,7 +180,9 @@ void dispatch(struct engine *engine, struct session *session, const struct reque
         .open = NULL,
         .nested_values = 0,
     };
-    enum status found = find(&c);
+    enum status found = STATUS_OK;
+    if (UNLIKELY(unsupported_was_asked(session))) found = unsupported_check(&c);
+    if (!found) found = find(&c);
     if (!found) found = admit(&c);
     if (!found)
         execute(&c);

@@ -61,6 +61,7 @@ static void protocol_init(struct session *s)
 {
     s->protocol = 2;
     s->authenticated = false;
+    s->refused_multi = s->refused_select = false;
     s->name[0] = 0;
 }
 

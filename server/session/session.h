@@ -36,9 +36,10 @@ struct session {
     uint64_t id;
     int protocol; /* 2 or 3 */
     bool authenticated;
-    enum client_class class; /* whose output limits hold for it */
-    bool close_after_reply;  /* QUIT, a broken request, SHUTDOWN */
-    bool kill;               /* CLIENT KILL: net/ ends it before the killer has its reply */
+    bool refused_multi, refused_select; /* nothing is run now (command/unsupported.h) */
+    enum client_class class;            /* whose output limits hold for it */
+    bool close_after_reply;             /* QUIT, a broken request, SHUTDOWN */
+    bool kill; /* CLIENT KILL: net/ ends it before the killer has its reply */
     struct wait wait;
     char name[SESSION_NAME_BYTES];
     char library_name[SESSION_LIBRARY_BYTES], library_version[SESSION_LIBRARY_BYTES];

@@ -148,6 +148,16 @@ def pipelines(r):
 
 
 @test
+def transactions_change_nothing(r):
+    r.set("k", "before")
+    pipe = r.pipeline(transaction=True).set("k", "after").incr("counter")
+    raises(redis.ResponseError, "transactions are not supported", pipe.execute)
+    assert r.get("k") == b"before" and r.get("counter") is None
+    raises(redis.ResponseError, "DB index is out of range", connect(db=1).set, "k", "elsewhere")
+    assert r.get("k") == b"before"
+
+
+@test
 def pool_and_threads(r):
     pool = redis.BlockingConnectionPool(host="127.0.0.1", port=PORT, max_connections=8, timeout=20)
     failures = []
