@@ -72,6 +72,7 @@ static const struct row CONFIG_TABLE[] = {
     ROW("lfu-decay-time",      INTEGER, LIVE, lfu_decay_time,      "1",         0, INT32_MAX),
     ROW("proto-max-bulk-len",  BYTES,   LIVE, proto_max_bulk_len,  "512mb",     1 << 20, INT64_MAX),
     ROW("reply-depth-max",     INTEGER, LIVE, reply_depth_max,     "32",        1, 1024),
+    ROW("handles-max",         INTEGER, LIVE, handles_max,         "1000000",   1, UINT32_MAX),
     ROW("reply-values-max",    INTEGER, LIVE, reply_values_max,    "1000000",   1, UINT32_MAX),
     ROW("memory-waste-percent", INTEGER, LIVE, memory_waste_percent, "25",      0, 100),
     ROW("gc",                  SWITCH,  LIVE, gc,                  "yes",       0, 0),

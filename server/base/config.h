@@ -59,7 +59,8 @@ struct config {
     uint64_t proto_max_bulk_len;   /* bytes */
     uint64_t memory_waste_percent; /* of the pools, at which they are compacted; 0 = never */
     uint64_t gc_budget_us, gc_threshold;
-    uint64_t reply_depth_max, reply_values_max;
+    uint64_t handles_max; /* of one client */
+    uint64_t reply_depth_max, reply_values_max, reply_bytes_max;
     /* Up to which containers are packed: how many elements, and how long a text among them. */
     int64_t list_max_listpack_size; /* elements; negative: one of Redis's sizes in bytes */
     uint64_t hash_max_listpack_entries, hash_max_listpack_value;

@@ -23,6 +23,7 @@
     X(NAN_OR_INF,     "ERR increment would produce NaN or Infinity")                               \
     X(TOO_LONG,       "ERR string exceeds maximum allowed size (proto-max-bulk-len)")              \
     X(NO_HANDLE,      "NOHANDLE this connection holds no such handle")                             \
+    X(TOO_MANY_HANDLES, "ERR this connection holds as many handles as handles-max allows: RELEASE some") \
     X(NO_OBJECT,      "NOOBJECT no such object")                                                   \
     X(RESERVED,       "ERR keys of the form '&:hex' and '#:hex' are reserved for handles and identities") \
     X(NOT_A_NAME,     "ERR a handle is not a name")                                                \

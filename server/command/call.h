@@ -178,7 +178,13 @@ bool reply_has_room(const struct call *c);
 enum status reply_nested(struct call *c, val v, uint64_t depth_max) MUST_USE;
 /* The identity of a container: "#:1f". */
 enum status reply_identity(struct call *c, struct obj *o) MUST_USE;
-/* A handle to the value. */
+/* The same where a container stands for what is not shown of it: in RESP3 a verbatim string of
+ * format `ref`. */
+enum status reply_cut(struct call *c, struct obj *o) MUST_USE;
+/* As reply_value; a container whose reply is too big or too long stands as its identity. For a
+ * command that moves the value, and so needs no reply of it. Nothing has been changed yet. */
+enum status reply_value_or_cut(struct call *c, val v) MUST_USE;
+/* A handle to the value. STATUS_TOO_MANY_HANDLES from handles-max on. */
 enum status reply_handle(struct call *c, val v) MUST_USE;
 
 /* HELP of a container of commands: its lines between those that Redis puts around them. */

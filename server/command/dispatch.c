@@ -88,13 +88,20 @@ static enum status find(struct call *c)
     return STATUS_OK;
 }
 
+/* Whether it may take memory: what makes handles does, whatever the command. */
+static bool needs_memory(const struct call *c)
+{
+    return (c->command->flags & COMMAND_DENYOOM) ||
+           (c->form != BY_VALUE && c->command->values.replies);
+}
+
 static enum status admit(struct call *c)
 {
     struct engine *s = c->engine;
     if (s->config.requirepass[0] && !c->session->authenticated &&
         (c->command->flags & COMMAND_NO_AUTH) == 0)
         return call_error(c, "NOAUTH Authentication required.");
-    if (s->config.maxmemory && (c->command->flags & COMMAND_DENYOOM) &&
+    if (s->config.maxmemory && needs_memory(c) &&
         maxmemory_counted_bytes(s) > s->config.maxmemory && !maxmemory_make(s))
         return call_error(c, "OOM command not allowed when used memory > 'maxmemory'.");
     return STATUS_OK;
@@ -110,7 +117,7 @@ static bool memory_is_there(const struct engine *s, const struct wait *w)
 static void hold_up(struct call *c)
 {
     static const struct wait_type type = {.ready = memory_is_there};
-    if (c->command && (c->command->flags & COMMAND_DENYOOM) && maxmemory_is_short(c->engine) &&
+    if (c->command && needs_memory(c) && maxmemory_is_short(c->engine) &&
         !session_waits(c->session))
         call_wait(c, &type, &c->engine->waits.memory);
 }

@@ -135,6 +135,8 @@ enum status reply_handle(struct call *c, val v)
         reply_null(c);
         return STATUS_OK;
     }
+    if (UNLIKELY(handles_count(&c->session->handles) >= c->engine->config.handles_max))
+        return STATUS_TOO_MANY_HANDLES;
     uint64_t number;
     enum status s = handles_hold(c->heap, &c->session->handles, v, &number);
     if (s) return s;

@@ -9,11 +9,12 @@
  * at once, and pages to the system later or never, so a limit on those could not be kept by
  * evicting.
  *
- * dispatch.c calls maxmemory_make before each command of the flag denyoom while more is used than
- * maxmemory allows. What waits to be freed is freed first: the release queue, names that FLUSHALL
- * dropped, handles of closed clients, slots that referred to the dead, what the collector has
- * condemned. Then names are evicted (store/evict.h), one by one, each with what it alone kept
- * alive, until there is room. When nothing is left that may go and helps, the command is refused.
+ * dispatch.c calls maxmemory_make before each command of the flag denyoom, and before each that
+ * replies by reference and so makes handles, while more is used than maxmemory allows. What waits
+ * to be freed is freed first: the release queue, names that FLUSHALL dropped, handles of closed
+ * clients, slots that referred to the dead, what the collector has condemned. Then names are
+ * evicted (store/evict.h), one by one, each with what it alone kept alive, until there is room.
+ * When nothing is left that may go and helps, the command is refused.
  *
  * No command works at that for longer than MAXMEMORY_NS. If there is not room by then, it goes on
  * in steps beside commands (maxmemory_step), and commands are run meanwhile, as in Redis. In Redis
