@@ -74,6 +74,7 @@ static const struct row CONFIG_TABLE[] = {
     ROW("reply-depth-max",     INTEGER, LIVE, reply_depth_max,     "32",        1, 1024),
     ROW("handles-max",         INTEGER, LIVE, handles_max,         "1000000",   1, UINT32_MAX),
     ROW("reply-values-max",    INTEGER, LIVE, reply_values_max,    "1000000",   1, UINT32_MAX),
+    ROW("reply-bytes-max",     BYTES,   LIVE, reply_bytes_max,     "64mb",      1, UINT64_MAX),
     ROW("memory-waste-percent", INTEGER, LIVE, memory_waste_percent, "25",      0, 100),
     ROW("gc",                  SWITCH,  LIVE, gc,                  "yes",       0, 0),
     ROW("gc-budget-us",        INTEGER, LIVE, gc_budget_us,        "100",       10, 10000),

@@ -58,7 +58,8 @@ struct call {
     int64_t now_ms;
     const struct obj *open; /* the container that the reply shows as a whole (HGETALL, LRANGE): met
                                again below, it stands as its identity */
-    uint64_t nested_values; /* values inside nested containers replied so far */
+    /* Inside nested containers, replied so far: values, and bytes of strings. */
+    uint64_t nested_values, nested_bytes;
 };
 
 /* --- arguments --- */

@@ -339,7 +339,7 @@ static enum status move_element(struct call *c, struct subject *from, enum list_
 {
     uint64_t index = index_from(from->o, from_end);
     val v;
-    enum status status = reply_value(c, list_get(from->o, index));
+    enum status status = reply_value_or_cut(c, list_get(from->o, index));
     if (!status && c->out->failed) status = STATUS_OOM;
     /* An end that is pushed back where it was: nothing moves. */
     if (status || (from->o == to->o && (from_end == to_end || list_length(from->o) == 1)))

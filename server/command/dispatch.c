@@ -186,6 +186,7 @@ void dispatch(struct engine *engine, struct session *session, const struct reque
         .now_ms = engine->now_ms,
         .open = NULL,
         .nested_values = 0,
+        .nested_bytes = 0,
     };
     enum status found = STATUS_OK;
     if (UNLIKELY(unsupported_was_asked(session))) found = unsupported_check(&c);

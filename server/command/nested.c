@@ -10,8 +10,10 @@
  * A reply is written within its command, and not in steps between other commands: it shows one
  * moment of the heap, as every reply does. In steps it would have to show parts of several, or to
  * hold back whoever changes what it has not come to yet. What it may cost is bounded by
- * reply-values-max, counted while it is written (shared structure can be exponentially larger than
- * the heap): a million nested values take as long as LRANGE of a million elements.
+ * reply-values-max and reply-bytes-max, counted while it is written (shared structure can be
+ * exponentially larger than the heap): a million nested values take as long as LRANGE of a million
+ * elements. What becomes longer than LONG_VALUES or LONG_BYTES is counted to its end before more is
+ * written, so a reply that is too large is refused before it has taken memory.
  */
 #include "command/command.h"
 #include "value/hash.h"
@@ -19,7 +21,12 @@
 #include "value/set.h"
 #include "value/zset.h"
 
-enum { WALK_SLOTS = 256 };
+enum {
+    WALK_SLOTS = 256,
+    /* Of a reply that has become as long as either, the rest is counted before more is written. */
+    LONG_VALUES = 10000,
+    LONG_BYTES = 1 << 20,
+};
 
 union item {
     val v;
@@ -34,6 +41,8 @@ struct frame {
 
 struct nested {
     struct call *c;
+    bool counts;            /* nothing is written, and no number given */
+    uint64_t values, bytes; /* inside nested containers of this reply so far */
     struct frame *frames;
     uint64_t depth, depth_max;
     enum status status;
@@ -48,23 +57,22 @@ static bool resp3(const struct call *c)
  */
 static bool count_value(struct nested *n)
 {
-    struct call *c = n->c;
-    if (++c->nested_values <= c->engine->config.reply_values_max) return true;
+    if (++n->values <= n->c->engine->config.reply_values_max) return true;
     n->status = STATUS_TOO_BIG;
+    return false;
+}
+
+static bool count_bytes(struct nested *n, uint64_t bytes)
+{
+    n->bytes += bytes;
+    if (n->bytes <= n->c->engine->config.reply_bytes_max) return true;
+    n->status = STATUS_TOO_LONG_REPLY;
     return false;
 }
 
 static void put_identity(struct nested *n, struct obj *o)
 {
-    uint64_t number;
-    n->status = ident_number(n->c->heap, o, &number);
-    if (n->status) return;
-    char text[HANDLE_TEXT_CHARS];
-    size_t bytes = identity_put(text, number);
-    if (resp3(n->c))
-        proto_put_verbatim(n->c->out, "ref", text, bytes);
-    else
-        proto_put_bulk(n->c->out, text, bytes);
+    if (!n->counts) n->status = reply_cut(n->c, o);
 }
 
 static void put_plain(struct call *c, val v)
@@ -73,6 +81,15 @@ static void put_plain(struct call *c, val v)
         reply_null(c);
     else
         reply_string(c, v);
+}
+
+/* A field, or a plain value: integers count as their largest text. */
+static void put_text(struct nested *n, val v)
+{
+    char scratch[VAL_TEXT_CHARS];
+    bool plain = val_is_nil(v) || val_is_int(v);
+    if (!count_bytes(n, plain ? NUM_INTEGER_CHARS : val_text(&v, scratch).n)) return;
+    if (!n->counts) put_plain(n->c, v);
 }
 
 static void put_begin(struct call *c, const struct obj *o)
@@ -165,13 +182,13 @@ static void open_container(struct nested *n, struct obj *o)
         return;
     }
     uint64_t count = item_count(c->heap, o);
-    if (c->nested_values + container_shown(c->heap, o) > c->engine->config.reply_values_max) {
+    if (n->values + container_shown(c->heap, o) > c->engine->config.reply_values_max) {
         n->status = STATUS_TOO_BIG;
         return;
     }
     struct frame *f = &n->frames[n->depth];
     *f = (struct frame){.o = o};
-    put_begin(c, o);
+    if (!n->counts) put_begin(c, o);
     if (count) {
         f->items = mem_alloc(&c->engine->mem, count * sizeof *f->items);
         if (!f->items) {
@@ -201,21 +218,63 @@ static void put_item(struct nested *n)
     bool is_score = scored && f->next % 2;
     f->next++;
     if (is_score) {
-        reply_double(c, item.score);
+        if (count_bytes(n, sizeof item.score) && !n->counts) reply_double(c, item.score);
         return;
     }
     if (is_field) {
-        reply_string(c, item.v);
+        put_text(n, item.v);
         return;
     }
     if (!count_value(n)) return;
-    if (scored && resp3(c)) reply_array(c, 2);
+    if (scored && resp3(c) && !n->counts) reply_array(c, 2);
     if (!reply_has_room(c))
         n->status = STATUS_TOO_LONG_REPLY;
     else if (val_is_container(item.v))
         open_container(n, val_obj(item.v));
     else
-        put_plain(c, item.v);
+        put_text(n, item.v);
+}
+
+/* From a value on; frames may be opened. */
+static bool begin(struct nested *n, struct call *c, uint64_t depth_max)
+{
+    *n = (struct nested){.c = c,
+                         .values = c->nested_values,
+                         .bytes = c->nested_bytes,
+                         .depth_max = depth_max,
+                         .status = STATUS_OK};
+    n->frames = mem_alloc(&c->engine->mem, (depth_max + 1) * sizeof *n->frames);
+    return n->frames != NULL;
+}
+
+static enum status end(struct nested *n)
+{
+    while (n->depth) close_container(n);
+    mem_free(&n->c->engine->mem, n->frames, (n->depth_max + 1) * sizeof *n->frames);
+    return n->status;
+}
+
+/* Goes on to the end, or until more was met than that. */
+static void advance(struct nested *n, uint64_t values_max, uint64_t bytes_max)
+{
+    while (!n->status && n->depth && n->values <= values_max && n->bytes <= bytes_max) {
+        const struct frame *f = &n->frames[n->depth - 1];
+        if (f->next < f->count)
+            put_item(n);
+        else
+            close_container(n);
+    }
+}
+
+/* Whether the whole of it is within the limits. */
+static enum status count(struct call *c, struct obj *o, uint64_t depth_max)
+{
+    struct nested n;
+    if (!begin(&n, c, depth_max)) return STATUS_OOM;
+    n.counts = true;
+    open_container(&n, o);
+    advance(&n, UINT64_MAX, UINT64_MAX);
+    return end(&n);
 }
 
 enum status reply_nested(struct call *c, val v, uint64_t depth_max)
@@ -224,19 +283,13 @@ enum status reply_nested(struct call *c, val v, uint64_t depth_max)
         put_plain(c, v);
         return STATUS_OK;
     }
-    struct nested n = {.c = c, .depth_max = depth_max, .status = STATUS_OK};
-    size_t bytes = (depth_max + 1) * sizeof *n.frames;
-    n.frames = mem_alloc(&c->engine->mem, bytes);
-    if (!n.frames) return STATUS_OOM;
+    struct nested n;
+    if (!begin(&n, c, depth_max)) return STATUS_OOM;
     open_container(&n, val_obj(v));
-    while (!n.status && n.depth) {
-        const struct frame *f = &n.frames[n.depth - 1];
-        if (f->next < f->count)
-            put_item(&n);
-        else
-            close_container(&n);
-    }
-    while (n.depth) close_container(&n);
-    mem_free(&c->engine->mem, n.frames, bytes);
-    return n.status;
+    advance(&n, c->nested_values + LONG_VALUES, c->nested_bytes + LONG_BYTES);
+    if (!n.status && n.depth) n.status = count(c, val_obj(v), depth_max);
+    advance(&n, UINT64_MAX, UINT64_MAX);
+    c->nested_values = n.values;
+    c->nested_bytes = n.bytes;
+    return end(&n);
 }

@@ -155,6 +155,17 @@ enum status reply_identity(struct call *c, struct obj *o)
     return STATUS_OK;
 }
 
+enum status reply_cut(struct call *c, struct obj *o)
+{
+    if (!resp3(c)) return reply_identity(c, o);
+    uint64_t number;
+    enum status s = ident_number(c->heap, o, &number);
+    if (s) return s;
+    char text[HANDLE_TEXT_CHARS];
+    proto_put_verbatim(c->out, "ref", text, identity_put(text, number));
+    return STATUS_OK;
+}
+
 bool reply_has_room(const struct call *c)
 {
     uint64_t bytes = c->out->n - c->out_start;
@@ -185,6 +196,14 @@ static void take_back(struct call *c)
     c->out->failed = false;
     handles_rollback(c->heap, &c->session->handles);
     effects_rewind(&c->heap->effects, c->effects_start);
+}
+
+enum status reply_value_or_cut(struct call *c, val v)
+{
+    enum status s = reply_value(c, v);
+    if (!val_is_container(v) || (s != STATUS_TOO_BIG && s != STATUS_TOO_LONG_REPLY)) return s;
+    take_back(c);
+    return reply_cut(c, val_obj(v));
 }
 
 enum status call_error(struct call *c, const char *format, ...)
