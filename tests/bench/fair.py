@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """What 999 connections wait while a thousandth does all it can, heapd beside redis-server.
 
-usage: fair.py [--heapd build/bin/heapd] [--askers build/bin/askers] [--rounds 5] [--requests 400000]
+usage: fair.py [--heapd build/bin/heapd] [--clients build/bin/many_clients] [--rounds 5] [--requests 400000]
                [--port 7391] [--limit R]
 
-The 999 send a GET each, and the next when its reply is there (askers.c). The heavy one sends pipelines of 10,000 GETs, and sets and gets values of 1 MiB
+The 999 send a GET each, and the next when its reply is there (many_clients.c). The heavy one sends pipelines of 10,000 GETs, and sets and gets values of 1 MiB
 ten at a time, without a pause; it sends from a file in memory and has its replies thrown away by the
 kernel (sendfile, MSG_TRUNC), since both run on the load's core, which must not be what they wait for.
-`load` is the part of that core that askers took beside the heavy one, `heavy` that one's.
+`load` is the part of that core that program took beside the heavy one, `heavy` that one's.
 
 Rounds alternate; a row shows the medians of the 99th percentile and of the longest wait, and the ratio
 of the former beside the heavy one and alone. With --limit the exit code says whether heapd's is at
@@ -69,9 +69,9 @@ def exchange(connection, requests, reply_bytes):
             reply_bytes -= n
 
 
-def waits(askers, server, requests):
+def waits(program, server, requests):
     """The 99th percentile and the longest, in ms, and the part of the core that it took to find out."""
-    out = subprocess.run(["taskset", "-c", LOAD_CORE, askers, str(server.port), str(CLIENTS), str(requests)],
+    out = subprocess.run(["taskset", "-c", LOAD_CORE, program, str(server.port), str(CLIENTS), str(requests)],
                          capture_output=True, text=True, check=True)
     _, _, p99, longest, share = map(float, out.stdout.split())
     return p99, longest, share
@@ -82,14 +82,14 @@ def cpu_s(pid):
         return int(f.read().split()[0]) / 1e9
 
 
-def waits_beside_heavy(askers, server, requests):
+def waits_beside_heavy(program, server, requests):
     """And what part of the core the heavy one took."""
     ready = multiprocessing.Event()
     process = multiprocessing.Process(target=heavy, args=(server.port, ready), daemon=True)
     process.start()
     ready.wait()
     used, began = cpu_s(process.pid), time.monotonic()
-    result = waits(askers, server, requests)
+    result = waits(program, server, requests)
     used, passed = cpu_s(process.pid) - used, time.monotonic() - began
     if process.exitcode is not None:
         raise SystemExit("the heavy client ended")
@@ -101,7 +101,7 @@ def waits_beside_heavy(askers, server, requests):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--heapd", default="build/bin/heapd")
-    parser.add_argument("--askers", default="build/bin/askers")
+    parser.add_argument("--clients", default="build/bin/many_clients")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=400_000)
     parser.add_argument("--port", type=int, default=7391, help="the first of two")
@@ -113,8 +113,8 @@ def main():
         Connection(server.port).pipeline(("SET", f"key:{i:012d}", "x" * 64) for i in range(1000))
         alone, beside = [], []
         for _ in range(options.rounds):
-            alone.append(waits(options.askers, server, options.requests))
-            beside.append(waits_beside_heavy(options.askers, server, options.requests))
+            alone.append(waits(options.clients, server, options.requests))
+            beside.append(waits_beside_heavy(options.clients, server, options.requests))
         p99, longest, _ = (median(column) for column in zip(*alone))
         p99_beside, longest_beside, load, share = (median(column) for column in zip(*beside))
         ratios[server.name] = p99_beside / p99

@@ -135,7 +135,7 @@ static pid_t start_neighbour(void)
     if (child == 0) stay_on(1);
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (volatile int i = 0;; i++) {
+        for (volatile unsigned i = 0;; i++) {
         }
     }
     return child;

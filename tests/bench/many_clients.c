@@ -1,16 +1,14 @@
 /*
- * Many connections that want little: each sends a GET, and the next when its reply is there.
- * fair.py asks with it: redis-benchmark takes more CPU for a request than the servers do, so that
- * it would measure how its own core is shared.
+ * Many connections that each send a GET and send the next when its reply has come. fair.py uses it
+ * because redis-benchmark needs more CPU per request than the servers do.
  *
- * usage: askers PORT CONNECTIONS REQUESTS
+ * usage: many_clients PORT CONNECTIONS REQUESTS
  *
- * One thread, one io_uring: a turn's requests leave together. They take turns among the KEYS names
- * of KEY_FORMAT, whose values must all be of one length: a reply is whole when it is as long as the
- * first one. Prints one line:
- * requests a second; the 50th and 99th percentile and the longest of what they waited for their
- * replies, in milliseconds; and what part of a core this process took. Where that is near 1 and the
- * server's is not, the figures are this program's.
+ * One thread with one io_uring submits the requests of a turn together. The requests cycle through
+ * the KEYS names of KEY_FORMAT, whose values must have the same length: a reply is complete when it
+ * is as long as the first one. Prints one line: requests per second; the 50th and 99th percentile
+ * and the longest wait for a reply, in ms; the part of a core that this process used. If that is
+ * near 1 and the server's is not, the figures are those of this program.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,14 +26,14 @@ enum {
     KEYS = 1000,
     REQUEST_BYTES = 64,
     RING_ENTRIES = 2048,
-    LOANS = 1024, /* blocks that replies are received into, a power of two */
-    LOAN_BYTES = 256,
+    BUFFERS = 1024, /* blocks that replies are received into, a power of two */
+    BUFFER_BYTES = 256,
     PAGE_BYTES = 4096,
 };
 
 #define KEY_FORMAT "key:%012d"
 
-struct asker {
+struct client {
     int fd;
     int64_t asked_ns;
     size_t left; /* of its reply */
@@ -43,9 +41,9 @@ struct asker {
 
 static struct {
     struct io_uring ring;
-    struct io_uring_buf_ring *lent; /* whole pages */
-    char loans[LOANS][LOAN_BYTES];
-    struct asker *askers;
+    struct io_uring_buf_ring *buffer_ring; /* whole pages */
+    char buffers[BUFFERS][BUFFER_BYTES];
+    struct client *clients;
     int64_t *waits_ns; /* of each request that was answered */
     size_t wanted, asked, answered;
     char requests[KEYS][REQUEST_BYTES];
@@ -83,22 +81,22 @@ static struct io_uring_sqe *entry(void)
     return io_uring_get_sqe(&all.ring);
 }
 
-/* Once is enough as long as there are loans. */
-static void listen_to(struct asker *a)
+/* Once is enough as long as there are buffers. */
+static void listen_to(struct client *a)
 {
     struct io_uring_sqe *sqe = entry();
-    io_uring_prep_recv_multishot(sqe, (int)(a - all.askers), NULL, 0, 0);
+    io_uring_prep_recv_multishot(sqe, (int)(a - all.clients), NULL, 0, 0);
     sqe->flags = IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
     io_uring_sqe_set_data(sqe, a);
 }
 
 /* A request is shorter than any socket's buffer. */
-static void ask(struct asker *a)
+static void ask(struct client *a)
 {
     if (all.asked == all.wanted) return;
     const char *request = all.requests[all.asked++ % KEYS];
     struct io_uring_sqe *sqe = entry();
-    io_uring_prep_send(sqe, (int)(a - all.askers), request, all.request_bytes, 0);
+    io_uring_prep_send(sqe, (int)(a - all.clients), request, all.request_bytes, 0);
     sqe->flags = IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
     io_uring_sqe_set_data(sqe, NULL);
     a->left = all.reply_bytes;
@@ -107,11 +105,12 @@ static void ask(struct asker *a)
 
 static void lend(unsigned i)
 {
-    io_uring_buf_ring_add(all.lent, all.loans[i], LOAN_BYTES, (unsigned short)i, LOANS - 1, 0);
-    io_uring_buf_ring_advance(all.lent, 1);
+    io_uring_buf_ring_add(all.buffer_ring, all.buffers[i], BUFFER_BYTES, (unsigned short)i,
+                          BUFFERS - 1, 0);
+    io_uring_buf_ring_advance(all.buffer_ring, 1);
 }
 
-static void hear(struct asker *a, const struct io_uring_cqe *cqe)
+static void hear(struct client *a, const struct io_uring_cqe *cqe)
 {
     if (cqe->res <= 0 && cqe->res != -ENOBUFS) fail("recv", -cqe->res);
     if (cqe->flags & IORING_CQE_F_BUFFER) lend(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
@@ -127,12 +126,12 @@ static void hear(struct asker *a, const struct io_uring_cqe *cqe)
 /* What the first request is answered. */
 static void measure_reply(int fd)
 {
-    char reply[LOAN_BYTES + 1];
+    char reply[BUFFER_BYTES + 1];
     size_t n = 0, value = 0;
     int header = 0;
     if (send(fd, all.requests[0], all.request_bytes, 0) < 0) fail("send", errno);
     do {
-        ssize_t got = recv(fd, reply + n, LOAN_BYTES - n, 0);
+        ssize_t got = recv(fd, reply + n, BUFFER_BYTES - n, 0);
         if (got <= 0) fail("recv", got < 0 ? errno : 0);
         n += (size_t)got;
         reply[n] = '\0';
@@ -147,26 +146,27 @@ static void open_ring(void)
                                          IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN};
     int error = io_uring_queue_init_params(RING_ENTRIES, &all.ring, &params);
     if (error) fail("io_uring", -error);
-    all.lent = aligned_alloc(PAGE_BYTES, LOANS * sizeof(struct io_uring_buf));
-    if (!all.lent) fail("memory", ENOMEM);
-    struct io_uring_buf_reg reg = {.ring_addr = (uintptr_t)all.lent, .ring_entries = LOANS};
+    all.buffer_ring = aligned_alloc(PAGE_BYTES, BUFFERS * sizeof(struct io_uring_buf));
+    if (!all.buffer_ring) fail("memory", ENOMEM);
+    struct io_uring_buf_reg reg = {.ring_addr = (uintptr_t)all.buffer_ring,
+                                   .ring_entries = BUFFERS};
     error = io_uring_register_buf_ring(&all.ring, &reg, 0);
     if (error) fail("io_uring's buffers", -error);
-    io_uring_buf_ring_init(all.lent);
-    for (unsigned i = 0; i < LOANS; i++) lend(i);
+    io_uring_buf_ring_init(all.buffer_ring);
+    for (unsigned i = 0; i < BUFFERS; i++) lend(i);
 }
 
-static void register_askers(int connections)
+static void register_clients(int connections)
 {
     int *fds = calloc((size_t)connections, sizeof *fds);
     if (!fds) fail("memory", ENOMEM);
-    for (int i = 0; i < connections; i++) fds[i] = all.askers[i].fd;
+    for (int i = 0; i < connections; i++) fds[i] = all.clients[i].fd;
     int error = io_uring_register_files(&all.ring, fds, (unsigned)connections);
     if (error) fail("io_uring's files", -error);
     free(fds);
 }
 
-static void open_asker(struct asker *a, uint16_t port)
+static void open_client(struct client *a, uint16_t port)
 {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -179,14 +179,14 @@ static void open_asker(struct asker *a, uint16_t port)
 
 static void run(int connections)
 {
-    for (int i = 0; i < connections; i++) listen_to(&all.askers[i]), ask(&all.askers[i]);
+    for (int i = 0; i < connections; i++) listen_to(&all.clients[i]), ask(&all.clients[i]);
     while (all.answered < all.wanted) {
         struct io_uring_cqe *cqe;
         unsigned head, count = 0;
         io_uring_submit_and_wait(&all.ring, 1);
         io_uring_for_each_cqe(&all.ring, head, cqe)
         {
-            struct asker *a = io_uring_cqe_get_data(cqe);
+            struct client *a = io_uring_cqe_get_data(cqe);
             if (!a) fail("send", -cqe->res);
             hear(a, cqe);
             count++;
@@ -209,19 +209,19 @@ static double percentile_ms(int percent)
 int main(int argc, char **argv)
 {
     if (argc != 4) {
-        fprintf(stderr, "usage: askers PORT CONNECTIONS REQUESTS\n");
+        fprintf(stderr, "usage: many_clients PORT CONNECTIONS REQUESTS\n");
         return 2;
     }
     int connections = atoi(argv[2]);
     all.wanted = (size_t)atoll(argv[3]);
-    all.askers = calloc((size_t)connections, sizeof *all.askers);
+    all.clients = calloc((size_t)connections, sizeof *all.clients);
     all.waits_ns = calloc(all.wanted, sizeof *all.waits_ns);
-    if (!all.askers || !all.waits_ns) fail("memory", ENOMEM);
+    if (!all.clients || !all.waits_ns) fail("memory", ENOMEM);
     open_ring();
     prepare_requests();
-    for (int i = 0; i < connections; i++) open_asker(&all.askers[i], (uint16_t)atoi(argv[1]));
-    register_askers(connections);
-    measure_reply(all.askers[0].fd);
+    for (int i = 0; i < connections; i++) open_client(&all.clients[i], (uint16_t)atoi(argv[1]));
+    register_clients(connections);
+    measure_reply(all.clients[0].fd);
     int64_t began_ns = clock_ns(CLOCK_MONOTONIC), cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     run(connections);
     double took_s = (double)(clock_ns(CLOCK_MONOTONIC) - began_ns) / 1e9;

@@ -1,15 +1,13 @@
 /*
- * The floor that heapd's speed is measured against: a libuv server that reads, counts requests and
- * answers every one of them with the same bytes. What it costs is what the kernel, libuv and the
- * shape of the work cost whatever the server does; what heapd costs beside it is left to gain.
- * speed.py --floor drives it.
+ * A libuv server that answers every request with the same bytes: its cost is that of the kernel and
+ * of libuv, a baseline for heapd. speed.py --baseline drives it.
  *
- * A request is counted by its `*`, so it does not matter how requests were cut into reads; values
- * must hold none. The replies to a read are a slice of one buffer that holds the constant over and
- * over: nothing is parsed, looked up or copied. Replies that the socket does not take are left to
- * libuv, and nothing bounds them: this is a measuring rod, not a server.
+ * It counts requests by their `*`, however they were split into reads, so values must contain none.
+ * The replies to a read are a slice of one buffer that repeats the constant: nothing is parsed,
+ * looked up or copied. What the socket does not take is left to libuv without a bound, since this
+ * program only serves for measuring.
  *
- * usage: floor PORT [BYTES]    answers +PONG, or a bulk of so many bytes
+ * usage: baseline PORT [BYTES]    answers +PONG, or a bulk of BYTES bytes
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -121,7 +119,7 @@ int main(int argc, char **argv)
     uv_tcp_t listening;
     struct sockaddr_in at;
     if (argc < 2 || !make_answers(argc > 2 ? argv[2] : NULL)) {
-        fprintf(stderr, "usage: floor PORT [BYTES]\n");
+        fprintf(stderr, "usage: baseline PORT [BYTES]\n");
         return 1;
     }
     uv_ip4_addr("127.0.0.1", atoi(argv[1]), &at);
@@ -129,7 +127,7 @@ int main(int argc, char **argv)
     int error = uv_tcp_bind(&listening, (const struct sockaddr *)&at, 0);
     if (!error) error = uv_listen((uv_stream_t *)&listening, BACKLOG, on_connection);
     if (error) {
-        fprintf(stderr, "floor: %s\n", uv_strerror(error));
+        fprintf(stderr, "baseline: %s\n", uv_strerror(error));
         return 1;
     }
     return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
