@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Goal: asking whether values repeat costs at most 2 % of the instructions where none does, and no memory.
+"""What checking for repeated values costs where none repeats. Goals: 2 % of the instructions, no string kept.
 
 usage: asking.py [--heapd build/bin/heapd] [--values 100000]
 
-Method: callgrind counts all instructions of a server that gets texts none of which comes twice, and those of
-evidence_ask with everything that it calls; once with so many values and once with twice as many, so that what
-starting costs falls out. Beside that stands the share of the first run, its start included, when evidence is
-still new. Then INTERN STATS must show no string. Rows: texts of 64 bytes under names, and
-records of five fields with texts of 48 bytes, each field with evidence of its own. Needs valgrind.
+callgrind counts all instructions of a server that receives values that never repeat, and those of evidence_ask with
+its callees. Each load runs with some values and with twice as many; the difference excludes the cost of starting.
+"from the start on" is the share in the first run, including the start. Afterwards INTERN STATS must show no string.
+Rows: texts of 64 bytes, and records of five fields with texts of 48 bytes. Needs valgrind.
 """
 import argparse
 import pathlib

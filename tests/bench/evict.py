@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""maxmemory: how well names are chosen, what that costs, and how near memory stays to the limit.
+"""maxmemory: the quality of eviction, its cost, and how far memory goes beyond the limit.
 
 usage: evict.py [--heapd build/bin/heapd] [--only NAME,...] [--scale 1.0] [--port 7391]
 

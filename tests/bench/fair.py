@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""What 999 connections wait while a thousandth does all it can, heapd beside redis-server.
+"""How long 999 connections wait for a GET beside one that sends as much as it can, heapd beside redis-server.
 
 usage: fair.py [--heapd build/bin/heapd] [--clients build/bin/many_clients] [--rounds 5] [--requests 400000]
                [--port 7391] [--limit R]
 
-The 999 send a GET each, and the next when its reply is there (many_clients.c). The heavy one sends pipelines of 10,000 GETs, and sets and gets values of 1 MiB
-ten at a time, without a pause; it sends from a file in memory and has its replies thrown away by the
-kernel (sendfile, MSG_TRUNC), since both run on the load's core, which must not be what they wait for.
-`load` is the part of that core that program took beside the heavy one, `heavy` that one's.
+The 999 connections each send a GET and send the next when its reply has come (many_clients.c). The heavy client
+sends pipelines of 10,000 GETs, and sets and gets values of 1 MiB ten at a time, without a pause. Both run on the
+load's core, so the heavy client saves CPU: it sends from a file in memory (sendfile) and lets the kernel discard its
+replies (MSG_TRUNC). `load` is the part of that core that many_clients used beside it, `heavy` the part it used itself.
 
-Rounds alternate; a row shows the medians of the 99th percentile and of the longest wait, and the ratio
-of the former beside the heavy one and alone. With --limit the exit code says whether heapd's is at
-most that.
+Rounds alternate. A row shows the medians of the 99th percentile and of the longest wait; `ratio` is the 99th
+percentile beside the heavy client, divided by that without it. With --limit the exit code is 1 when heapd's ratio is
+above the limit.
 """
 import argparse
 import multiprocessing

@@ -4,8 +4,8 @@
 usage: instructions.py [--write] [--build DIR] [--heapd BIN]
 
 Method: callgrind counts what a Release build executes for one connection's pipelines of sixteen. Each
-command runs twice, with some requests and with twice as many, so that what starting and loading cost
-falls out. Only heapd's own code is counted: what the C library does depends on the processor. Reads and
+command runs twice, with some requests and with twice as many, and the difference excludes starting
+and loading. Only heapd's own code is counted: what the C library does depends on the processor. Reads and
 writes go through libuv, which every system has, and io_uring not. Time goes slower for it (slow_clock.c),
 as its code does, so that no deadline passes in the middle of a pipeline. Counts repeat from run to run,
 on a busy machine, too, and from machine to machine (with the same compiler); times do not.

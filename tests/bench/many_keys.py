@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""GET and SET over more names than any cache holds, heapd beside redis-server, in turn, in one run.
+"""GET and SET over more names than the CPU caches hold, heapd beside redis-server, in turn, in one run.
 
 usage: many_keys.py [--heapd build/bin/heapd] [--keys 10000000] [--rounds 3] [--requests 3000000] [--port 7391]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What 50 clients wait at pipeline 1 while the heap is at work: cycles are collected, names expire, a table grows.
+"""How long 50 clients wait while the collector, expiry and table growth are at work.
 
 usage: meanwhile.py [--heapd build/bin/heapd] [--rounds 5] [--requests 200000] [--port 7391] [--limit R]
 

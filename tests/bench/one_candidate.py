@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One candidate in a large graph all of whose nodes have names: a trial of it does not enter the graph.
+"""Checks that a trial of one candidate does not enter the large live graph that it refers to.
 
 usage: one_candidate.py [--heapd build/bin/heapd] [--nodes 3000,300000,3000000] [--candidates 5000] [--port 7391]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What it costs, and whom, that polls are some time apart (net/pace.h): CPU, throughput and latency by the number of clients.
+"""The effect of poll-gap-us (net/pace.h) on CPU, throughput and latency, by the number of clients.
 
 usage: pace.py [--heapd build/bin/heapd] [--rounds 5] [--port 7391]
 

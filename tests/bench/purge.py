@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What memory comes back: half of a data set deleted and MEMORY PURGE, and FLUSHALL.
+"""How much memory returns to the system after half of the names are deleted, MEMORY PURGE and FLUSHALL.
 
 usage: purge.py [--heapd build/bin/heapd] [--only NAME,...] [--port PORT] [--background]
 

@@ -5,9 +5,9 @@ usage: recording.py --build DIR
 
 Method: callgrind counts what `recording` executes for a command in an engine without a network, with a
 listener to the effects that discards them and without. Each runs with some requests and with twice as
-many, so that what starting costs falls out. As there, heapd's own code alone is counted. Their difference is set against the whole request as
-instructions.txt has it, which includes reading, parsing and replying. The other columns are the
-instructions of the command alone, and the bytes that a record takes.
+many, so that what starting costs is excluded. Only heapd's own code is counted. The difference is compared with the whole request of
+instructions.txt, which includes reading, parsing and replying. The other columns are the instructions of
+the command alone and the bytes of a record.
 """
 import argparse
 import pathlib

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What grows large is freed in steps: how long the longest is, and what memory stays behind.
+"""How long the longest step is when large values are freed, and how much memory stays resident.
 
 usage: steps.py [--heapd build/bin/heapd] [--only NAME,...] [--scale 1.0] [--rounds 1] [--port 7391]
 
