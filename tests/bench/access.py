@@ -23,7 +23,7 @@ import tempfile
 import results
 from instructions import batch, connect, free_port
 
-RUN, PIPELINE = "run_share*", 4  # net/conn.c; the linker adds to the name of what it has optimized
+RUN, PIPELINE = "requests_run*", 4  # net/requests.c; the linker adds to the name of what it has optimized
 CONTAINERS, REQUESTS = 20, 4000
 PLAIN = ("--list-max-listpack-size", "0", "--hash-max-listpack-entries", "0", "--set-max-intset-entries", "0",
          "--set-max-listpack-entries", "0", "--zset-max-listpack-entries", "0")
