@@ -94,6 +94,9 @@ struct engine {
     uint64_t clients_bytes_max; /* maxmemory-clients in bytes; 0 = no limit */
     const char *multiplexing;   /* how clients' sockets are waited for; kept by net/ */
     struct proto_buf *(*push)(struct session *to); /* see engine_push; set by net/ */
+#ifdef HEAPD_DEBUG
+    uint64_t commands_checked; /* stats.commands when the invariants were last checked */
+#endif
     uint64_t allocated_before; /* heap.allocated at the last release, see steps_after_command */
 };
 
