@@ -1,6 +1,7 @@
 /*
- * What a command can see: the heap, the names, the sessions, the configuration and the statistics.
- * daemon.c builds it around the loop; tests build it without one. One thread.
+ * The engine: heap, names, sessions, configuration and statistics, which is all that a command can
+ * see. daemon.c embeds it and runs it in the event loop; tests run it without one. It is
+ * single-threaded.
  */
 #ifndef HEAPD_ENGINE_ENGINE_H
 #define HEAPD_ENGINE_ENGINE_H
@@ -44,22 +45,23 @@ struct engine_stats {
 
 enum engine_shutdown { ENGINE_RUNS, ENGINE_SHUTTING_DOWN };
 
-/* What is done about maxmemory: nothing; names are being evicted, in steps too, or it is waited for
- * garbage; it was tried, and nothing was found. */
+/* ENOUGH: nothing to do. BEHIND: steps are evicting names, or a collection is looking for garbage.
+ * NONE: eviction was tried and nothing can be evicted. */
 enum maxmemory_state { MAXMEMORY_ENOUGH, MAXMEMORY_BEHIND, MAXMEMORY_NONE };
 
 /* maxmemory.h */
 struct maxmemory {
     enum maxmemory_state state;
-    bool evicted_last; /* what is in the release queue was evicted, as far as is known */
-    /* How often a collection might have helped since the last one was asked for, how many of those
-     * that were asked for found nothing, and what the collector had found before. */
+    bool evicted_last; /* the release queue holds what was evicted, as far as is known */
+    /* How often a collection might have helped since the last request for one; how many requested
+     * collections found nothing; what the collector had found before. */
     uint32_t wanted, fruitless;
     uint64_t collected_before;
-    uint64_t ticket; /* of the last one that was asked for */
+    uint64_t ticket; /* of the last requested collection */
 };
 
-/* What sessions can wait for, and how far each source was when its waiters were last woken. */
+/* The queue of each source that sessions wait for, and the source's progress at the last wake-up.
+ */
 struct waits {
     struct wait_queue collect, compact, usage, memory;
     uint64_t collected, compacted, answered;
@@ -86,10 +88,10 @@ struct engine {
     int64_t started_ns;     /* and monotonic: what the uptime is measured by */
     char run_id[ENGINE_RUN_ID_CHARS];
     enum engine_shutdown shutdown;
-    uint64_t killed; /* sessions that CLIENT KILL has marked, and net/ has not yet looked for */
+    uint64_t killed; /* sessions that CLIENT KILL has marked and net/ has not closed yet */
     struct {
-        uint64_t changes; /* mem.trim_changes, */
-        int64_t due_ns;   /* and since then for so long there were no more, by mono_ns */
+        uint64_t changes; /* mem.trim_changes when last read */
+        int64_t due_ns;   /* mono_ns at which trimming starts if `changes` stays the same */
     } trim;
     uint64_t clients_bytes_max; /* maxmemory-clients in bytes; 0 = no limit */
     const char *multiplexing;   /* how clients' sockets are waited for; kept by net/ */
@@ -100,20 +102,20 @@ struct engine {
     uint64_t allocated_before; /* heap.allocated at the last release, see steps_after_command */
 };
 
-/* Everything but the network. `config` and `clock` are copied; a clock of zeros is the machine's.
- */
+/* Initializes everything but the network. Copies `config` and `clock`; a zeroed clock is the
+ * machine's. */
 enum status engine_init(struct engine *s, const struct config *config,
                         const struct clock *clock) MUST_USE;
 void engine_fini(struct engine *s);
-/* Once a turn of the loop: reads the clocks. */
+/* Reads the clocks; called once per turn of the loop. */
 void engine_turn(struct engine *s);
-/* Between commands: counts on from that without asking a clock. */
+/* Advances the time between commands without reading a clock. */
 void engine_tick(struct engine *s);
-/* Applies what CONFIG SET can change. */
+/* Applies the directives that CONFIG SET can change. */
 void engine_configure(struct engine *s);
 
-/* The most bytes that a reply may have: what the client could not be owed anyway, and where its
- * output has no limit, ENGINE_REPLY_BYTES_MAX. */
+/* Maximum bytes of one reply: the hard output limit of the client's class, or
+ * ENGINE_REPLY_BYTES_MAX if the class has none. */
 static inline uint64_t engine_reply_bytes_max(const struct engine *s, enum client_class class)
 {
     uint64_t hard_bytes = s->config.output_limits[class].hard_bytes;
@@ -126,9 +128,9 @@ static inline bool engine_clients_are_over(const struct engine *s)
     return s->clients_bytes_max && s->sessions.memory.total > s->clients_bytes_max;
 }
 
-/* Where a running command writes what the client of another session is told, which leaves with the
- * replies of this turn; of the running session only before its own reply. NULL: nobody reads it
- * any more, or there is no memory. */
+/* The buffer in which a running command writes a message to another session's client. It leaves
+ * with the replies of this turn. A command may push to its own session only before its reply. NULL:
+ * the session's connection is closing, or there is no memory. */
 static inline struct proto_buf *engine_push(const struct engine *s, struct session *to)
 {
     return s->push ? s->push(to) : NULL;
@@ -136,10 +138,9 @@ static inline struct proto_buf *engine_push(const struct engine *s, struct sessi
 
 /* Resident bytes, from /proc/self/statm. */
 uint64_t engine_resident_bytes(void);
-/* The bytes that values, names, tables and buffers take now; what maxmemory limits (maxmemory.h).
- */
+/* The bytes that values, names, tables and buffers take now; see maxmemory.h for the limit. */
 uint64_t engine_used_bytes(const struct engine *s);
-/* Freed and not unmapped yet: not part of the used ones. */
+/* Bytes freed but not unmapped yet; not part of the used bytes. */
 uint64_t engine_waiting_bytes(const struct engine *s);
 
 #endif

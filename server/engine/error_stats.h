@@ -1,13 +1,13 @@
 /*
- * How many error replies began with which word ("ERR", "WRONGTYPE", ...), for INFO errorstats.
- * call_error tells it of each.
+ * Counts error replies by their first word ("ERR", "WRONGTYPE", ...), for INFO errorstats.
+ * call_error reports each error here.
  *
- * The words are few and the server's own, but nothing that a client can bring about may grow
- * without a bound: further ones than ERROR_STATS_MAX are counted together, as ERROR_STATS_OTHER.
+ * The table has a fixed size, so no client can make it grow: when ERROR_STATS_MAX words are in use,
+ * errors with other words are counted together as ERROR_STATS_OTHER.
  *
  * Invariants
- *   1. The first `count` rows have words, in the order of strcmp, each once.
- * Ownership: none. Cost: a binary search for an error; a new word moves the rows behind it.
+ *   1. The first `count` rows have distinct words, in the order of strcmp.
+ * Ownership: none. Cost: a binary search per error; a new word moves the rows behind it.
  */
 #ifndef HEAPD_ENGINE_ERROR_STATS_H
 #define HEAPD_ENGINE_ERROR_STATS_H
@@ -29,7 +29,8 @@ struct error_stats {
     struct error_stat of[ERROR_STATS_MAX];
 };
 
-/* A reply's line without its '-'. One without a word in front counts as ERR, as in Redis. */
+/* Counts an error line without its '-'. A line that begins with no word counts as ERR, as in Redis.
+ */
 void error_stats_add(struct error_stats *all, const char *line);
 
 #endif

@@ -1,22 +1,22 @@
 /*
- * Large values on their way out: a reply does not copy them, it holds a reference to the string and
- * is sent from the heap. What is held stands in the order of the replies, each with the place in
- * the buffer of replies where its bytes belong.
+ * Large strings in replies. A reply does not copy them: it holds a reference to the string, and
+ * net/ sends the bytes from the heap. The list has the references in the order of the replies; each
+ * one has the offset in the reply buffer at which its bytes belong.
  *
  *   buffer   $70000\r\n \r\n :1\r\n $20000\r\n \r\n          sent: $70000\r\n  ....  \r\n:1\r\n ...
  *                      ^                      ^
- *   held               70,000 bytes of o      20,000 bytes of p
+ *   refs               70,000 bytes of o      20,000 bytes of p
  *
- * reply_string() adds to the list that net/ gave with the request (struct reply_to); net/ sends,
- * and releases when the last byte has left or the client has. A string that is held has a count
- * more than its owners, so nobody writes into it in place.
+ * reply_string() appends to the list that net/ passed with the request (struct reply_to). net/
+ * releases a reference when its last byte was sent or the connection closed. A referenced string
+ * has a count above that of its owners, so nobody writes into it in place.
  *
  * Invariants (reply_refs_check)
- *   1. Along a list `at` never decreases; bytes == the sum of what is held.
- *   2. `all` lists what the lists hold, each once; every one holds one count of its string (the
- *      holder tells heap_check()).
- * Ownership: a list belongs to whoever owns the buffer beside it, and moves with it. Cost: one
- * small allocation a value; a value that gets none is copied.
+ *   1. `at` never decreases along a list; bytes == the sum of the bytes of its references.
+ *   2. `all` links the references of all lists, each once; each holds one count of its string (the
+ *      holder reports it to heap_check()).
+ * Ownership: a list belongs to the owner of the buffer beside it, and moves with it. Cost: one
+ * small allocation per reference; if it fails, the string is copied.
  */
 #ifndef HEAPD_ENGINE_REPLY_REFS_H
 #define HEAPD_ENGINE_REPLY_REFS_H
@@ -48,8 +48,8 @@ struct reply_refs_all {
     struct heap_holder holder;
 };
 
-/* Where the reply to a request goes: it is appended to `buf`, and large values to `refs`, the list
- * that belongs to that buffer; NULL: every value is copied. */
+/* Where the reply to a request goes: bytes to `buf`, large values to `refs`, the list of that
+ * buffer. refs == NULL: every value is copied. */
 struct reply_to {
     struct proto_buf *buf;
     struct reply_refs *refs;
@@ -58,13 +58,13 @@ struct reply_to {
 /* Registers itself with the heap as a holder. */
 void reply_refs_init(struct reply_refs_all *all, struct heap *h);
 
-/* Holds `bytes` of `o`, whose place is `at`. False: no memory, and nothing changed. */
+/* Adds a reference to `bytes` of `o` at offset `at`. False: no memory, nothing changed. */
 bool reply_refs_add(struct reply_refs_all *all, struct reply_refs *list, struct obj *o,
                     struct view bytes, size_t at) MUST_USE;
-/* Lets go of what is behind `last` in the list; NULL: of everything. */
+/* Releases the references behind `last`; NULL: all. */
 void reply_refs_drop_behind(struct reply_refs_all *all, struct reply_refs *list,
                             struct reply_ref *last);
-/* The buffer has got `bytes` more in front of `from`. */
+/* `bytes` were inserted into the buffer before offset `from`. */
 void reply_refs_shift(struct reply_refs *list, size_t from, size_t bytes);
 
 /* The number of the invariant above that does not hold, or 0. */

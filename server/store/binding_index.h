@@ -1,16 +1,17 @@
 /*
- * Names by what they are bound to: for containers that somebody can empty without going through
- * their name. Such a container takes its name with it when it is emptied, unless REF ever stored it
- * (OBJ_REFERRED); one that was not has at most one name, so one entry is all there is to know.
+ * Maps containers to their names, for containers that can be emptied without going through the
+ * name. An emptied container takes its name with it unless REF ever stored it (OBJ_REFERRED). A
+ * container that REF never stored has at most one name, so one entry per container is enough.
  *
- * keyspace.c enters a container here before a handle or an identity of it is given out, and keeps
- * it true whenever the name goes, is renamed or bound anew. Nobody else calls it. Most servers
- * never have such a container, so everything here begins by asking whether the table is empty.
+ * keyspace.c adds a container before it gives out a handle or an identity of it, and updates the
+ * record when the name goes, is renamed or bound anew. Nobody else calls this module. Most servers
+ * never have such a container, so each function first checks whether the table is empty.
  *
  * Invariants (keyspace_check)
- *   1. Each record's entry is a name, bound to the record's container.
- *   2. Every bound container that has a number, and that REF never stored, has a record.
- * Ownership: the table alone; neither containers nor entries. Cost: O(1); 28 bytes a container.
+ *   1. Each record's entry is a name that is bound to the record's container.
+ *   2. Every bound container that has a number and that REF never stored has a record.
+ * Ownership: the index owns its table, but neither containers nor entries. Cost: O(1); 28 bytes per
+ * container.
  */
 #ifndef HEAPD_STORE_BINDING_INDEX_H
 #define HEAPD_STORE_BINDING_INDEX_H
@@ -30,18 +31,18 @@ struct binding_index {
 };
 
 void binding_init(struct binding_index *k);
-/* The name of a container that is known, or NULL. */
+/* The name of a container that has a record, or NULL. */
 struct entry *binding_get(const struct binding_index *k, const struct obj *o);
-/* From now on `e` is the name of `o`; only a new record can fail. */
+/* Records `e` as the name of `o`; only a new record can fail. */
 enum status binding_set(struct binding_index *k, struct pool *p, const struct obj *o,
                         struct entry *e) MUST_USE;
-/* `e` is not bound to `o` any more; nothing happens if it was not known. */
+/* Removes the record of `o` if it names `e`. */
 void binding_forget(struct binding_index *k, struct pool *p, const struct obj *o,
                     const struct entry *e);
-/* `to` stands for the name that `from` was. */
+/* The entry `from` has moved to `to`. */
 void binding_moved(struct binding_index *k, const struct obj *o, const struct entry *from,
                    struct entry *to);
-/* Forgets about records_max (> 0) of them; true when no memory is left. */
+/* Frees about records_max (> 0) records; true when all memory is freed. */
 bool binding_drain(struct binding_index *k, struct pool *p, uint32_t records_max);
 void binding_fini(struct binding_index *k, struct pool *p);
 

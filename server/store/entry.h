@@ -1,7 +1,6 @@
 /*
- * The entry of a name: its key, its value or a reference to it, and what else it has, in one
- * allocation without padding. How an entry is laid out, and nothing more: what it is bound to in
- * the heap, the table and the queues are keyspace.c's matter.
+ * The entry of a name: its key, and its value or a reference to it, in one allocation without
+ * padding. This module knows only the layout; keyspace.c owns bindings, the table and the queues.
  *
  *   +------+-------+- - - - - -+- - - - - -+-----------+---------------------------+
  *   | form | clock | place u32 | bytes u32 | key       | value: one entry of       |
@@ -10,25 +9,25 @@
  *   form: bit 0 REFERS, bit 1 WEAKLY, bit 2 EXPIRES, bits 3 to 7 the bytes of the key, 31 = see the
  *   u32.
  *
- * So a key of 12 bytes that is bound to a container takes 24 bytes, and one of 16 bytes with a text
- * of 64 takes 88. The hash is not kept: a table keeps a tag of it, and the key, which a lookup
- * reads anyway, gives it again when its bucket is split.
+ * A key of 12 bytes that is bound to a container takes 24 bytes; a key of 16 bytes with a text of
+ * 64 takes 88. The entry does not store the hash. The table keeps a tag of it, and recomputes it
+ * from the key, which a lookup reads anyway, when it splits a bucket.
  *
- * An integer and a text of up to ENTRY_TEXT_BYTES_MAX lie in the entry until they are first shared
- * (keyspace_share_value). The block is as large as its class, so that another value of about that
- * size needs no other.
+ * An integer, or a text of up to ENTRY_TEXT_BYTES_MAX, is stored in the entry until it is first
+ * shared (keyspace_share_value). The block is as large as its size class, so a new value of similar
+ * size fits in place.
  *
- * Called by store/ alone, but for entry_key, entry_value and entry_bytes, which ask about a name.
- * Nothing here can fail but what allocates.
+ * Only store/ calls this module, except entry_key, entry_value and entry_bytes. Only functions that
+ * allocate can fail.
  *
  * Invariants (entry_check)
- *   1. The value is one whole entry of pack.h that is no reference, or REFERS is set.
- *   2. WEAKLY: what is referred to is a weak reference; without it, it is none.
+ *   1. Either REFERS is set, or the value is one whole entry of pack.h that is not a reference.
+ *   2. WEAKLY is set if and only if the referred object is a weak reference.
  *   3. A key of fewer than ENTRY_LONG_KEY bytes has no u32.
- *   4. Room for a place (EXPIRES) is there whenever the name has one; the place may be 0: none.
- * Ownership: the entry owns its bytes; what it refers to is counted by the keyspace. What is
- *    borrowed from an entry is good until it gets another value, a first TTL, or goes.
- * Cost: 4 bytes, 4 for a TTL, and the head of the value (1 byte up to 63 bytes of text).
+ *   4. A name that has a place has EXPIRES; the place may be 0: none.
+ * Ownership: the entry owns its bytes; the keyspace counts what the entry refers to. Borrowed bytes
+ * are valid until the entry gets another value or a first TTL, or goes.
+ * Cost: 4 bytes, 4 more for a TTL, and the head of the value (1 byte up to 63 bytes of text).
  */
 #ifndef HEAPD_STORE_ENTRY_H
 #define HEAPD_STORE_ENTRY_H
@@ -52,7 +51,7 @@ struct entry {
 
 static_assert(sizeof(struct entry) == 4, "an entry pays 4 bytes beside its key and its value");
 
-/* What an entry is to hold: a reference, or, if there is none, what the item says. */
+/* The content of an entry: the reference `o`, or the item if `o` is NULL. */
 struct entry_content {
     struct obj *o;
     struct pack_item item;
@@ -83,7 +82,7 @@ static inline uint32_t entry_place(const struct entry *e)
     return entry_has_room(e) ? e->rest[0] : 0;
 }
 
-/* There is room. */
+/* The entry must have EXPIRES. */
 static inline void entry_set_place(struct entry *e, uint32_t place)
 {
     DASSERT(entry_has_room(e));
@@ -96,7 +95,7 @@ static inline uint32_t entry_clock(const struct entry *e)
     return e->head >> 8;
 }
 
-/* Most lookups of a second write nothing. */
+/* Lookups within the same second write nothing. */
 static inline void entry_set_clock(struct entry *e, uint32_t clock)
 {
     uint32_t head = (e->head & 0xff) | clock << 8;
@@ -117,7 +116,7 @@ static inline const uint8_t *entry_value_at(const struct entry *e)
     return (const uint8_t *)key.p + key.n;
 }
 
-/* What it refers to; it does refer. */
+/* The object that it refers to; it must refer. */
 static inline struct obj *entry_obj(const struct entry *e)
 {
     struct obj *o;
@@ -125,7 +124,7 @@ static inline struct obj *entry_obj(const struct entry *e)
     return o;
 }
 
-/* It refers, and from now on to this object, which is of the same type. */
+/* Replaces the object that it refers to by one of the same type. */
 static inline void entry_set_obj(struct entry *e, const struct obj *o)
 {
     DASSERT(entry_refers(e));
@@ -138,24 +137,24 @@ static inline struct obj *entry_referred(const struct entry *e)
     return entry_refers(e) ? entry_obj(e) : NULL;
 }
 
-/* What it holds, a weak reference as it is; borrowed bytes where the value lies in the entry. */
+/* The stored value; a weak reference is not followed. Bytes in the entry are borrowed. */
 static inline val entry_stored(const struct entry *e)
 {
     return entry_refers(e) ? val_of_obj(entry_obj(e)) : pack_get(entry_value_at(e));
 }
 
-/* What a live name stands for: its value, or what it refers to weakly. */
+/* The value of a live name; a weak reference is followed. */
 static inline val entry_value(const struct entry *e)
 {
     return val_target(entry_stored(e));
 }
 
-/* What it takes from the pools. */
+/* Bytes that the entry takes from the pools. */
 size_t entry_bytes(const struct entry *e);
-/* What an entry with this key and content takes from the pools. */
+/* Bytes that an entry with this key and content would take from the pools. */
 size_t entry_bytes_for(size_t key_bytes, const struct entry_content *c, bool expires);
 
-/* A whole entry, in no table and no queue; NULL: no memory. */
+/* Makes an entry, in no table and no queue; NULL: no memory. */
 struct entry *entry_new(struct pool *p, struct view key, const struct entry_content *c,
                         bool expires) MUST_USE;
 void entry_free(struct pool *p, struct entry *e);

@@ -1,43 +1,42 @@
 /*
  * Names: the keys of the keyspace, each bound to a value. Names are the roots of the heap.
  *
- * A name is an entry (entry.h), which holds a plain value itself until it is first shared, and
- * refers to anything else. It holds one reference, and owns its TTL and its access clock; the
- * object owns neither. Entries lie in a linear hash table (heap/table.h), so growth and shrinking
- * are one bucket a step.
+ * A name is an entry (entry.h). The entry stores a plain value until the value is first shared, and
+ * refers to any other. The name, not the object, owns the TTL and the access clock. Entries are in
+ * a linear hash table (heap/table.h), which grows and shrinks by one bucket per step.
  *
- * A name is due when its time (<= now_ms) has come. A name may refer weakly (heap/weak.h): it keeps
- * its object alive no more than a slot that does, and is no root of it; when the object goes, the
- * name is gone. A name that is due or gone is missing for every caller, and still in the table:
- * lookups are pure. Three things remove it: keyspace_step (due) and the heap's step of weak
- * references (gone) in bounded steps, binding the name anew, and eviction.
+ * A name is due when its expiry time is <= now_ms. A name may refer weakly (heap/weak.h): then it
+ * does not keep its object alive, is not a root, and is gone when the object goes. Callers see a
+ * name that is due or gone as missing, although it is still in the table, because lookups are pure.
+ * Such a name is removed by keyspace_step (due) or weak_step (gone) in bounded steps, by binding it
+ * anew, or by eviction.
  *
- * Called by command/ and engine/. Everything that changes a binding passes keyspace_bind_take and
- * its relatives, _rebind, _rename, _unbind, _commit, _flush or a change of expiry. It does not
- * decide what a command does to a value, nor about OBJ_REFERRED: that is the command floor's
- * matter. Each of them reports what it did as an effect (heap/effect.h), when it has succeeded.
+ * Called by command/ and engine/. Only these functions change a binding: keyspace_bind_take and its
+ * variants, _rebind, _rename, _unbind, _commit, _flush and the changes of expiry. Each reports an
+ * effect (heap/effect.h) once it has succeeded. The command floor decides what happens to values,
+ * and when OBJ_REFERRED is set.
  *
- * keyspace.c is about single names, keyspace_bind.c gives them values, keyspace_many.c is about
- * many: flushing, steps, walks, the check; keyspace_move.c moves them.
+ * keyspace.c has single names, keyspace_bind.c binds values, keyspace_many.c has flushing, steps,
+ * walks and the check, keyspace_move.c moves entries.
  *
  * Invariants (keyspace_check; the exact counts and roots are heap_check()'s, which asks the holder)
  *   1. Every entry is in the table once, where its key's hash says; names == used of the table.
  *   2. An entry with an expiry has a place in the expiry queue that names it, and no other has.
- *   3. Every bound container counts the name among its roots; also names that FLUSHALL dropped,
+ *   3. Every bound container counts the name among its roots. Names that FLUSHALL dropped count
  *      until they are freed.
- *   4. entry_bytes == what the entries take from the pools, those that FLUSHALL dropped included.
+ *   4. entry_bytes == the pool bytes of all entries, including those that FLUSHALL dropped.
  *   5. known (binding_index.h) has a record of every bound container that has a number and that REF
- * never stored, and no record that is not true.
- *   6. A name that refers weakly is what its weak reference calls its owner.
+ *      never stored, and no false record.
+ *   6. A name that refers weakly is the owner that its weak reference names.
  *   7. Every entry is laid out as entry.h says.
  *   8. The evidence is sound.
- *   9. While there are names there is a spare for the flush that may come, so that it cannot fail.
+ *   9. While there are names, `spare` is allocated, so that a flush cannot fail.
  * Ownership: the keyspace owns entries and one count (and one root) of each value. `struct entry *`
- *    and what is borrowed from an entry are good until that name gets another value or a TTL, or
- *    goes (unbound, renamed, flushed), and for one command at most: between commands entries move
- *    (keyspace_move_step). What changes an entry and may move it takes a pointer to the pointer.
- * Cost: O(1) expected, O(log n) where a TTL changes; FLUSHALL is O(1), and keyspace_step frees what
- *    it dropped. Another value of about the same size allocates nothing.
+ *    and borrowed bytes of an entry are valid until that name gets another value or a TTL, or goes
+ *    (unbound, renamed, flushed), and for one command at most, because entries move between
+ * commands (keyspace_move_step). A function that may move an entry takes a pointer to the pointer.
+ * Cost: O(1) expected, O(log n) where a TTL changes. FLUSHALL is O(1); keyspace_step frees the
+ * names that it dropped. A new value of about the same size allocates nothing.
  */
 #ifndef HEAPD_STORE_KEYSPACE_H
 #define HEAPD_STORE_KEYSPACE_H
@@ -91,16 +90,16 @@ const void *keyspace_prefetch_entry(const struct keyspace *ks, uint32_t hash, co
 struct entry *keyspace_find(const struct keyspace *ks, struct view key);
 /* The same for a command that reads: counts a hit or a miss and sets the access clock. */
 struct entry *keyspace_lookup(struct keyspace *ks, struct view key);
-/* Both for whoever has the key's hash already. */
+/* Both for a caller that has the key's hash already. */
 struct entry *keyspace_find_hashed(const struct keyspace *ks, struct view key, uint32_t hash);
 struct entry *keyspace_lookup_hashed(struct keyspace *ks, struct view key, uint32_t hash);
-/* The name has been found and is made use of: sets the access clock, as a lookup does. */
+/* Sets the access clock of a name that was found by keyspace_find, as a lookup does. */
 static inline void keyspace_touch(struct keyspace *ks, struct entry *e)
 {
     entry_set_clock(e, access_again(&ks->access, entry_clock(e)));
 }
-/* What the access clock says (access.h): seconds since the name was last bound or looked up, and
- * how often it is. */
+/* From the access clock (access.h): seconds since the name was last bound or looked up, and its use
+ * count. */
 uint32_t keyspace_idle_s(const struct keyspace *ks, const struct entry *e);
 uint32_t keyspace_frequency(const struct keyspace *ks, const struct entry *e);
 
@@ -186,9 +185,9 @@ void keyspace_refer(struct keyspace *ks, struct obj *o);
  * and REF never stored it; the caller holds the container. Registered as heap.emptied. */
 void keyspace_emptied(struct keyspace *ks, const struct obj *o);
 
-/* Wall-clock ms, or KEYSPACE_NEVER. */
+/* The expiry time in wall-clock ms, or KEYSPACE_NEVER. */
 int64_t keyspace_expires_ms(const struct keyspace *ks, const struct entry *e);
-/* What names with a TTL have left on average, exactly; 0 for none. */
+/* The exact mean of the remaining TTLs; 0 if no name has one. */
 int64_t keyspace_mean_ttl_ms(const struct keyspace *ks);
 /* Fails, and moves the entry, only where there was no TTL; when it fails nothing changed. */
 enum status keyspace_set_expiry(struct keyspace *ks, struct entry **e, int64_t when_ms) MUST_USE;
@@ -240,7 +239,7 @@ uint64_t keyspace_names(const struct keyspace *ks);
 uint64_t keyspace_dropped_names(const struct keyspace *ks);
 uint64_t keyspace_names_with_expiry(const struct keyspace *ks);
 
-/* What the table of names takes. */
+/* Bytes of the table of names. */
 size_t keyspace_table_bytes(const struct keyspace *ks);
 
 /* Whether the entry is a live name, and not one that FLUSHALL dropped. */

@@ -1,7 +1,7 @@
 /*
- * What keyspace.c (single names), keyspace_bind.c (what gives them values), keyspace_many.c
- * (flushing, steps, walks, the check), keyspace_move.c (moves) and keyspace_report.c (effects)
- * share. Nobody else includes it. Invariants, ownership and cost are in keyspace.h.
+ * Declarations shared by keyspace.c (single names), keyspace_bind.c (binding), keyspace_many.c
+ * (flushing, steps, walks, the check), keyspace_move.c (moves) and keyspace_report.c (effects). No
+ * other file includes it. keyspace.h has invariants, ownership and cost.
  */
 #ifndef HEAPD_STORE_KEYSPACE_PARTS_H
 #define HEAPD_STORE_KEYSPACE_PARTS_H
