@@ -1,20 +1,21 @@
 /*
- * Reads a pipeline ahead: the whole requests at the front of the input, several in one pass, so
- * that the server can look at the next ones (and have memory fetch what they will want) before it
- * runs the first. net/ calls it; request.h reads whatever this leaves.
+ * Parses several whole requests at the front of a pipeline in one pass, so that the server can
+ * prefetch memory for all of them before it runs the first. net/ calls it; request.h parses the
+ * rest.
  *
- * Only plain requests are taken: multibulk, whole, of few arguments, their counts written in the
- * usual way. Anything else (an inline request, a rest, a request that is broken or over a limit)
- * ends the batch and is the reader's to judge: what is taken here, the reader would have read to
- * the same arguments and the same length. So there is one place that knows what is broken and how
- * it is told, and this one stays without state.
+ * It takes only plain requests: multibulk, whole, with few arguments and counts written in the
+ * usual way. Anything else (an inline request, an unfinished one, one that is broken or over a
+ * limit) ends the batch and is left to the reader. For a request taken here, the reader would have
+ * found the same arguments and the same length. So only request.h decides what is broken and how to
+ * report it, and this module has no state.
  *
  * Invariants
- *  1. count <= BATCH_REQUESTS_MAX; the requests lie end to end from the first byte of the input.
- *  2. Every request has at least one argument; its arguments lie in args, behind those before it.
- * Ownership: the batch is the caller's; its views point into the caller's buffer.
- * Cost: O(bytes of the count lines). Of a request that turns out not to be taken at most
- * BATCH_ARGS_MAX count lines were looked at in vain.
+ *   1. count <= BATCH_REQUESTS_MAX; the requests are contiguous from the first byte of the input.
+ *   2. Every request has at least one argument; args has the arguments in the order of the
+ *      requests.
+ * Ownership: the caller owns the batch; its views point into the caller's buffer.
+ * Cost: O(bytes of the count lines). For a request that is not taken, at most BATCH_ARGS_MAX count
+ * lines are read in vain.
  */
 #ifndef PROTO_BATCH_H
 #define PROTO_BATCH_H

@@ -1,17 +1,18 @@
 /*
- * A growable buffer of bytes, which every module of proto/ passes about. The server writes each
- * reply through proto_buf and the client each request; neither does any input or output here.
+ * A growable buffer of bytes, used by every module of proto/. The server writes replies into it and
+ * the client requests. It does no input or output.
  *
  * Invariants
- *  1. n <= cap, and p holds cap bytes (p may be NULL while cap is 0).
- *  2. Once failed is set it stays set until proto_buf_clear or proto_buf_fini: later writes do
- *     nothing, so a caller may write a whole reply and look at `failed` once. A failed buffer has
- *     cap == n, which is how the one comparison of the fast path also covers failure.
+ *   1. n <= cap, and p has cap bytes (p may be NULL while cap is 0).
+ *   2. Once set, failed stays set until proto_buf_clear or proto_buf_fini, and later writes do
+ *      nothing. So a caller may write a whole reply and check `failed` once. A failed buffer has
+ *      cap == n, so the one comparison of the fast path also covers failure.
  *
  * Ownership: the holder of a proto_buf owns p, which comes from malloc; proto_buf_fini frees it. A
- * holder may take p away with free() as its duty, and then calls proto_buf_init again.
+ * holder that takes p away must free() it, and calls proto_buf_init again.
  *
- * Cost: a reservation is one comparison; growth is by half at least, hence amortised O(1) a byte.
+ * Cost: a reservation is one comparison; the buffer grows by at least half, so writing is amortised
+ * O(1) per byte.
  */
 #ifndef PROTO_BUF_H
 #define PROTO_BUF_H

@@ -1,15 +1,16 @@
 /*
- * A decimal number that is read byte by byte, so that a count line which arrives in pieces is
- * looked at once. Used by the readers of requests and replies, inside proto/ only.
+ * Parses a decimal number byte by byte, so that a count line that arrives in pieces is scanned
+ * once. Used only inside proto/, by the readers of requests and replies.
  *
  * It accepts what Redis' string2ll accepts: an optional minus, no plus, no leading zero, no space,
  * nothing beyond 64 bits.
  *
  * Invariants
- *  1. value <= PROTO_NUMBER_STEP_MAX * 10 + 9: the next digit cannot overflow 64 bits unseen.
- *  2. digits == 0 implies value == 0.
+ *   1. value <= PROTO_NUMBER_STEP_MAX * 10 + 9, so the next digit cannot overflow 64 bits
+ *      unnoticed.
+ *   2. digits == 0 implies value == 0.
  *
- * Ownership: none. Cost: a few instructions a byte.
+ * Ownership: none. Cost: a few instructions per byte.
  */
 #ifndef PROTO_NUMBER_H
 #define PROTO_NUMBER_H

@@ -1,23 +1,23 @@
 /*
- * Reads replies, in hiredis' manner: feed bytes as they arrive, take what is complete. The client
- * library calls it for each connection, and tests do. It takes all types of RESP2 and RESP3, either
- * as events (reply_reader_event: one item at a time, nothing copied) or as trees
- * (reply_reader_next). Streamed RESP3 types (`$?`, `*?`) are refused by name: no server that we
- * know sends them. It does no input or output and knows no command; push messages come out like
- * replies, told by their type.
+ * Parses replies as hiredis does: feed bytes as they arrive, take what is complete. The client
+ * library uses one reader per connection; tests use it too. It handles all types of RESP2 and
+ * RESP3, as events (reply_reader_event: one item at a time, nothing copied) or as trees
+ * (reply_reader_next). Streamed RESP3 types (`$?`, `*?`) are refused by name, because no server
+ * that we know sends them. It does no input or output and knows no command. Push messages are
+ * returned like replies; their type distinguishes them.
  *
  * Invariants
- *  1. at <= in.n: the bytes before `at` were taken. at <= scan <= in.n within a line: its end is
- *     searched once, however it arrives.
- *  2. depth <= REPLY_DEPTH_MAX, and depth <= stack_room.
- *  3. Memory follows the bytes that have arrived, not the lengths that were announced.
- *  4. Nothing recurses: reading keeps its place in data.
+ *   1. at <= in.n: the bytes before `at` were taken. Within a line, at <= scan <= in.n: its end is
+ *      searched once, however it arrives.
+ *   2. depth <= REPLY_DEPTH_MAX, and depth <= stack_room.
+ *   3. Memory is proportional to the bytes that have arrived, not to announced lengths.
+ *   4. Nothing recurses; the position is kept in data.
  *
- * Ownership: the reader owns what was fed and the unfinished tree. A tree handed out belongs to the
+ * Ownership: the reader owns the fed bytes and the unfinished tree. A returned tree belongs to the
  * caller (heapd_reply_free). The text of an event is borrowed until the next call on the reader.
  *
- * Cost: O(bytes). An event allocates nothing but stack for depth; a tree allocates once for each
- * text, once for each container and again as it doubles.
+ * Cost: O(bytes). An event allocates only stack for depth; a tree allocates once per text, and once
+ * per container and whenever it doubles.
  */
 #ifndef PROTO_REPLY_H
 #define PROTO_REPLY_H

@@ -1,12 +1,12 @@
 /*
- * A reply as a tree. proto/reply.h makes it, and it is what libheapd hands to programs: its names
- * begin with heapd_, for this header is installed with the library.
+ * A reply as a tree. proto/reply.h builds it, and libheapd hands it to programs. This header is
+ * installed with the library, so its names begin with heapd_.
  *
  * Invariants
- *  1. A null or scalar has no children; a container has no text.
- *  2. Freeing does not recurse: it keeps its place in the tree.
+ *   1. A null or scalar has no children; a container has no text.
+ *   2. Freeing does not recurse: its position is kept in the tree.
  *
- * Ownership: a tree owns all that is in it. Cost: freeing is O(nodes).
+ * Ownership: a tree owns everything in it. Cost: freeing is O(nodes).
  */
 #ifndef HEAPD_REPLY_TREE_H
 #define HEAPD_REPLY_TREE_H

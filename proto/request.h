@@ -1,34 +1,35 @@
 /*
- * Reads requests: multibulk (`*2\r\n$3\r\nGET\r\n$1\r\na\r\n`) and inline (`GET a\r\n`), told apart
- * by their first byte. The server calls it for each connection with whatever has arrived. It does
- * no input or output, knows no command, and holds no copy of the bytes: arguments are views.
+ * Parses requests: multibulk (`*2\r\n$3\r\nGET\r\n$1\r\na\r\n`) and inline (`GET a\r\n`),
+ * distinguished by their first byte. The server calls it for each connection with the bytes that
+ * have arrived. It does no input or output, knows no command, and copies no bytes: arguments are
+ * views.
  *
- * What is accepted and refused, and in which words, is what redis-server 7.0.15 does: a count line
- * ends at \r and the byte after it is not looked at, nor are the two bytes behind a bulk; a line in
- * which a NUL stands before its end never ends (Redis searches with strchr); an empty request is no
- * error. Two differences: the limit on the arguments is ours, and a line that is too long is
- * refused by its length alone, where Redis' verdict also depends on how the bytes were cut into
- * reads.
+ * It accepts and refuses the same input as redis-server 7.0.15, with the same error texts. A count
+ * line ends at \r, and the byte after it is not checked, nor are the two bytes behind a bulk. A
+ * line with a NUL before its end never ends (Redis searches with strchr). An empty request is no
+ * error. There are two differences: the limit on the number of arguments is ours, and a line that
+ * is too long is refused by its length alone, while Redis' verdict also depends on how reads split
+ * the bytes.
  *
  * Invariants
- *  1. line <= at <= len of the last call: the bytes before `at` were looked at and never will be
- *     again, however the input is cut (bulk bytes are not looked at at all). Within a call, the one
- *     byte at which the short way through a count line gives up is looked at twice.
- *  2. Progress is kept as offsets from the first byte of the request, never as pointers.
- *  3. argc <= args_max for multibulk requests; argv has room for `room` views, argc <= room, and
- * room follows the arguments that have arrived, not the number that was announced.
- *  4. argv == small if and only if room == REQUEST_ARGS_SMALL.
+ *   1. line <= at <= len of the last call: the bytes before `at` were scanned and are not scanned
+ *      again, however the input is split (bulk bytes are not scanned at all). Within a call, the
+ *      one byte at which the fast path through a count line gives up is read twice.
+ *   2. Progress is kept as offsets from the first byte of the request, never as pointers.
+ *   3. For multibulk requests argc <= args_max; argv has space for `room` views, argc <= room, and
+ *      room grows with the arguments that have arrived, not with the announced number.
+ *   4. argv == small if and only if room == REQUEST_ARGS_SMALL.
  *
- * A long bulk may lie apart from the other bytes of its request: where the reader has returned MORE
- * within it, the caller may take its bytes out of the buffer, those that are there and those to
- * come, and hand them in as a whole.
+ * A long bulk may be stored apart from the other bytes of its request: when the reader has returned
+ * MORE within it, the caller may take its bytes out of the buffer, present and future ones, and
+ * pass them in as a whole.
  *
  * Ownership: the reader owns argv and `text` (the unescaped inline arguments). Views in argv point
- * into the caller's buffer, into `text`, or at a bulk that lies apart: good until that changes or
- * the next call.
+ * into the caller's buffer, into `text`, or at a bulk stored apart, and are valid until that
+ * changes or the next call.
  *
- * Cost: O(bytes of the count lines) for multibulk, whatever the bulks hold; O(bytes) for inline. No
- * allocation up to REQUEST_ARGS_SMALL arguments without quotes.
+ * Cost: O(bytes of the count lines) for multibulk, whatever the bulks contain; O(bytes) for inline.
+ * No allocation up to REQUEST_ARGS_SMALL arguments without quotes.
  */
 #ifndef PROTO_REQUEST_H
 #define PROTO_REQUEST_H

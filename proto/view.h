@@ -1,6 +1,5 @@
 /*
- * Bytes that are borrowed from somebody, not terminated by a NUL. This header is installed with
- * libheapd.
+ * Borrowed bytes, not terminated by a NUL. This header is installed with libheapd.
  */
 #ifndef PROTO_VIEW_H
 #define PROTO_VIEW_H

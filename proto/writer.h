@@ -1,18 +1,17 @@
 /*
  * Writes RESP into a growable buffer: requests for the client, replies for the server. Each
- * function appends one item, or the header of one; which of RESP2 and RESP3 a client speaks is the
- * caller's knowledge (RESP2 has no map: a caller writes an array of twice the length). Nothing is
- * checked against what was announced: a header of n must be followed by n items.
+ * function appends one item, or the header of one. The caller knows whether a client uses RESP2 or
+ * RESP3 (RESP2 has no map: the caller writes an array of twice the length). Nothing is checked
+ * against announced lengths: a header of n must be followed by n items.
  *
  * Invariants
- *  1. A function appends its whole item or, when memory is short, nothing (the buffer is then
- * failed).
- *  2. Simple strings and errors never carry \r or \n: such bytes are written as spaces, as in
- * Redis, so that a client's bytes in an error text cannot break the framing.
+ *   1. A function appends its whole item or, without memory, nothing (the buffer is then failed).
+ *   2. Simple strings and errors never contain \r or \n: such bytes are written as spaces, as in
+ *      Redis, so that a client's bytes in an error text cannot break the framing.
  *
- * Ownership: the buffer is the caller's; texts are borrowed for the call.
+ * Ownership: the buffer belongs to the caller; texts are borrowed for the call.
  *
- * Cost: one reservation an item; digits are made two at a time without division by a variable.
+ * Cost: one reservation per item; digits are written two at a time without division by a variable.
  */
 #ifndef PROTO_WRITER_H
 #define PROTO_WRITER_H

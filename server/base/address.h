@@ -1,12 +1,12 @@
 /*
- * Internet addresses: what `bind` and `http-bind` name, and whether an address is this machine's
- * own. net/ and monitor/ listen on what it finds.
+ * Internet addresses: the addresses of `bind` and `http-bind`, and whether an address belongs to
+ * this machine. net/ and monitor/ listen on them.
  *
- * An address is written as a number (127.0.0.1, ::1), as a name that the system's resolver knows,
- * or as `*`, which is every IPv4 address. A name is resolved once, when the server starts: it may
- * stand for several addresses, of both families.
+ * An address is a number (127.0.0.1, ::1), a name that the system's resolver knows, or `*`, which
+ * is every IPv4 address. A name is resolved once, at start, and may have several addresses of both
+ * families.
  *
- * Ownership: none. Cost: a name may ask the network, and take seconds; a number does not.
+ * Ownership: none. Cost: resolving a name may use the network and take seconds; a number does not.
  */
 #ifndef HEAPD_BASE_ADDRESS_H
 #define HEAPD_BASE_ADDRESS_H

@@ -1,24 +1,24 @@
 /*
- * The engine's clock: wall, monotonic and thread CPU time, all by one struct clock. struct engine
- * owns it and hands it down by pointer; nobody below or above asks the system itself, but for the
- * log, whose lines are compared with those of other programs, and for the seeds of hashes, which
- * want entropy.
+ * The engine's clock: wall, monotonic and thread CPU time in one struct clock. struct engine owns
+ * it and passes it down by pointer. Nothing else reads the system's clocks, except the log, whose
+ * lines are compared with those of other programs, and the hash seeds, which need entropy.
  *
- * A clock shows the machine's time, or, in tests, a simulated one (clock_simulate): that stands
- * still until it is advanced by hand, and may advance by a fixed amount at each reading, so that
- * what works until a deadline ends after the same number of steps each time.
+ * A clock shows the machine's time or, in tests, a simulated time (clock_simulate). Simulated time
+ * stands still until the test advances it, and may advance by a fixed amount at each reading, so
+ * that work with a deadline always ends after the same number of steps.
  *
- * Deadlines of bounded steps look at the monotonic clock, which is read without a system call; what
- * a step really used is told by the thread's CPU clock, which other processes do not disturb. TTLs
- * are measured by the wall clock. Where even the monotonic clock costs too much, at each command,
- * clock_ticks_ns counts the processor's ticks since the clock was last read. It is right to a few
- * microseconds for each second that the clock was not read, and may then jump back by as much.
+ * Deadlines of bounded steps use the monotonic clock, which is read without a system call. The time
+ * that a step used is measured by the thread's CPU clock, which other processes do not disturb.
+ * TTLs use the wall clock. Where even the monotonic clock costs too much, after each command,
+ * clock_ticks_ns counts processor ticks since the clock was last read. It drifts by a few
+ * microseconds per second without a reading, and may then jump back by as much.
  *
- * Invariants: 1. of a simulated clock, monotonic and CPU time are one, and never go back; the wall
- *    clock is ahead of them by what clock_wall_shift and clock_simulate say.
- *    2. a simulated clock never counts ticks.
- * Ownership: none. Cost: one branch beside the system's own function, which reads the clock without
- * a system call but for CPU time; clock_ticks_ns has the branch only where ticks are not counted.
+ * Invariants
+ *   1. Of a simulated clock, monotonic and CPU time are equal and never go back; the wall clock is
+ *      ahead of them by what clock_wall_shift and clock_simulate say.
+ *   2. A simulated clock never counts ticks.
+ * Ownership: none. Cost: one branch more than the system's own function, which makes a system call
+ * only for CPU time; clock_ticks_ns has the branch only where ticks are not counted.
  */
 #ifndef HEAPD_BASE_CLOCK_H
 #define HEAPD_BASE_CLOCK_H

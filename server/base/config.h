@@ -1,22 +1,22 @@
 /*
- * The configuration: one row a directive, from the file, the command line and CONFIG SET.
+ * The configuration: one row per directive, set from the file, the command line and CONFIG SET.
+ * Called by main, and by command/ for CONFIG. It does not act on changed values.
  *
- * The rows (CONFIG_TABLE in config.c) name the field, its kind, its limits and default, and whether
+ * The rows (CONFIG_TABLE in config.c) give the field, its kind, limits and default, and whether
  * CONFIG SET may change it. A line `name value` of the file is `--name value` on the command line,
- * as in Redis; names are compared in any case; the file is read first, so the command line wins.
- * The file's quotes and escapes are Redis's. On the command line a word that begins with "--" is
- * always a directive. Called by main, and by command/ for CONFIG; who acts on a changed value is
- * not its business.
+ * as in Redis. Names are case-insensitive. The file is read first, so the command line wins. Quotes
+ * and escapes in the file are Redis's. On the command line, a word that begins with "--" is always
+ * a directive.
  *
- * Rows that are pinned (save, appendonly, databases) have no field: Redis's tools ask for them, and
- * may set them to what they are.
+ * Pinned rows (save, appendonly, databases) have no field: Redis's tools ask for them, and may set
+ * them only to their fixed value.
  *
  * Invariants
- *   1. Every number lies within its row's limits, every text is shorter than CONFIG_TEXT_BYTES.
- *   2. loglevel and maxmemory_policy are one of their row's words, as that writes it.
- * Ownership: the texts lie in the struct; it can be copied, which is how a CONFIG SET of several
- * directives is undone.
- * Cost: a directive is found by looking at all rows. Reading a file allocates one line.
+ *   1. Every number lies within its row's limits; every text is shorter than CONFIG_TEXT_BYTES.
+ *   2. loglevel and maxmemory_policy are one of their row's words, spelled as in the row.
+ * Ownership: the texts are stored in the struct. It can be copied; a CONFIG SET of several
+ * directives is undone that way.
+ * Cost: a lookup scans all rows. Reading a file allocates one line.
  */
 #ifndef HEAPD_BASE_CONFIG_H
 #define HEAPD_BASE_CONFIG_H

@@ -1,8 +1,9 @@
 /*
- * The limit of open descriptors, which bounds the number of clients. main.c raises it for what
- * maxclients asks for, and CONFIG SET maxclients when that becomes more.
+ * The limit of open descriptors, which bounds the number of clients. main.c raises it for
+ * maxclients, and so does CONFIG SET maxclients when it grows.
  *
- * Ownership: the limit is the process's; it is never lowered. Cost: three system calls at most.
+ * Ownership: the limit belongs to the process; it is never lowered. Cost: at most three system
+ * calls.
  */
 #ifndef HEAPD_BASE_DESCRIPTORS_H
 #define HEAPD_BASE_DESCRIPTORS_H

@@ -1,16 +1,15 @@
 /*
  * Patterns of KEYS, SCAN MATCH, CONFIG GET and COMMAND LIST: Redis's stringmatchlen.
  *
- * `*` `?` `[a-z]` `[^x]` and `\x`. The same results as Redis 7.0 in the odd cases too: `[` without
- * its
+ * The syntax is `*` `?` `[a-z]` `[^x]` and `\x`. Odd cases give Redis 7.0's results: `[` without
  * `]` reaches to the end of the pattern, `[]` matches nothing, `[z-a]` is `[a-z]`, a backslash at
- * the end is a backslash, what is escaped in a class keeps its case, and an empty text matches the
- * empty pattern alone.
+ * the end is a backslash, an escaped character in a class keeps its case, and only the empty
+ * pattern matches the empty text.
  *
- * KEYS and SCAN do not ask at all when the pattern is "*", so an empty key is listed by it.
+ * KEYS and SCAN do not call this for the pattern "*", so they list an empty key.
  *
- * Cost: only the last star is ever retried, so the work is at most pattern bytes x text bytes,
- * without recursion.
+ * Cost: only the last star is retried, so the work is at most pattern bytes x text bytes, without
+ * recursion.
  */
 #ifndef HEAPD_BASE_GLOB_H
 #define HEAPD_BASE_GLOB_H

@@ -1,10 +1,10 @@
 /*
- * The hashes of all tables, of two kinds.
+ * The hashes of all tables. There are two kinds.
  *
- * hash_bytes and hash_integer are keyed with 128 secret bits, and are what everything that clients
- * choose is hashed by: keys, fields, members, values. SSCAN's cursors show which bucket a member
- * lies in, so the hash must hide its key from those who see some 20 bits of many hashes of their
- * own choice. A mix of word and seed does not (it can be inverted), nor does XXH3 promise it.
+ * hash_bytes and hash_integer are keyed with 128 secret bits. They hash everything that clients
+ * choose: keys, fields, members, values. SSCAN's cursors reveal the bucket of a member, so the hash
+ * must hide its key from clients that see some 20 bits of many hashes of texts they chose. A mix of
+ * word and seed does not (it can be inverted), and XXH3 does not promise it.
  *
  *   A text of at most 16 bytes, or an integer:  AES-128(block ^ mask of its length, or of integers)
  *   A longer text:  s = mask; s = four rounds of AES without a key (s ^ block), block after block;
@@ -17,13 +17,13 @@
  * than 2^80 hashes. Processors without AES instructions use SipHash-1-3, which has no proof either
  * and no known attack better than guessing when 64 bits are shown; here 32 are used.
  *
- * No key hides a collision that a client has seen: who learns the buckets of M members from SSCAN
- * finds sqrt(6 M) of them that share a bucket in a set of their own. Putting those into one chain
+ * No key hides a collision that a client has seen. A client that learns the buckets of M members
+ * from SSCAN finds sqrt(6 M) of them that share a bucket in a set of their own. A chain of those
  * costs fewer comparisons than the M commands did.
  *
- * hash_word has no key, costs five instructions, and is for what no client chooses: addresses,
- * and numbers that the server counts up (identities, handles). A client can only choose which of
- * them stay; to bring n of them into one bucket it must make n^2 / 6 of them first.
+ * hash_word has no key and costs five instructions. It hashes numbers that clients do not choose:
+ * addresses, identities, handles. A client can only choose which of them stay; to bring n of them
+ * into one bucket it must first make n^2 / 6 of them.
  *
  * Ownership: a key is owned by struct heap; it never leaves the process.
  * Cost: 27 instructions for 16 bytes by AES, 7 for each further 16; about 110 by SipHash-1-3, and

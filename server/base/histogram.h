@@ -1,15 +1,15 @@
 /*
- * Counts of durations, from which quantiles and Prometheus buckets are read.
+ * Counts of durations, from which quantiles and Prometheus buckets are computed.
  *
- * Log-linear: 4 buckets of equal width to each power of two, from 1 to 2^41 (units are the
- * caller's: nanoseconds everywhere in heapd), so a quantile is less than 25 % too high. 0 counts as
- * 1; what is larger lies in the last bucket, which has no upper end. A struct of zeros is an empty
+ * Log-linear: 4 buckets of equal width per power of two, from 1 to 2^41, so a quantile is less than
+ * 25 % too high. The caller chooses the unit (nanoseconds everywhere in heapd). 0 counts as 1;
+ * larger values go to the last bucket, which has no upper end. A zeroed struct is an empty
  * histogram.
  *
  * Invariants
  *   1. count == the sum of all buckets.
- *   2. max is the largest value recorded, exact: the last bucket that is not empty is its bucket.
- * Cost: recording is a count-leading-zeros and four writes; reading goes through all buckets.
+ *   2. max is the largest recorded value, exactly; its bucket is the last one that is not empty.
+ * Cost: recording is a count-leading-zeros and four writes; reading visits all buckets.
  */
 #ifndef HEAPD_BASE_HISTOGRAM_H
 #define HEAPD_BASE_HISTOGRAM_H

@@ -1,10 +1,10 @@
 /*
- * The log: one line an event, to standard output or a file, with time, process and level. Called by
- * main, daemon, net, and by others only for what an operator must know. Never for an error that is
- * returned.
+ * The log: one line per event, to standard output or a file, with time, process and level. Called
+ * by main, daemon and net, and by others only for what an operator must know. Errors that a
+ * function returns are never logged.
  *
- * A line is one write(2) of at most 2048 bytes (the rest is cut off), control characters in it
- * become '?'; errno is kept. One thread at a time.
+ * A line is one write(2) of at most 2048 bytes (longer lines are truncated). Control characters
+ * become '?'. errno is preserved. One thread at a time may log.
  */
 #ifndef HEAPD_BASE_LOG_H
 #define HEAPD_BASE_LOG_H

@@ -1,26 +1,29 @@
 /*
- * Memory from the system, with every byte accounted for and with failures that a test can order.
+ * Memory from the system, with exact accounting and with failures that a test can order.
  *
- * Everything that lives longer than a command and is not a cell of a pool comes from here: arenas,
- * large blocks, tables of connections, output buffers. The caller gives the size back when it frees
- * (no header is kept), so the account is exact. Smaller blocks are malloc's, which is jemalloc's:
- * pages that it needs no more go back to the system from a thread of its own, half a second after
- * they became free (jemalloc(3), "background_thread"). An allocator that does that in malloc or in
- * free makes one of them take milliseconds. Blocks of MEM_MAP_BYTES and above are mapped,
- * because giving back one huge block at once takes milliseconds: mem_trim_step() hands them to a
- * thread that does (base/unmap.h). What waits for that is used again by whoever asks for a block of
- * the same size, and without a page fault for each of its pages; so whoever calls mem_trim_step
- * lets it wait for a while (trim_changes tells whether blocks still come and go). Where the system
- * refuses a mapping, what waits goes back at once, block after block, until the mapping succeeds.
+ * Arenas, large blocks, tables of connections and output buffers come from here: everything that
+ * outlives a command and is not a cell of a pool. The caller passes the size when it frees, so no
+ * header is needed and the account is exact.
+ *
+ * Blocks below MEM_MAP_BYTES come from malloc, which is jemalloc's. Its background thread returns
+ * unused pages to the system half a second after they became free (jemalloc(3),
+ * "background_thread"). An allocator that returns pages inside malloc or free delays one of those
+ * calls by milliseconds.
+ *
+ * Blocks of MEM_MAP_BYTES and above are mapped. Unmapping one huge block can take milliseconds, so
+ * mem_trim_step() hands freed ones to a thread (base/unmap.h). Until then a request for the same
+ * size reuses the block without page faults. The caller of mem_trim_step therefore delays it while
+ * blocks come and go (trim_changes). If the system refuses a mapping, waiting blocks are unmapped
+ * one by one until the mapping succeeds.
  *
  * Invariants
- *   1. bytes == the sum of the sizes handed out and not yet freed: as asked below MEM_MAP_BYTES,
- *      and in whole pages from there on and for mem_map.
+ *   1. bytes == the sum of the sizes handed out and not yet freed: as requested below
+ *      MEM_MAP_BYTES, and in whole pages from there on and for mem_map.
  *   2. bytes_peak >= bytes.
- *   3. trim_bytes == what waits for mem_trim_step; it is not part of bytes.
- *   4. Pages lent to the system, or on their way there (mem_lend), are not part of bytes.
+ *   3. trim_bytes == the bytes that wait for mem_trim_step; they are not part of bytes.
+ *   4. Pages lent to the system, or queued for it (mem_lend), are not part of bytes.
  * Ownership: a block belongs to the caller until mem_free() with the same size.
- * Cost: small and large blocks as the allocator's; a freed mapped block costs O(1).
+ * Cost: the allocator's for blocks below MEM_MAP_BYTES; freeing a mapped block is O(1).
  */
 #ifndef HEAPD_BASE_MEM_H
 #define HEAPD_BASE_MEM_H
@@ -33,7 +36,8 @@
 
 enum {
     MEM_MAP_BYTES = 1 << 20, /* blocks of this size and above are mapped */
-    /* What may wait while blocks come and go: a quarter of what is in use, within these. */
+    /* Limits of trim_bytes while blocks come and go; between them, a quarter of the bytes in use.
+     */
     MEM_TRIM_KEPT_BYTES_MIN = 16 << 20,
     MEM_TRIM_KEPT_BYTES_MAX = 64 << 20,
 };
@@ -53,7 +57,8 @@ struct mem {
 };
 
 void mem_init(struct mem *m);
-/* Hands over what waits (unmap_finish waits until it is gone). Everything must have been freed. */
+/* Hands waiting blocks to the thread (unmap_finish waits for it). All blocks must have been freed.
+ */
 void mem_fini(struct mem *m);
 
 /* At least `bytes` bytes aligned to 16, or NULL. */

@@ -1,12 +1,12 @@
 /*
- * Numbers as text, exactly as Redis reads and writes them.
+ * Numbers as text, read and written exactly as Redis does.
  *
  * Called by value/ (is this string an integer?), command/ (arguments) and monitor/. No allocation.
- * The process stays in the "C" locale, which strtod and printf look at. Nothing here but
- * num_get_bound() accepts spaces, nothing but that and num_get_cursor() an empty string. A text
- * need not end in a NUL. On failure `out` is untouched.
+ * The process stays in the "C" locale, on which strtod and printf depend. Only num_get_bound()
+ * accepts spaces; only num_get_bound() and num_get_cursor() accept an empty string. A text need not
+ * end in a NUL. On failure `out` is untouched.
  *
- * Cost: num_get_integer() refuses most texts at the first byte. Integers, as doubles too, are read
+ * Cost: num_get_integer() refuses most texts at the first byte. Integers, also as doubles, are read
  * and printed without the C library; other doubles cost one strtod or one printf.
  */
 #ifndef HEAPD_BASE_NUM_H

@@ -1,7 +1,7 @@
 /*
- * Assertions. ASSERT is always on and guards what would corrupt the heap; DASSERT is for debug
- * builds (HEAPD_DEBUG). A client's bytes never trip one: what comes from outside is checked and
- * answered.
+ * Assertions. ASSERT is always on and guards against corruption of the heap; DASSERT is on in debug
+ * builds (HEAPD_DEBUG). Bytes from a client never trip one: input is checked and answered with an
+ * error.
  */
 #ifndef HEAPD_BASE_PANIC_H
 #define HEAPD_BASE_PANIC_H

@@ -1,10 +1,10 @@
 /*
- * Fetching memory into the cache before it is needed. The one place that says how: GCC 12 takes a
- * function that does nothing but __builtin_prefetch for one without effects, and drops the calls of
- * it (GCC bug 109985; across files too, where the program is optimized as it is linked). An empty
- * volatile statement is an effect, and costs nothing.
+ * Fetches memory into the cache before it is needed. Only this file uses __builtin_prefetch: GCC 12
+ * treats a function that does nothing else as one without effects and drops calls of it (GCC bug
+ * 109985), also across files with link-time optimization. An empty volatile statement counts as an
+ * effect and costs nothing.
  *
- * The address may be any: what is not mapped is not fetched.
+ * Any address is allowed; an unmapped one is not fetched.
  */
 #ifndef HEAPD_BASE_PREFETCH_H
 #define HEAPD_BASE_PREFETCH_H

@@ -1,9 +1,10 @@
 /*
- * What the allocators tell AddressSanitizer and LeakSanitizer; nothing at all in other builds.
+ * Annotations by which the allocators inform AddressSanitizer and LeakSanitizer; empty in other
+ * builds.
  *
- * Called by base/mem.c, heap/pool*.c and value/str.c only. SANITIZE_ON is a constant, so that code
- * for sanitized builds is compiled in every build and dropped by the optimizer, instead of rotting
- * behind an #if.
+ * Only base/mem.c, heap/pool*.c and value/str.c call it. SANITIZE_ON is a constant, so code for
+ * sanitized builds is compiled in every build and removed by the optimizer, and cannot rot behind
+ * an #if.
  */
 #ifndef HEAPD_BASE_SANITIZE_H
 #define HEAPD_BASE_SANITIZE_H

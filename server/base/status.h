@@ -1,10 +1,10 @@
 /*
  * Every way in which an operation can fail, in one place.
  *
- * What can fail returns `enum status`; results come through pointers and are untouched on failure.
- * Below command/ nobody formats a reply or logs an error that it returns: the command floor turns a
- * status into its RESP text with status_text(), which is the whole error line without the leading
- * '-'.
+ * A function that can fail returns `enum status`; results go through pointers, which are untouched
+ * on failure. Code below command/ neither formats a reply nor logs an error that it returns. The
+ * command floor turns a status into its RESP text with status_text(), the error line without the
+ * leading '-'.
  */
 #ifndef HEAPD_BASE_STATUS_H
 #define HEAPD_BASE_STATUS_H

@@ -1,31 +1,28 @@
 /*
- * Gives memory back to the system on a thread of its own, so that no step of a loop waits for the
- * system to take pages.
+ * Returns memory to the system on a thread, so that no step of a loop waits for it.
  *
- * To take back some pages takes microseconds as a rule. But above a few (x86 Linux: 33,
- * tlb_single_page_flush_ceiling) the kernel invalidates all that the processors know of the
- * process, and where a hypervisor keeps page tables of its own, that took 2 to 12 ms when much had
- * been touched before (tests/bench/machine.c shows it). As jemalloc's background threads do
- * (jemalloc(3), "background_thread"), this one gives back what nobody needs any more: blocks, which
- * it unmaps, and pages within blocks, whose addresses stay (lends). It is started when there is
- * something to give.
+ * Returning some pages usually takes microseconds. Above a few pages (x86 Linux: 33,
+ * tlb_single_page_flush_ceiling), the kernel flushes all TLB entries of the process. Under a
+ * hypervisor with page tables of its own, that took 2 to 12 ms after much memory had been touched
+ * (tests/bench/machine.c shows it). The thread works like jemalloc's background threads
+ * (jemalloc(3), "background_thread"): it unmaps blocks, and returns pages within blocks whose
+ * addresses stay reserved (lends). It is started when there is work.
  *
- * Where the system refuses a thread, whoever has put something gives it back in steps
- * (unmap_step): slower, and nothing is lost.
+ * If the system refuses a thread, whoever queued memory returns it in steps (unmap_step): slower,
+ * but nothing is lost.
  *
- * The address space is the process's, and so is this: there is one queue, which every thread may
- * use.
+ * The address space belongs to the process, so there is one queue, which every thread may use.
  *
  * Invariants
- *   1. Each byte that was put is given back once, and unmap_bytes() counts it until then.
+ *   1. Each queued byte is returned once, and unmap_bytes() counts it until then.
  *   2. While something is queued there is a thread that takes it, or the last attempt to start one
- *      has failed.
- *   3. At most one thread at a time; no piece is larger than UNMAP_PIECE_BYTES, so that a thread
- *      which maps something or needs a page does not wait for long.
- *   4. Lends are done in the order in which they were put, where there is a thread.
- * Ownership: a block passes to the queue, which keeps its link in the block's first bytes. A lend
- * and its pages are the queue's until unmap_is_lent() says so. Cost: putting is O(1), and some
- * 50 us when the thread has to be started.
+ *      failed.
+ *   3. There is at most one thread. No piece is larger than UNMAP_PIECE_BYTES, so other threads
+ *      that map memory or need a page do not wait long.
+ *   4. The thread handles lends in the order in which they were queued.
+ * Ownership: a block passes to the queue, which stores its link in the block's first bytes. A lend
+ * and its pages belong to the queue until unmap_is_lent() returns true. Cost: queueing is O(1),
+ * plus some 50 us when the thread has to be started.
  */
 #ifndef HEAPD_BASE_UNMAP_H
 #define HEAPD_BASE_UNMAP_H

@@ -1,33 +1,32 @@
 /*
- * Bytes that an object takes, with all that it alone keeps alive: itself, and what it reaches
- * through counts of 1. Asked by MEMORY USAGE.
+ * The bytes of an object and of everything that it alone keeps alive: the object, and what it
+ * reaches through counts of 1. Used by MEMORY USAGE.
  *
- * What a count of 1 leads to has no other holder, so the walk is over a tree: no object is met
- * twice, and no set of visited objects is needed. Only the start can be met again: an identity
- * holds nothing, so what it names may be garbage, held by nothing but its own cycle. It is left out
- * by name.
+ * An object with a count of 1 has no other holder, so the walk visits a tree: it meets no object
+ * twice and needs no set of visited objects. The start is the exception: an identity holds nothing,
+ * so the start may be garbage that only its own cycle holds. The walk skips it explicitly.
  *
- * Few slots are counted at once. More make a question that waits: the walks of all questions are
- * taken one after another, in steps between commands. A question that waits for its turn knows its
- * object by its identity, which holds nothing; the one whose turn it is has *frames*: containers
- * with a cursor of their type, the newest on top. What stands there between two steps is *pinned*:
- * its count is one higher, the holder "usage" shows it to heap_check(), and a table tells other
- * people's walks, and OBJECT REFCOUNT, to take the pin off again. Within a step nothing else runs,
- * so only what is left on top at its end is pinned.
+ * A few slots are counted at once. A larger question waits: the walks of all questions run one
+ * after another, in steps between commands. A waiting question stores the identity of its object,
+ * which holds nothing. The running one has *frames*: containers with a cursor of their type, the
+ * newest on top. Between two steps the containers in frames are *pinned*: each count is one higher,
+ * and the holder "usage" reports that to heap_check(). A table of pins lets other walks and OBJECT
+ * REFCOUNT subtract them. Within a step nothing else runs, so only frames that are left at its end
+ * are pinned.
  *
  * If nothing changes between question and answer, the answer is exact. Commands that run meanwhile
- * may add, remove and move what was not yet counted, or was: then the answer is a number in
- * between, or one that counts what moved twice or never. The walk ends in any case: the end of each
- * container's scan is set when it begins, and no more objects are counted than the heap had.
+ * may add, remove and move counted and uncounted objects; the answer then lies in between, or
+ * counts a moved object twice or never. The walk always ends: the end of each container's scan is
+ * fixed when it begins, and no more objects are counted than the heap had.
  *
  * Invariants (usages_check)
- *   1. The lowest walk.pinned frames are those that `pins` has, and between two steps all are.
- *   2. The first frame is the start, for as long as there is any.
- *   3. walking, if any, is the first of the questions.
- * Ownership: a question lies in whoever asks (a session), and is linked here until it is done or
+ *   1. `pins` has exactly the lowest walk.pinned frames; between two steps these are all frames.
+ *   2. While there are frames, the first is the start.
+ *   3. walking, if set, is the first question.
+ * Ownership: a question is embedded in its asker (a session), and linked here until it is done or
  * cancelled.
- * Cost: proportional to what is counted; 24 bytes a frame, and 14 more for a pinned one. Frames are
- * containers not yet entered, siblings of one VISIT_SLOTS at each depth.
+ * Cost: proportional to what is counted; 24 bytes per frame, and 14 more for a pinned one. Frames
+ * are containers not yet entered, siblings of one VISIT_SLOTS at each depth.
  */
 #ifndef HEAPD_INSPECT_USAGE_H
 #define HEAPD_INSPECT_USAGE_H

@@ -1,15 +1,15 @@
 /*
- * Which `Host` header the HTTP port answers to. A page of another site can have a browser ask this
- * port by a name that the site's owner lets point here (DNS rebinding), and would read the answer
- * as its own; the header still bears that name. page.c's texts are therefore given only to
+ * Checks the `Host` header of HTTP requests. A page of another site can make a browser request this
+ * port under a name that the site's owner lets point here (DNS rebinding), and would read the reply
+ * as its own. The header still has that name. Pages (page.c) are therefore served only for
  *
- *   localhost, and addresses of loopback;
- *   what `http-bind` says, and the addresses that it stands for;
- *   any address written as a number, where http-bind is every address: no name leads there;
+ *   localhost, and loopback addresses;
+ *   the value of `http-bind`, and the addresses that it resolves to;
+ *   any numeric address, if http-bind is every address, since no name is involved;
  *   the names of `http-hosts`.
  *
- * The port behind a name does not count: it may have been mapped. A request without the header is
- * no browser's.
+ * The port in the header is ignored, because it may have been mapped. A request without the header
+ * is accepted: browsers always send one.
  *
  * Ownership: none. Cost: reads the two directives.
  */

@@ -1,12 +1,12 @@
 /*
- * /metrics: the numbers of the server in Prometheus' text format 0.0.4. page.c calls it.
+ * /metrics: the figures of the server in Prometheus' text format 0.0.4. page.c calls it.
  *
- * Base units (seconds, bytes), `_total` on counters alone, HELP and TYPE for each family. A command
- * appears with its first call, so that the page has no two hundred families of zeros.
- * CONFIG RESETSTAT sets counters back to zero, which Prometheus takes for a restart.
+ * Units are seconds and bytes; only counters end in `_total`; each family has HELP and TYPE. A
+ * command appears after its first call, so the page does not list two hundred families of zeros.
+ * CONFIG RESETSTAT sets counters back to zero, which Prometheus treats as a restart.
  *
- * Cost: reads counters, and the histograms of called commands; the heap is not walked. About 2 KiB
- * of text for each command that was called.
+ * Cost: reads counters, and the histograms of called commands; does not walk the heap. About 2 KiB
+ * of text per command that was called.
  */
 #ifndef HEAPD_MONITOR_METRICS_H
 #define HEAPD_MONITOR_METRICS_H

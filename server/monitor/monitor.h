@@ -1,29 +1,27 @@
 /*
- * The HTTP port: what people, probes and Prometheus read about the server. daemon.c starts and
- * stops it. HTTP itself is libmicrohttpd's, in the daemon's own loop and without a thread: its
- * epoll descriptor and the listening sockets are polled by libuv, and each event lets it run once
- * without blocking. It never changes the server.
+ * The HTTP port, for people, probes and Prometheus. daemon.c starts and stops it. libmicrohttpd
+ * implements HTTP, in the daemon's loop and without a thread: libuv polls its epoll descriptor and
+ * the listening sockets, and each event runs it once without blocking. It never changes the server.
  *
- * GET and HEAD only, requests without a body; HTTP/1.1 connections stay open. At most VISITS_MAX
- * connections are served, for the times of visits.h, each within MONITOR_REQUEST_BYTES for its
- * request; more of them wait in the kernel until one ends. Without a password: `http-bind` says who
- * reaches it, and host.h by which names.
+ * It serves GET and HEAD without a body; HTTP/1.1 connections stay open. At most VISITS_MAX
+ * connections are served, each for the times of visits.h and with MONITOR_REQUEST_BYTES for its
+ * request; further ones wait in the kernel until one ends. There is no password: `http-bind`
+ * decides who can connect, and host.h under which names.
  *
- * The quota: one run answers at most two requests of each connection, and renders each page once.
- * What is left waits for a later turn of the loop, 1 ms on, so that no turn holds two runs for one
- * event. While clients of the other port are at work, nothing of HTTP is looked at after a run for
- * MONITOR_REST_PART times as long as it took: they keep eight ninths of the time.
+ * The quota: one run answers at most two requests per connection, and renders each page once. The
+ * rest waits 1 ms for a later turn of the loop, so that no turn has two runs for one event. While
+ * clients of the other port are active, HTTP pauses after a run for MONITOR_REST_PART times the
+ * duration of that run, which leaves eight ninths of the time to them.
  *
  * Invariants
- *   1. While monitor_start has not failed and monitor_stop has not begun, either libuv watches the
- *      epoll descriptor, and each listening socket unless all places are taken; or the timer is
- * set.
+ *   1. Between a successful monitor_start and monitor_stop, either libuv watches the epoll
+ *      descriptor, and each listening socket unless all places are taken; or the timer is set.
  *   2. The timer is set whenever libmicrohttpd has work left, or a connection may become late. A
- *      timer is never started with 0 ms: libuv would run it again in the same turn, and for ever.
- *   3. Between two events no rendered page is kept: numbers are never older than their event.
+ *      timer is never started with 0 ms: libuv would run it again in the same turn, for ever.
+ *   3. No rendered page is kept between two events, so figures are never older than their event.
  * Ownership: the monitor owns its connections; the server and the loop outlive it.
- * Cost: nothing while nobody asks. An event renders each page at most once, however many
- * connections asked for it.
+ * Cost: nothing without requests. An event renders each page at most once, however many connections
+ * requested it.
  */
 #ifndef HEAPD_MONITOR_MONITOR_H
 #define HEAPD_MONITOR_MONITOR_H

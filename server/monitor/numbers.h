@@ -1,13 +1,12 @@
 /*
- * The table of everything that a snapshot holds: where each number lies, its key in /stats.json,
- * and its family in /metrics. metrics.c and stats.c go through it, so that a new number of the
- * snapshot is one row here and appears in both. What is an array or a histogram has no row: they
- * write it out themselves.
+ * The table of all numbers in struct figures: the offset of each, its key in /stats.json, and its
+ * family in /metrics. metrics.c and stats.c iterate over it, so a new number needs one row here and
+ * appears in both. Arrays and histograms have no row; metrics.c and stats.c write them.
  *
- * Invariants (the unit test reads every word of the snapshot and every row)
- *   1. Every field of struct figures but gc.phase and heap.objects_by_type has one row.
- *   2. The rows of a section stand together, and so do the rows of a family; rows of one family
- *      differ in their label alone.
+ * Invariants (the unit test reads every word of struct figures and every row)
+ *   1. Every field of struct figures except gc.phase and heap.objects_by_type has one row.
+ *   2. The rows of a section are adjacent, and so are the rows of a family; rows of one family
+ *      differ only in their label.
  *   3. A family ends in _total if and only if it is a counter; units are seconds and bytes.
  * Ownership: static. Cost: reading a number is one load.
  */
@@ -22,7 +21,7 @@ enum number_unit { NUMBER_PLAIN, NUMBER_MICROSECONDS };
 enum number_kind { NUMBER_GAUGE, NUMBER_COUNTER };
 
 struct number {
-    const char *section, *key; /* of /stats.json: the snapshot's own names */
+    const char *section, *key; /* of /stats.json: the names in struct figures */
     size_t offset;             /* in struct figures */
     enum number_form form;
     enum number_unit unit;
@@ -32,7 +31,7 @@ struct number {
     const char *help;
 };
 
-/* In the order of the snapshot; NULL when index is past the last. */
+/* In the order of struct figures; NULL past the last. */
 const struct number *number_at(uint32_t index);
 /* Where the number lies; the caller reads it as the row's form says. */
 static inline const void *number_in(const struct figures *now, const struct number *row)

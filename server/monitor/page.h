@@ -1,12 +1,12 @@
 /*
- * The pages of the HTTP port: which one a request gets, and what it says. monitor.c calls it; it
+ * The pages of the HTTP port: chooses the page for a request and renders it. monitor.c calls it; it
  * knows nothing of connections.
  *
  *   /             lists the others           /livez   200 "ok" as long as the process answers
  *   /metrics      Prometheus (metrics.h)     /readyz  200 "ok", 503 while it shuts down
  *   /stats.json   the same as JSON (stats.h)
  *
- * Ownership: page_render's caller owns the text; page_text_free.
+ * Ownership: the caller of page_render owns the text, and frees it with page_text_free.
  */
 #ifndef HEAPD_MONITOR_PAGE_H
 #define HEAPD_MONITOR_PAGE_H

@@ -1,20 +1,22 @@
 /*
- * The connections of the HTTP port, and how long each may keep its place. monitor.c tells it what
- * happens on them; it closes those that are late. libmicrohttpd's own limit counts from the last
- * byte, so that a byte now and then would keep a place for ever.
+ * The connections of the HTTP port, and how long each may keep its place. monitor.c reports their
+ * events here; this module closes late ones. The timeout of libmicrohttpd restarts with each byte,
+ * so a client that sends a byte now and then would keep a place for ever.
  *
  *   from the accept, or from a request's first line, to the end of the answer   VISIT_REQUEST_MS
  *   from the end of an answer to the next request's first line                  VISIT_IDLE_MS
  *
- * While all places are taken, the one that was accepted first gives way to the next, once it has
- * had VISIT_CROWDED_MS: whoever holds on to places, idle or busy, keeps nobody out for longer.
+ * While all places are taken, the connection that was accepted first is closed once it has had
+ * VISIT_CROWDED_MS. So no client, idle or busy, keeps others out for longer.
  *
- * Closing is shutdown(2): libmicrohttpd, which owns the descriptor, finds the connection ended.
+ * Closing is shutdown(2): libmicrohttpd, which owns the descriptor, then finds the connection
+ * ended.
  *
  * Invariants (visits_check)
- *   1. `count` visits are open, `late` of them were shut, and no two have one descriptor.
- * Ownership: a visit is open from visits_begin to visits_end; its descriptor is libmicrohttpd's.
- * Cost: a look at all VISITS_MAX places at each call of visits_end_late and visits_due_ns.
+ *   1. `count` visits are open, `late` of them were shut down, and no two have the same descriptor.
+ * Ownership: a visit is open from visits_begin to visits_end; its descriptor belongs to
+ * libmicrohttpd.
+ * Cost: each call of visits_end_late and visits_due_ns scans all VISITS_MAX places.
  */
 #ifndef HEAPD_MONITOR_VISITS_H
 #define HEAPD_MONITOR_VISITS_H
