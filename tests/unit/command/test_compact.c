@@ -225,13 +225,19 @@ static bool is_same(const struct proto_buf *a, const struct proto_buf *b)
     return true;
 }
 
+static void begin_both(uint64_t seed)
+{
+    begin(&moving, seed, true);
+    begin(&still, seed, false);
+    fill(&moving);
+    fill(&still);
+}
+
 static void test_replies_are_the_same(void **state)
 {
     (void)state;
-    begin(&moving, 5, true);
-    begin(&still, 5, false);
-    fill(&moving);
-    fill(&still);
+    uint64_t moved = 0, runs = 0;
+    begin_both(5);
     for (uint32_t i = 0; i < COMMANDS; i++) {
         draw_command(&moving);
         draw_command(&still);
@@ -245,13 +251,19 @@ static void test_replies_are_the_same(void **state)
         (void)collect_step(&moving.engine.heap, true);
         (void)collect_step(&still.engine.heap, true);
         if (i % CHECK_EVERY == 0) assert_sound(&moving);
+        /* A reply that is refused on the way has given identities in the order of buckets up to
+         * there, and a table that is fitted has another order: both begin anew. */
+        if (i < COMMANDS - 1 && !world_replied(&still, "-TOOBIG")) continue;
+        struct pool_stats s;
+        pool_get_stats(moving.engine.heap.pool, &s);
+        moved += s.moved_blocks;
+        runs += moving.engine.compact.stats.runs;
+        world_fini(&moving);
+        world_fini(&still);
+        if (i < COMMANDS - 1) begin_both(6 + i);
     }
-    struct pool_stats s;
-    pool_get_stats(moving.engine.heap.pool, &s);
-    assert_true(s.moved_blocks > COMMANDS / 8);
-    assert_true(moving.engine.compact.stats.runs >= 2);
-    world_fini(&moving);
-    world_fini(&still);
+    assert_true(moved > COMMANDS / 8);
+    assert_true(runs >= 2);
 }
 
 /* Weak references and their names, handles, held replies, questions that wait, FLUSHALL. */
